@@ -1,0 +1,56 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/utils/ptr"
+)
+
+const (
+	// DefaultFunctionPort is the port of a Custom function that names none.
+	DefaultFunctionPort int32 = 8080
+	// DefaultClusterTimeout is the timeout of one call to a cluster.
+	DefaultClusterTimeout = 30 * time.Second
+	// DefaultClusterRetryAttempts is how often a failed call to a cluster is
+	// repeated before the controller backs off.
+	DefaultClusterRetryAttempts int32 = 3
+)
+
+func addDefaultingFuncs(scheme *runtime.Scheme) error {
+	return RegisterDefaults(scheme)
+}
+
+// SetDefaults_Function defaults the port of functions that have a workload.
+func SetDefaults_Function(f *Function) {
+	if f.Type == FunctionCustom && f.Provision != nil && f.Provision.Port == 0 {
+		f.Provision.Port = DefaultFunctionPort
+	}
+}
+
+// SetDefaults_ClusterSpec defaults how calls to the cluster are bounded.
+func SetDefaults_ClusterSpec(c *ClusterSpec) {
+	if c.Timeout == nil {
+		c.Timeout = &metav1.Duration{Duration: DefaultClusterTimeout}
+	}
+	if c.RetryAttempts == nil {
+		c.RetryAttempts = ptr.To(DefaultClusterRetryAttempts)
+	}
+}
+
+// SetDefaults_HTTPProbe spells out what Kubernetes would default in a pod.
+func SetDefaults_HTTPProbe(p *HTTPProbe) {
+	if p.PeriodSeconds == 0 {
+		p.PeriodSeconds = 10
+	}
+	if p.TimeoutSeconds == 0 {
+		p.TimeoutSeconds = 1
+	}
+	if p.FailureThreshold == 0 {
+		p.FailureThreshold = 3
+	}
+}

@@ -1,0 +1,351 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// +genclient
+// +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object
+// +k8s:prerelease-lifecycle-gen:introduced=1.0
+
+// ClassDeployment asks the platform to run a class, by what it must achieve
+// rather than by replica counts.
+type ClassDeployment struct {
+	metav1.TypeMeta `json:",inline"`
+	// metadata is standard object metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is what the user asks for.
+	Spec ClassDeploymentSpec `json:"spec"`
+	// status is what was planned and what runs.
+	// +optional
+	Status ClassDeploymentStatus `json:"status,omitempty"`
+}
+
+// +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object
+
+// ClassDeploymentList is a list of class deployments.
+type ClassDeploymentList struct {
+	metav1.TypeMeta `json:",inline"`
+	// metadata is standard list metadata.
+	// +optional
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	// items are the class deployments.
+	Items []ClassDeployment `json:"items"`
+}
+
+// ClassDeploymentSpec is what the user asks for.
+type ClassDeploymentSpec struct {
+	// packageName is the package that defines the class, in the same namespace.
+	// It cannot be changed.
+	PackageName string `json:"packageName"`
+	// classKey is the class to run. It cannot be changed.
+	ClassKey string `json:"classKey"`
+	// targetEnvironments are the environments to run in, one unit each; empty
+	// means the environment "default" on the chosen cluster.
+	// +optional
+	// +listType=set
+	TargetEnvironments []string `json:"targetEnvironments,omitempty"`
+	// targetClusters are the clusters to run on; empty leaves the choice to the
+	// planner.
+	// +optional
+	// +listType=set
+	TargetClusters []string `json:"targetClusters,omitempty"`
+	// clusterSelector narrows the planner's choice to clusters with matching
+	// labels.
+	// +optional
+	ClusterSelector *metav1.LabelSelector `json:"clusterSelector,omitempty"`
+	// placement tells the planner how to choose among clusters.
+	// +optional
+	Placement *Placement `json:"placement,omitempty"`
+	// nfr are the non-functional requirements.
+	// +optional
+	NFR NFRRequirements `json:"nfr,omitempty"`
+	// replicas bound what the planner derives from the requirements.
+	// +optional
+	Replicas *ReplicaBounds `json:"replicas,omitempty"`
+	// enforcement says how the class runtime keeps the requirements.
+	// +optional
+	Enforcement *Enforcement `json:"enforcement,omitempty"`
+	// templates pin a deployment template by environment; environments that are
+	// not named get the one that fits the requirements best.
+	// +optional
+	Templates map[string]string `json:"templates,omitempty"`
+	// odgm are settings of the data grid; absent fields follow from the class
+	// and the requirements.
+	// +optional
+	ODGM *ODGMSpec `json:"odgm,omitempty"`
+	// telemetry are the OpenTelemetry settings of the containers.
+	// +optional
+	Telemetry *TelemetrySpec `json:"telemetry,omitempty"`
+}
+
+// NFRRequirements are the non-functional requirements of a deployment.
+type NFRRequirements struct {
+	// minThroughputRPS is the least sustained rate, in requests per second.
+	// +optional
+	MinThroughputRPS *int64 `json:"minThroughputRPS,omitempty"`
+	// maxLatencyMs is the greatest 95th percentile latency, in milliseconds.
+	// +optional
+	MaxLatencyMs *int64 `json:"maxLatencyMs,omitempty"`
+	// availability is the least fraction of time that the deployment answers, a
+	// decimal between 0 and 1 written as a string, such as "0.999".
+	// +optional
+	Availability string `json:"availability,omitempty"`
+	// cpuUtilizationTarget is the average CPU use to aim at, in percent of the
+	// request, 1 to 100. Defaults to 70 where scaling by CPU applies.
+	// +optional
+	CPUUtilizationTarget *int32 `json:"cpuUtilizationTarget,omitempty"`
+}
+
+// ReplicaBounds bound the number of replicas of each function.
+type ReplicaBounds struct {
+	// min is the least number of replicas.
+	// +optional
+	Min *int32 `json:"min,omitempty"`
+	// max is the greatest number of replicas.
+	// +optional
+	Max *int32 `json:"max,omitempty"`
+}
+
+// UnreachablePolicy says what happens to a requirement that no choice of
+// clusters can meet.
+// +enum
+type UnreachablePolicy string
+
+const (
+	// UnreachableBestEffort deploys the best plan and says so in a condition.
+	UnreachableBestEffort UnreachablePolicy = "BestEffort"
+	// UnreachableRefuse deploys nothing until the requirement can be met.
+	UnreachableRefuse UnreachablePolicy = "Refuse"
+)
+
+// Placement tells the planner how to choose among clusters.
+type Placement struct {
+	// onUnreachable says what happens to an availability that the chosen
+	// clusters cannot reach. Defaults to BestEffort.
+	// +optional
+	// +default="BestEffort"
+	OnUnreachable UnreachablePolicy `json:"onUnreachable,omitempty"`
+}
+
+// EnforcementMode says how far the class runtime goes to keep requirements.
+// +enum
+type EnforcementMode string
+
+const (
+	// EnforcementOff neither measures nor acts.
+	EnforcementOff EnforcementMode = "Off"
+	// EnforcementObserve measures and recommends.
+	EnforcementObserve EnforcementMode = "Observe"
+	// EnforcementBasic adjusts replicas within small bounds.
+	EnforcementBasic EnforcementMode = "Basic"
+	// EnforcementFull also adjusts autoscalers and resources.
+	EnforcementFull EnforcementMode = "Full"
+)
+
+// Enforcement says how the class runtime keeps the requirements.
+type Enforcement struct {
+	// mode says how far the class runtime goes; empty means the environment's own.
+	// +optional
+	Mode EnforcementMode `json:"mode,omitempty"`
+	// dimensions restrict enforcement to some requirements: throughput, latency,
+	// cpu. Empty means all.
+	// +optional
+	// +listType=set
+	Dimensions []string `json:"dimensions,omitempty"`
+}
+
+// ODGMSpec are settings of the object data grid beside the functions.
+type ODGMSpec struct {
+	// collections are the names of the collections; empty derives one from the
+	// class.
+	// +optional
+	// +listType=set
+	Collections []string `json:"collections,omitempty"`
+	// partitionCount is the number of partitions of each collection.
+	// +optional
+	PartitionCount *int32 `json:"partitionCount,omitempty"`
+	// replicaCount is the number of copies of each partition.
+	// +optional
+	ReplicaCount *int32 `json:"replicaCount,omitempty"`
+	// shardType is how copies are kept: raft, mst, basic or none.
+	// +optional
+	ShardType string `json:"shardType,omitempty"`
+	// log is the log filter of the data grid, such as info,openraft=warn.
+	// +optional
+	Log string `json:"log,omitempty"`
+	// options are passed to every collection as they stand.
+	// +optional
+	Options map[string]string `json:"options,omitempty"`
+	// zenohMode is the network mode of the data grid: peer, client or router.
+	// +optional
+	ZenohMode string `json:"zenohMode,omitempty"`
+}
+
+// TelemetrySpec are the OpenTelemetry settings of the containers.
+type TelemetrySpec struct {
+	// enabled turns telemetry on or off; absent leaves it to the environment.
+	// +optional
+	Enabled *bool `json:"enabled,omitempty"`
+	// traces exports traces; absent follows enabled.
+	// +optional
+	Traces *bool `json:"traces,omitempty"`
+	// metrics exports metrics; absent follows enabled.
+	// +optional
+	Metrics *bool `json:"metrics,omitempty"`
+	// logs exports logs; absent follows enabled.
+	// +optional
+	Logs *bool `json:"logs,omitempty"`
+	// samplingRate is the fraction of traces that is kept, a decimal between 0
+	// and 1 written as a string.
+	// +optional
+	SamplingRate string `json:"samplingRate,omitempty"`
+	// serviceName is the name that the telemetry carries; empty uses the class.
+	// +optional
+	ServiceName string `json:"serviceName,omitempty"`
+	// resourceAttributes are added to all telemetry.
+	// +optional
+	ResourceAttributes map[string]string `json:"resourceAttributes,omitempty"`
+}
+
+// ClassDeploymentPhase sums the conditions up in one word.
+// +enum
+type ClassDeploymentPhase string
+
+const (
+	// ClassDeploymentPending has no plan yet.
+	ClassDeploymentPending ClassDeploymentPhase = "Pending"
+	// ClassDeploymentDeploying is being rolled out.
+	ClassDeploymentDeploying ClassDeploymentPhase = "Deploying"
+	// ClassDeploymentRunning is available everywhere.
+	ClassDeploymentRunning ClassDeploymentPhase = "Running"
+	// ClassDeploymentDegraded is available somewhere, but not as planned.
+	ClassDeploymentDegraded ClassDeploymentPhase = "Degraded"
+	// ClassDeploymentFailed cannot be planned or rolled out without a change.
+	ClassDeploymentFailed ClassDeploymentPhase = "Failed"
+	// ClassDeploymentTerminating waits for the clusters to confirm the removal.
+	ClassDeploymentTerminating ClassDeploymentPhase = "Terminating"
+)
+
+const (
+	// ClassDeploymentPlanned is True when the spec led to a plan.
+	ClassDeploymentPlanned = "Planned"
+	// ClassDeploymentDispatched is True when every cluster has accepted its unit.
+	ClassDeploymentDispatched = "Dispatched"
+	// ClassDeploymentAvailable is True when every unit serves.
+	ClassDeploymentAvailable = "Available"
+	// ClassDeploymentProgressing is True while units change.
+	ClassDeploymentProgressing = "Progressing"
+	// ClassDeploymentDegradedCondition is True when something that ran fails.
+	ClassDeploymentDegradedCondition = "Degraded"
+	// ClassDeploymentAvailabilityTarget is True when the chosen clusters reach the
+	// required availability; absent without such a requirement.
+	ClassDeploymentAvailabilityTarget = "AvailabilityTargetMet"
+)
+
+// ClassDeploymentFinalizer keeps a ClassDeployment until every cluster that got
+// a unit has confirmed that it is gone.
+const ClassDeploymentFinalizer = "pm.oaas.io/undeploy"
+
+// ClassDeploymentStatus is what was planned and what runs.
+type ClassDeploymentStatus struct {
+	// observedGeneration is the generation that the status speaks of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// phase sums the conditions up in one word.
+	// +optional
+	Phase ClassDeploymentPhase `json:"phase,omitempty"`
+	// conditions tell the state: Planned, Dispatched, Available, Progressing,
+	// Degraded, AvailabilityTargetMet.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// requirements are what the planner computed from the spec.
+	// +optional
+	Requirements *ComputedRequirements `json:"requirements,omitempty"`
+	// achievedAvailability is the probability that the plan's majority of
+	// environments is up, a decimal.
+	// +optional
+	AchievedAvailability string `json:"achievedAvailability,omitempty"`
+	// units are the parts of the deployment, one for each environment and cluster.
+	// A unit stays listed until its cluster has confirmed that it is gone.
+	// +optional
+	// +listType=map
+	// +listMapKey=cluster
+	// +listMapKey=deploymentID
+	Units []DeploymentUnitStatus `json:"units,omitempty"`
+}
+
+// ComputedRequirements are what the planner computed from the requirements.
+type ComputedRequirements struct {
+	// replicationFactor is the number of copies that the availability asks for.
+	ReplicationFactor int32 `json:"replicationFactor"`
+	// minReplicas of each function.
+	MinReplicas int32 `json:"minReplicas"`
+	// maxReplicas of each function.
+	MaxReplicas int32 `json:"maxReplicas"`
+}
+
+// DeploymentUnitStatus is the part of a deployment in one environment of one
+// cluster.
+type DeploymentUnitStatus struct {
+	// cluster that runs the unit.
+	Cluster string `json:"cluster"`
+	// deploymentID names the unit's record on that cluster.
+	DeploymentID string `json:"deploymentID"`
+	// environment that the unit runs in.
+	// +optional
+	Environment string `json:"environment,omitempty"`
+	// condition is the record's own: Pending, Provisioning, Running, Scaling,
+	// Failed, Terminated; Unreachable when the cluster does not answer.
+	// +optional
+	Condition string `json:"condition,omitempty"`
+	// phase is the step that the record is at, such as PodScheduling.
+	// +optional
+	Phase string `json:"phase,omitempty"`
+	// available is true while the unit serves.
+	// +optional
+	Available bool `json:"available,omitempty"`
+	// degraded is true while something that the unit needs fails.
+	// +optional
+	Degraded bool `json:"degraded,omitempty"`
+	// planned is false for a unit that left the plan and waits to be removed.
+	// +optional
+	Planned bool `json:"planned,omitempty"`
+	// dispatchedHash identifies the content that the cluster last accepted.
+	// +optional
+	DispatchedHash string `json:"dispatchedHash,omitempty"`
+	// message tells in words what the unit waits for or why it failed.
+	// +optional
+	Message string `json:"message,omitempty"`
+	// functions tell the readiness of each function of the unit.
+	// +optional
+	// +listType=map
+	// +listMapKey=key
+	Functions []FunctionStatus `json:"functions,omitempty"`
+	// lastUpdated is when the unit's state last changed.
+	// +optional
+	LastUpdated metav1.Time `json:"lastUpdated,omitempty"`
+}
+
+// FunctionStatus tells the readiness of one function of a unit.
+type FunctionStatus struct {
+	// key of the function.
+	Key string `json:"key"`
+	// replicas that are wanted.
+	// +optional
+	Replicas int32 `json:"replicas,omitempty"`
+	// readyReplicas that serve.
+	// +optional
+	ReadyReplicas int32 `json:"readyReplicas,omitempty"`
+	// url at which the function is reached inside its cluster.
+	// +optional
+	URL string `json:"url,omitempty"`
+}

@@ -1,0 +1,345 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// +genclient
+// +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object
+// +k8s:prerelease-lifecycle-gen:introduced=1.0
+
+// Package is a published set of classes and of the functions that implement
+// their methods. Publishing a package runs nothing: a ClassDeployment does.
+type Package struct {
+	metav1.TypeMeta `json:",inline"`
+	// metadata is standard object metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is what the developer published.
+	Spec PackageSpec `json:"spec"`
+	// status is what the Package Manager observed of the package.
+	// +optional
+	Status PackageStatus `json:"status,omitempty"`
+}
+
+// +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object
+
+// PackageList is a list of packages.
+type PackageList struct {
+	metav1.TypeMeta `json:",inline"`
+	// metadata is standard list metadata.
+	// +optional
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	// items are the packages.
+	Items []Package `json:"items"`
+}
+
+// PackageSpec is what the developer published.
+type PackageSpec struct {
+	// version is the package's own version, a semantic version such as 1.4.0.
+	// Shorter forms (1, 1.0) are accepted and kept as written.
+	// +optional
+	Version string `json:"version,omitempty"`
+	// author is who published the package, at most 256 characters.
+	// +optional
+	Author string `json:"author,omitempty"`
+	// description says what the package is for, at most 4096 characters.
+	// +optional
+	Description string `json:"description,omitempty"`
+	// tags are free words to find the package by, at most 64 of at most 64
+	// characters.
+	// +optional
+	// +listType=set
+	Tags []string `json:"tags,omitempty"`
+	// disabled keeps the definition and refuses new deployments of its classes.
+	// +optional
+	Disabled bool `json:"disabled,omitempty"`
+	// dependencies are the packages that this one needs.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	Dependencies []PackageDependency `json:"dependencies,omitempty"`
+	// classes are the object types that the package defines.
+	// +optional
+	// +listType=map
+	// +listMapKey=key
+	Classes []Class `json:"classes,omitempty"`
+	// functions implement the methods of the classes.
+	// +optional
+	// +listType=map
+	// +listMapKey=key
+	Functions []Function `json:"functions,omitempty"`
+}
+
+// PackageDependency names a package that this one needs.
+type PackageDependency struct {
+	// name of the package, in the same namespace.
+	Name string `json:"name"`
+	// version is a semantic version range such as ">=1.2 <2"; empty accepts any.
+	// +optional
+	Version string `json:"version,omitempty"`
+}
+
+// Class is an object type: its state and its methods.
+type Class struct {
+	// key names the class within the package: letters, digits, dots, dashes and
+	// underscores, at most 200 characters, such as Record or shop.Cart.
+	Key string `json:"key"`
+	// description says what objects of the class stand for.
+	// +optional
+	Description string `json:"description,omitempty"`
+	// disabled keeps the definition and refuses new deployments of the class.
+	// +optional
+	Disabled bool `json:"disabled,omitempty"`
+	// stateSpec describes the state of an object; absent for a stateless class.
+	// +optional
+	StateSpec *StateSpec `json:"stateSpec,omitempty"`
+	// functionBindings are the methods of the class.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	FunctionBindings []FunctionBinding `json:"functionBindings,omitempty"`
+	// options are passed to the class runtime as they stand.
+	// +optional
+	Options map[string]string `json:"options,omitempty"`
+}
+
+// ConsistencyModel is the promise that the data grid makes to a reader.
+// +enum
+type ConsistencyModel string
+
+const (
+	// ConsistencyNone makes no promise.
+	ConsistencyNone ConsistencyModel = "None"
+	// ConsistencyReadYourWrite lets a writer read what it wrote.
+	ConsistencyReadYourWrite ConsistencyModel = "ReadYourWrite"
+	// ConsistencyBoundedStaleness bounds how old a read may be.
+	ConsistencyBoundedStaleness ConsistencyModel = "BoundedStaleness"
+	// ConsistencyStrong makes every read see the last acknowledged write.
+	ConsistencyStrong ConsistencyModel = "Strong"
+)
+
+// StateSpec describes the state of the objects of a class.
+type StateSpec struct {
+	// keySpecs are the named parts of the state.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	KeySpecs []KeySpec `json:"keySpecs,omitempty"`
+	// defaultProvider names the storage provider; empty leaves the choice to the
+	// class runtime.
+	// +optional
+	DefaultProvider string `json:"defaultProvider,omitempty"`
+	// consistencyModel is the promise made to a reader. Defaults to None.
+	// +optional
+	// +default="None"
+	ConsistencyModel ConsistencyModel `json:"consistencyModel,omitempty"`
+	// persistent keeps the state across restarts of the data grid.
+	// +optional
+	Persistent bool `json:"persistent,omitempty"`
+	// serializationFormat names the encoding of stored values, such as json.
+	// +optional
+	SerializationFormat string `json:"serializationFormat,omitempty"`
+	// requiresSingleton keeps all objects in one partition.
+	// +optional
+	RequiresSingleton bool `json:"requiresSingleton,omitempty"`
+	// supportsBatchOperations lets callers read many objects at once.
+	// +optional
+	SupportsBatchOperations bool `json:"supportsBatchOperations,omitempty"`
+}
+
+// KeySpec is a named part of an object's state.
+type KeySpec struct {
+	// name of the part.
+	Name string `json:"name"`
+	// type of the part, such as string or bytes.
+	// +optional
+	Type string `json:"type,omitempty"`
+}
+
+// AccessModifier tells who may call a method.
+// +enum
+type AccessModifier string
+
+const (
+	// AccessPublic lets anybody call the method.
+	AccessPublic AccessModifier = "Public"
+	// AccessInternal lets functions of the same package call the method.
+	AccessInternal AccessModifier = "Internal"
+	// AccessPrivate lets functions of the same class call the method.
+	AccessPrivate AccessModifier = "Private"
+)
+
+// FunctionBinding makes a function a method of a class. Several bindings may
+// name one function; they share one workload.
+type FunctionBinding struct {
+	// name of the method, unique in the class.
+	Name string `json:"name"`
+	// functionKey is the key of a function of the same package.
+	FunctionKey string `json:"functionKey"`
+	// accessModifier tells who may call the method. Defaults to Public.
+	// +optional
+	// +default="Public"
+	AccessModifier AccessModifier `json:"accessModifier,omitempty"`
+	// stateless methods do not read or write the object's state.
+	// +optional
+	Stateless bool `json:"stateless,omitempty"`
+	// parameters are the names of the method's parameters, in order.
+	// +optional
+	// +listType=atomic
+	Parameters []string `json:"parameters,omitempty"`
+	// triggerOnStateChange calls the method whenever the object's state changes.
+	// +optional
+	TriggerOnStateChange bool `json:"triggerOnStateChange,omitempty"`
+	// asyncExecution runs the triggered call without anybody waiting for it.
+	// +optional
+	AsyncExecution bool `json:"asyncExecution,omitempty"`
+}
+
+// FunctionType tells how a function is provided.
+// +enum
+type FunctionType string
+
+const (
+	// FunctionBuiltin is implemented by the platform.
+	FunctionBuiltin FunctionType = "Builtin"
+	// FunctionCustom is a container image.
+	FunctionCustom FunctionType = "Custom"
+	// FunctionMacro is a composition of other functions.
+	FunctionMacro FunctionType = "Macro"
+	// FunctionLogical has no implementation of its own.
+	FunctionLogical FunctionType = "Logical"
+	// FunctionWasm is a WebAssembly module that the data grid runs.
+	FunctionWasm FunctionType = "Wasm"
+)
+
+// Function implements methods of classes.
+type Function struct {
+	// key names the function within the package: letters, digits, dots, dashes
+	// and underscores, at most 200 characters, such as Record.echo.
+	Key string `json:"key"`
+	// type tells how the function is provided. Only Custom functions have a
+	// workload of their own. Defaults to Custom.
+	// +optional
+	// +default="Custom"
+	Type FunctionType `json:"type,omitempty"`
+	// description says what the function does.
+	// +optional
+	Description string `json:"description,omitempty"`
+	// provision says what to run and how.
+	// +optional
+	Provision *FunctionProvision `json:"provision,omitempty"`
+	// config becomes environment variables of the function's containers.
+	// +optional
+	Config map[string]string `json:"config,omitempty"`
+}
+
+// FunctionProvision says what to run for a function and how.
+type FunctionProvision struct {
+	// image is the container image; required for a Custom function.
+	// +optional
+	Image string `json:"image,omitempty"`
+	// wasmModuleURL is where the module is fetched from; required for a Wasm
+	// function.
+	// +optional
+	WasmModuleURL string `json:"wasmModuleURL,omitempty"`
+	// wasmFuel bounds the instructions of one call; 0 leaves it to the runtime.
+	// +optional
+	WasmFuel int64 `json:"wasmFuel,omitempty"`
+	// port on which the container serves HTTP. Defaults to 8080 for a Custom
+	// function.
+	// +optional
+	Port int32 `json:"port,omitempty"`
+	// maxConcurrency bounds the calls that one replica handles at a time; 0
+	// means no bound.
+	// +optional
+	MaxConcurrency int32 `json:"maxConcurrency,omitempty"`
+	// needHTTP2 asks for HTTP/2 without TLS (h2c) between the platform and the
+	// container.
+	// +optional
+	NeedHTTP2 bool `json:"needHTTP2,omitempty"`
+	// resources of one replica.
+	// +optional
+	Resources FunctionResources `json:"resources,omitempty"`
+	// minScale is the least number of replicas; wins over what the requirements
+	// would give.
+	// +optional
+	MinScale *int32 `json:"minScale,omitempty"`
+	// maxScale is the greatest number of replicas; wins over what the
+	// requirements would give.
+	// +optional
+	MaxScale *int32 `json:"maxScale,omitempty"`
+	// probes tell the platform how to ask the container for its health; absent
+	// probes connect to the port.
+	// +optional
+	Probes *FunctionProbes `json:"probes,omitempty"`
+}
+
+// FunctionResources are the resources of one replica of a function.
+type FunctionResources struct {
+	// requests are reserved, keyed by resource name, such as cpu or memory.
+	// +optional
+	Requests map[string]resource.Quantity `json:"requests,omitempty"`
+	// limits are never exceeded, keyed by resource name, such as cpu or memory.
+	// +optional
+	Limits map[string]resource.Quantity `json:"limits,omitempty"`
+}
+
+// FunctionProbes tell the platform how to ask a container for its health.
+type FunctionProbes struct {
+	// startup delays the other probes until it has succeeded once.
+	// +optional
+	Startup *HTTPProbe `json:"startup,omitempty"`
+	// readiness decides whether the replica gets calls.
+	// +optional
+	Readiness *HTTPProbe `json:"readiness,omitempty"`
+	// liveness decides whether the container is restarted.
+	// +optional
+	Liveness *HTTPProbe `json:"liveness,omitempty"`
+}
+
+// HTTPProbe asks the container's port with an HTTP GET.
+type HTTPProbe struct {
+	// path of the request, such as /healthz.
+	Path string `json:"path"`
+	// initialDelaySeconds before the first request. Defaults to 0.
+	// +optional
+	InitialDelaySeconds int32 `json:"initialDelaySeconds,omitempty"`
+	// periodSeconds between requests. Defaults to 10.
+	// +optional
+	PeriodSeconds int32 `json:"periodSeconds,omitempty"`
+	// timeoutSeconds of one request. Defaults to 1.
+	// +optional
+	TimeoutSeconds int32 `json:"timeoutSeconds,omitempty"`
+	// failureThreshold is the number of failures in a row that counts. Defaults
+	// to 3.
+	// +optional
+	FailureThreshold int32 `json:"failureThreshold,omitempty"`
+}
+
+const (
+	// PackageReady is True when the package can be deployed.
+	PackageReady = "Ready"
+)
+
+// PackageStatus is what the Package Manager observed of a package.
+type PackageStatus struct {
+	// observedGeneration is the generation that the status speaks of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// conditions tell the state of the package: Ready.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// deployments are the names of the ClassDeployments that use the package.
+	// +optional
+	// +listType=set
+	Deployments []string `json:"deployments,omitempty"`
+}
