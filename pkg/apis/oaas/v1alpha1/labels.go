@@ -1,0 +1,40 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+// Labels of records and of everything that is made for them. Values are the
+// names as far as they fit a label; the full names are annotations of the same
+// key.
+const (
+	// LabelDeploymentID is the id of the deployment unit.
+	LabelDeploymentID = "oaas.io/deployment-id"
+	// LabelPackage is the package of the class.
+	LabelPackage = "oaas.io/package"
+	// LabelClass is the class.
+	LabelClass = "oaas.io/class"
+	// LabelFunction is the function that a workload runs.
+	LabelFunction = "oaas.io/function"
+	// LabelEnvironment is the environment that a unit runs in.
+	LabelEnvironment = "oaas.io/environment"
+)
+
+// Annotations.
+const (
+	// AnnotationCorrelationID is the id under which the Package Manager logs the
+	// call that last changed a record.
+	AnnotationCorrelationID = "oaas.io/correlation-id"
+	// AnnotationSpecHash is the hash of the intent that was last applied to a child.
+	AnnotationSpecHash = "oaas.io/spec-hash"
+)
+
+// FinalizerDeployment keeps a record until everything made for it is gone.
+const FinalizerDeployment = "oaas.io/deployment-finalizer"
+
+// Field managers, one for each actor that writes.
+const (
+	// FieldManagerReconciler owns the children and the status of records.
+	FieldManagerReconciler = "oaas-crm"
+	// FieldManagerServer owns the spec of records that arrive over gRPC.
+	FieldManagerServer = "oaas-crm-server"
+)

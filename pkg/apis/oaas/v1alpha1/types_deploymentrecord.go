@@ -1,0 +1,374 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// DeploymentRecord is one unit of a class deployment in one environment of this
+// cluster. It is written by the gRPC server and reconciled into workloads.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:path=deploymentrecords,singular=deploymentrecord,shortName=drec,categories=oaas
+// +kubebuilder:printcolumn:name="Package",type=string,JSONPath=`.spec.deploymentUnit.packageName`
+// +kubebuilder:printcolumn:name="Class",type=string,JSONPath=`.spec.deploymentUnit.classKey`
+// +kubebuilder:printcolumn:name="Environment",type=string,JSONPath=`.spec.targetEnvironment`
+// +kubebuilder:printcolumn:name="Condition",type=string,JSONPath=`.status.condition`
+// +kubebuilder:printcolumn:name="Phase",type=string,JSONPath=`.status.phase`,priority=1
+// +kubebuilder:printcolumn:name="Available",type=string,JSONPath=`.status.conditions[?(@.type=="Available")].status`
+// +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.message`,priority=1
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:selectablefield:JSONPath=`.spec.targetEnvironment`
+// +kubebuilder:selectablefield:JSONPath=`.status.condition`
+type DeploymentRecord struct {
+	metav1.TypeMeta `json:",inline"`
+	// metadata is standard object metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is what the Package Manager asked for.
+	// +required
+	Spec DeploymentRecordSpec `json:"spec"`
+	// status is what really runs.
+	// +optional
+	Status DeploymentRecordStatus `json:"status,omitempty"`
+}
+
+// DeploymentRecordList is a list of deployment records.
+//
+// +kubebuilder:object:root=true
+type DeploymentRecordList struct {
+	metav1.TypeMeta `json:",inline"`
+	// metadata is standard list metadata.
+	// +optional
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	// items are the deployment records.
+	Items []DeploymentRecord `json:"items"`
+}
+
+// DeploymentRecordSpec is what the Package Manager asked for.
+type DeploymentRecordSpec struct {
+	// deploymentUnit tells where the record comes from.
+	// +required
+	DeploymentUnit DeploymentUnit `json:"deploymentUnit"`
+	// selectedTemplate pins the template; empty lets the requirements choose.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	SelectedTemplate string `json:"selectedTemplate,omitempty"`
+	// targetEnvironment is the environment that the unit runs in.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	TargetEnvironment string `json:"targetEnvironment"`
+	// nfrRequirements are the non-functional requirements to keep.
+	// +optional
+	NFRRequirements NFRRequirements `json:"nfrRequirements,omitempty"`
+	// resourceAllocation is the size that the planner derived.
+	// +optional
+	ResourceAllocation ResourceAllocation `json:"resourceAllocation,omitempty"`
+	// functionContainers are the functions that have a workload, one each.
+	// +optional
+	// +listType=map
+	// +listMapKey=functionKey
+	// +kubebuilder:validation:MaxItems=512
+	FunctionContainers []FunctionContainer `json:"functionContainers,omitempty"`
+}
+
+// DeploymentUnit tells where a record comes from.
+//
+// +kubebuilder:validation:XValidation:rule="self.id == oldSelf.id && self.packageName == oldSelf.packageName && self.classKey == oldSelf.classKey",message="id, packageName and classKey cannot be changed: make another deployment"
+type DeploymentUnit struct {
+	// id identifies the unit; it is the record's name.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	ID string `json:"id"`
+	// namespace of the ClassDeployment that the unit belongs to.
+	// +optional
+	Namespace string `json:"namespace,omitempty"`
+	// classDeployment is the name of the ClassDeployment that the unit belongs to.
+	// +optional
+	ClassDeployment string `json:"classDeployment,omitempty"`
+	// packageName is the package that defines the class.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	PackageName string `json:"packageName"`
+	// packageVersion is the version of the package that the unit was planned from.
+	// +optional
+	PackageVersion string `json:"packageVersion,omitempty"`
+	// classKey is the class that runs.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=200
+	ClassKey string `json:"classKey"`
+	// hash identifies the content of the unit as the Package Manager sent it.
+	// +optional
+	Hash string `json:"hash,omitempty"`
+}
+
+// NFRRequirements are the non-functional requirements to keep.
+type NFRRequirements struct {
+	// minThroughputRPS is the least sustained rate, in requests per second.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	MinThroughputRPS *int64 `json:"minThroughputRPS,omitempty"`
+	// maxLatencyMs is the greatest 95th percentile latency, in milliseconds.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	MaxLatencyMs *int64 `json:"maxLatencyMs,omitempty"`
+	// availability is the least fraction of time that the unit answers, a decimal
+	// between 0 and 1.
+	// +optional
+	Availability string `json:"availability,omitempty"`
+	// cpuUtilizationTarget is the average CPU use to aim at, in percent of the
+	// request.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	CPUUtilizationTarget *int32 `json:"cpuUtilizationTarget,omitempty"`
+}
+
+// ResourceAllocation is the size that the planner derived.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.maxReplicas) || !has(self.minReplicas) || self.maxReplicas == 0 || self.minReplicas <= self.maxReplicas",message="minReplicas must not exceed maxReplicas"
+type ResourceAllocation struct {
+	// replicationFactor is the number of copies that the availability asks for.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	ReplicationFactor int32 `json:"replicationFactor,omitempty"`
+	// minReplicas of each function; 0 means 1.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	MinReplicas int32 `json:"minReplicas,omitempty"`
+	// maxReplicas of each function; 0 means minReplicas.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	MaxReplicas int32 `json:"maxReplicas,omitempty"`
+}
+
+// FunctionContainer is a function that has a workload.
+type FunctionContainer struct {
+	// functionKey is the function's key in its package.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=200
+	FunctionKey string `json:"functionKey"`
+	// image of the container.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	Image string `json:"image"`
+	// port on which the container serves HTTP.
+	// +optional
+	// +kubebuilder:default=8080
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	Port int32 `json:"port,omitempty"`
+	// needHTTP2 asks for HTTP/2 without TLS between the platform and the container.
+	// +optional
+	NeedHTTP2 bool `json:"needHTTP2,omitempty"`
+	// maxConcurrency bounds the calls that one replica handles at a time; 0 means
+	// no bound.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	MaxConcurrency int32 `json:"maxConcurrency,omitempty"`
+	// resources of one replica.
+	// +optional
+	Resources FunctionResources `json:"resources,omitempty"`
+	// env are environment variables of the container.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	Env []EnvVar `json:"env,omitempty"`
+	// minReplicas of this function; wins over the record's.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	MinReplicas *int32 `json:"minReplicas,omitempty"`
+	// maxReplicas of this function; wins over the record's.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	MaxReplicas *int32 `json:"maxReplicas,omitempty"`
+	// healthCheck tells how to ask the container for its health; absent probes
+	// connect to the port.
+	// +optional
+	HealthCheck *HealthCheck `json:"healthCheck,omitempty"`
+}
+
+// FunctionResources are the resources of one replica.
+type FunctionResources struct {
+	// requests are reserved.
+	// +optional
+	Requests corev1.ResourceList `json:"requests,omitempty"`
+	// limits are never exceeded.
+	// +optional
+	Limits corev1.ResourceList `json:"limits,omitempty"`
+}
+
+// EnvVar is an environment variable of a container.
+type EnvVar struct {
+	// name of the variable.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	Name string `json:"name"`
+	// value of the variable.
+	// +optional
+	Value string `json:"value,omitempty"`
+}
+
+// HealthCheck tells how to ask a container for its health.
+type HealthCheck struct {
+	// startup delays the other probes until it has succeeded once.
+	// +optional
+	Startup *HTTPProbe `json:"startup,omitempty"`
+	// readiness decides whether the replica gets calls.
+	// +optional
+	Readiness *HTTPProbe `json:"readiness,omitempty"`
+	// liveness decides whether the container is restarted.
+	// +optional
+	Liveness *HTTPProbe `json:"liveness,omitempty"`
+}
+
+// HTTPProbe asks the container's port with an HTTP GET.
+type HTTPProbe struct {
+	// path of the request.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	Path string `json:"path"`
+	// initialDelaySeconds before the first request.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	InitialDelaySeconds int32 `json:"initialDelaySeconds,omitempty"`
+	// periodSeconds between requests.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	PeriodSeconds int32 `json:"periodSeconds,omitempty"`
+	// timeoutSeconds of one request.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	TimeoutSeconds int32 `json:"timeoutSeconds,omitempty"`
+	// failureThreshold is the number of failures in a row that counts.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	FailureThreshold int32 `json:"failureThreshold,omitempty"`
+}
+
+// RecordCondition sums a record up in one word.
+//
+// +kubebuilder:validation:Enum=Pending;Provisioning;Running;Scaling;Failed;Terminated
+type RecordCondition string
+
+const (
+	// RecordPending was accepted and not yet worked on.
+	RecordPending RecordCondition = "Pending"
+	// RecordProvisioning is being rolled out.
+	RecordProvisioning RecordCondition = "Provisioning"
+	// RecordRunning serves.
+	RecordRunning RecordCondition = "Running"
+	// RecordScaling serves while its size changes.
+	RecordScaling RecordCondition = "Scaling"
+	// RecordFailed does not serve and will not without a change.
+	RecordFailed RecordCondition = "Failed"
+	// RecordTerminated is being removed.
+	RecordTerminated RecordCondition = "Terminated"
+)
+
+// RecordPhase is the step that a record is at.
+//
+// +kubebuilder:validation:Enum=TemplateSelection;ResourceProvisioning;PodScheduling;ServiceBinding;HealthChecking;Ready
+type RecordPhase string
+
+const (
+	// PhaseTemplateSelection chooses the template.
+	PhaseTemplateSelection RecordPhase = "TemplateSelection"
+	// PhaseResourceProvisioning applies the children.
+	PhaseResourceProvisioning RecordPhase = "ResourceProvisioning"
+	// PhasePodScheduling waits for pods to be placed and started.
+	PhasePodScheduling RecordPhase = "PodScheduling"
+	// PhaseServiceBinding waits for services to get their addresses.
+	PhaseServiceBinding RecordPhase = "ServiceBinding"
+	// PhaseHealthChecking waits for containers to become ready.
+	PhaseHealthChecking RecordPhase = "HealthChecking"
+	// PhaseReady has nothing left to wait for.
+	PhaseReady RecordPhase = "Ready"
+)
+
+// Condition types of a record.
+const (
+	// ConditionAvailable is True while every function serves.
+	ConditionAvailable = "Available"
+	// ConditionProgressing is True while the children change.
+	ConditionProgressing = "Progressing"
+	// ConditionDegraded is True while something that the record needs fails.
+	ConditionDegraded = "Degraded"
+)
+
+// DeploymentRecordStatus is what really runs.
+type DeploymentRecordStatus struct {
+	// observedGeneration is the generation that the status speaks of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// condition sums the record up in one word.
+	// +optional
+	Condition RecordCondition `json:"condition,omitempty"`
+	// phase is the step that the record is at.
+	// +optional
+	Phase RecordPhase `json:"phase,omitempty"`
+	// message tells in words what the record waits for or why it failed.
+	// +optional
+	Message string `json:"message,omitempty"`
+	// conditions tell the state: Available, Progressing, Degraded.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// selectedTemplate is the template that the children were rendered from.
+	// +optional
+	SelectedTemplate string `json:"selectedTemplate,omitempty"`
+	// resourceRefs are the children of the record.
+	// +optional
+	// +listType=atomic
+	ResourceRefs []ResourceReference `json:"resourceRefs,omitempty"`
+	// functionContainerStatus tells the readiness of each function.
+	// +optional
+	// +listType=map
+	// +listMapKey=functionKey
+	FunctionContainerStatus []FunctionContainerStatus `json:"functionContainerStatus,omitempty"`
+}
+
+// ResourceReference names a child of a record.
+type ResourceReference struct {
+	// apiVersion of the child.
+	APIVersion string `json:"apiVersion"`
+	// kind of the child.
+	Kind string `json:"kind"`
+	// name of the child, in the record's namespace.
+	Name string `json:"name"`
+	// uid of the child.
+	// +optional
+	UID string `json:"uid,omitempty"`
+}
+
+// FunctionContainerStatus tells the readiness of one function.
+type FunctionContainerStatus struct {
+	// functionKey is the function's key in its package.
+	FunctionKey string `json:"functionKey"`
+	// workload is the name of the workload that runs the function.
+	// +optional
+	Workload string `json:"workload,omitempty"`
+	// replicas that are wanted.
+	// +optional
+	Replicas int32 `json:"replicas,omitempty"`
+	// readyReplicas that serve.
+	// +optional
+	ReadyReplicas int32 `json:"readyReplicas,omitempty"`
+	// url at which the function is reached inside the cluster.
+	// +optional
+	URL string `json:"url,omitempty"`
+	// message tells why replicas are missing.
+	// +optional
+	Message string `json:"message,omitempty"`
+}
