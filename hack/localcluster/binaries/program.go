@@ -1,0 +1,48 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package binaries
+
+// Program is the file name of a program.
+type Program string
+
+// The programs that Ensure can provide.
+const (
+	Etcd                  Program = "etcd"
+	KubeAPIServer         Program = "kube-apiserver"
+	KubeControllerManager Program = "kube-controller-manager"
+	KubeScheduler         Program = "kube-scheduler"
+	Kubectl               Program = "kubectl"
+	// Kwok simulates nodes and pods.
+	Kwok Program = "kwok"
+	// Kubelet and KubeProxy make this machine a real node.
+	Kubelet   Program = "kubelet"
+	KubeProxy Program = "kube-proxy"
+)
+
+// ControlPlane lists the programs of a cluster with simulated nodes.
+func ControlPlane() []Program {
+	return []Program{Etcd, KubeAPIServer, KubeControllerManager, KubeScheduler, Kwok}
+}
+
+// source says which nested module pins a program and what to build from it.
+type source struct {
+	// folder of the nested module, beside this file.
+	folder string
+	// module whose version the nested module pins.
+	module string
+	// pkg is the package of the program.
+	pkg string
+}
+
+func sourceOf(p Program) (source, bool) {
+	switch p {
+	case Etcd:
+		return source{folder: "etcd", module: "go.etcd.io/etcd/server/v3", pkg: "go.etcd.io/etcd/server/v3"}, true
+	case Kwok:
+		return source{folder: "kwok", module: kwokModule, pkg: kwokModule + "/cmd/kwok"}, true
+	case KubeAPIServer, KubeControllerManager, KubeScheduler, Kubectl, Kubelet, KubeProxy:
+		return source{folder: "kubernetes", module: "k8s.io/kubernetes", pkg: "k8s.io/kubernetes/cmd/" + string(p)}, true
+	}
+	return source{}, false
+}
