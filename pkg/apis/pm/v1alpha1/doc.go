@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // +k8s:openapi-gen=true
-// +k8s:openapi-model-package=io.oaas.pm.v1alpha1
+// +k8s:openapi-model-package=io.oaas.oaas.pkg.apis.pm.v1alpha1
 // +k8s:deepcopy-gen=package
 // +k8s:conversion-gen=oaas.io/oaas/pkg/apis/pm
 // +k8s:defaulter-gen=TypeMeta

@@ -17,13 +17,13 @@ type ClassDeployment struct {
 	metav1.TypeMeta `json:",inline"`
 	// metadata is standard object metadata.
 	// +optional
-	metav1.ObjectMeta `json:"metadata,omitempty"`
+	metav1.ObjectMeta `json:"metadata,omitempty" protobuf:"bytes,1,opt,name=metadata"`
 
 	// spec is what the user asks for.
-	Spec ClassDeploymentSpec `json:"spec"`
+	Spec ClassDeploymentSpec `json:"spec" protobuf:"bytes,2,opt,name=spec"`
 	// status is what was planned and what runs.
 	// +optional
-	Status ClassDeploymentStatus `json:"status,omitempty"`
+	Status ClassDeploymentStatus `json:"status,omitempty" protobuf:"bytes,3,opt,name=status"`
 }
 
 // +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object
@@ -33,84 +33,84 @@ type ClassDeploymentList struct {
 	metav1.TypeMeta `json:",inline"`
 	// metadata is standard list metadata.
 	// +optional
-	metav1.ListMeta `json:"metadata,omitempty"`
+	metav1.ListMeta `json:"metadata,omitempty" protobuf:"bytes,1,opt,name=metadata"`
 
 	// items are the class deployments.
-	Items []ClassDeployment `json:"items"`
+	Items []ClassDeployment `json:"items" protobuf:"bytes,2,rep,name=items"`
 }
 
 // ClassDeploymentSpec is what the user asks for.
 type ClassDeploymentSpec struct {
 	// packageName is the package that defines the class, in the same namespace.
 	// It cannot be changed.
-	PackageName string `json:"packageName"`
+	PackageName string `json:"packageName" protobuf:"bytes,1,opt,name=packageName"`
 	// classKey is the class to run. It cannot be changed.
-	ClassKey string `json:"classKey"`
+	ClassKey string `json:"classKey" protobuf:"bytes,2,opt,name=classKey"`
 	// targetEnvironments are the environments to run in, one unit each; empty
 	// means the environment "default" on the chosen cluster.
 	// +optional
 	// +listType=set
-	TargetEnvironments []string `json:"targetEnvironments,omitempty"`
+	TargetEnvironments []string `json:"targetEnvironments,omitempty" protobuf:"bytes,3,rep,name=targetEnvironments"`
 	// targetClusters are the clusters to run on; empty leaves the choice to the
 	// planner.
 	// +optional
 	// +listType=set
-	TargetClusters []string `json:"targetClusters,omitempty"`
+	TargetClusters []string `json:"targetClusters,omitempty" protobuf:"bytes,4,rep,name=targetClusters"`
 	// clusterSelector narrows the planner's choice to clusters with matching
 	// labels.
 	// +optional
-	ClusterSelector *metav1.LabelSelector `json:"clusterSelector,omitempty"`
+	ClusterSelector *metav1.LabelSelector `json:"clusterSelector,omitempty" protobuf:"bytes,5,opt,name=clusterSelector"`
 	// placement tells the planner how to choose among clusters.
 	// +optional
-	Placement *Placement `json:"placement,omitempty"`
+	Placement *Placement `json:"placement,omitempty" protobuf:"bytes,6,opt,name=placement"`
 	// nfr are the non-functional requirements.
 	// +optional
-	NFR NFRRequirements `json:"nfr,omitempty"`
+	NFR NFRRequirements `json:"nfr,omitempty" protobuf:"bytes,7,opt,name=nfr"`
 	// replicas bound what the planner derives from the requirements.
 	// +optional
-	Replicas *ReplicaBounds `json:"replicas,omitempty"`
+	Replicas *ReplicaBounds `json:"replicas,omitempty" protobuf:"bytes,8,opt,name=replicas"`
 	// enforcement says how the class runtime keeps the requirements.
 	// +optional
-	Enforcement *Enforcement `json:"enforcement,omitempty"`
+	Enforcement *Enforcement `json:"enforcement,omitempty" protobuf:"bytes,9,opt,name=enforcement"`
 	// templates pin a deployment template by environment; environments that are
 	// not named get the one that fits the requirements best.
 	// +optional
-	Templates map[string]string `json:"templates,omitempty"`
+	Templates map[string]string `json:"templates,omitempty" protobuf:"bytes,10,rep,name=templates"`
 	// odgm are settings of the data grid; absent fields follow from the class
 	// and the requirements.
 	// +optional
-	ODGM *ODGMSpec `json:"odgm,omitempty"`
+	ODGM *ODGMSpec `json:"odgm,omitempty" protobuf:"bytes,11,opt,name=odgm"`
 	// telemetry are the OpenTelemetry settings of the containers.
 	// +optional
-	Telemetry *TelemetrySpec `json:"telemetry,omitempty"`
+	Telemetry *TelemetrySpec `json:"telemetry,omitempty" protobuf:"bytes,12,opt,name=telemetry"`
 }
 
 // NFRRequirements are the non-functional requirements of a deployment.
 type NFRRequirements struct {
 	// minThroughputRPS is the least sustained rate, in requests per second.
 	// +optional
-	MinThroughputRPS *int64 `json:"minThroughputRPS,omitempty"`
+	MinThroughputRPS *int64 `json:"minThroughputRPS,omitempty" protobuf:"varint,1,opt,name=minThroughputRPS"`
 	// maxLatencyMs is the greatest 95th percentile latency, in milliseconds.
 	// +optional
-	MaxLatencyMs *int64 `json:"maxLatencyMs,omitempty"`
+	MaxLatencyMs *int64 `json:"maxLatencyMs,omitempty" protobuf:"varint,2,opt,name=maxLatencyMs"`
 	// availability is the least fraction of time that the deployment answers, a
 	// decimal between 0 and 1 written as a string, such as "0.999".
 	// +optional
-	Availability string `json:"availability,omitempty"`
+	Availability string `json:"availability,omitempty" protobuf:"bytes,3,opt,name=availability"`
 	// cpuUtilizationTarget is the average CPU use to aim at, in percent of the
 	// request, 1 to 100. Defaults to 70 where scaling by CPU applies.
 	// +optional
-	CPUUtilizationTarget *int32 `json:"cpuUtilizationTarget,omitempty"`
+	CPUUtilizationTarget *int32 `json:"cpuUtilizationTarget,omitempty" protobuf:"varint,4,opt,name=cpuUtilizationTarget"`
 }
 
 // ReplicaBounds bound the number of replicas of each function.
 type ReplicaBounds struct {
 	// min is the least number of replicas.
 	// +optional
-	Min *int32 `json:"min,omitempty"`
+	Min *int32 `json:"min,omitempty" protobuf:"varint,1,opt,name=min"`
 	// max is the greatest number of replicas.
 	// +optional
-	Max *int32 `json:"max,omitempty"`
+	Max *int32 `json:"max,omitempty" protobuf:"varint,2,opt,name=max"`
 }
 
 // UnreachablePolicy says what happens to a requirement that no choice of
@@ -131,7 +131,7 @@ type Placement struct {
 	// clusters cannot reach. Defaults to BestEffort.
 	// +optional
 	// +default="BestEffort"
-	OnUnreachable UnreachablePolicy `json:"onUnreachable,omitempty"`
+	OnUnreachable UnreachablePolicy `json:"onUnreachable,omitempty" protobuf:"bytes,1,opt,name=onUnreachable,casttype=UnreachablePolicy"`
 }
 
 // EnforcementMode says how far the class runtime goes to keep requirements.
@@ -153,12 +153,12 @@ const (
 type Enforcement struct {
 	// mode says how far the class runtime goes; empty means the environment's own.
 	// +optional
-	Mode EnforcementMode `json:"mode,omitempty"`
+	Mode EnforcementMode `json:"mode,omitempty" protobuf:"bytes,1,opt,name=mode,casttype=EnforcementMode"`
 	// dimensions restrict enforcement to some requirements: throughput, latency,
 	// cpu. Empty means all.
 	// +optional
 	// +listType=set
-	Dimensions []string `json:"dimensions,omitempty"`
+	Dimensions []string `json:"dimensions,omitempty" protobuf:"bytes,2,rep,name=dimensions"`
 }
 
 // ODGMSpec are settings of the object data grid beside the functions.
@@ -167,51 +167,51 @@ type ODGMSpec struct {
 	// class.
 	// +optional
 	// +listType=set
-	Collections []string `json:"collections,omitempty"`
+	Collections []string `json:"collections,omitempty" protobuf:"bytes,1,rep,name=collections"`
 	// partitionCount is the number of partitions of each collection.
 	// +optional
-	PartitionCount *int32 `json:"partitionCount,omitempty"`
+	PartitionCount *int32 `json:"partitionCount,omitempty" protobuf:"varint,2,opt,name=partitionCount"`
 	// replicaCount is the number of copies of each partition.
 	// +optional
-	ReplicaCount *int32 `json:"replicaCount,omitempty"`
+	ReplicaCount *int32 `json:"replicaCount,omitempty" protobuf:"varint,3,opt,name=replicaCount"`
 	// shardType is how copies are kept: raft, mst, basic or none.
 	// +optional
-	ShardType string `json:"shardType,omitempty"`
+	ShardType string `json:"shardType,omitempty" protobuf:"bytes,4,opt,name=shardType"`
 	// log is the log filter of the data grid, such as info,openraft=warn.
 	// +optional
-	Log string `json:"log,omitempty"`
+	Log string `json:"log,omitempty" protobuf:"bytes,5,opt,name=log"`
 	// options are passed to every collection as they stand.
 	// +optional
-	Options map[string]string `json:"options,omitempty"`
+	Options map[string]string `json:"options,omitempty" protobuf:"bytes,6,rep,name=options"`
 	// zenohMode is the network mode of the data grid: peer, client or router.
 	// +optional
-	ZenohMode string `json:"zenohMode,omitempty"`
+	ZenohMode string `json:"zenohMode,omitempty" protobuf:"bytes,7,opt,name=zenohMode"`
 }
 
 // TelemetrySpec are the OpenTelemetry settings of the containers.
 type TelemetrySpec struct {
 	// enabled turns telemetry on or off; absent leaves it to the environment.
 	// +optional
-	Enabled *bool `json:"enabled,omitempty"`
+	Enabled *bool `json:"enabled,omitempty" protobuf:"varint,1,opt,name=enabled"`
 	// traces exports traces; absent follows enabled.
 	// +optional
-	Traces *bool `json:"traces,omitempty"`
+	Traces *bool `json:"traces,omitempty" protobuf:"varint,2,opt,name=traces"`
 	// metrics exports metrics; absent follows enabled.
 	// +optional
-	Metrics *bool `json:"metrics,omitempty"`
+	Metrics *bool `json:"metrics,omitempty" protobuf:"varint,3,opt,name=metrics"`
 	// logs exports logs; absent follows enabled.
 	// +optional
-	Logs *bool `json:"logs,omitempty"`
+	Logs *bool `json:"logs,omitempty" protobuf:"varint,4,opt,name=logs"`
 	// samplingRate is the fraction of traces that is kept, a decimal between 0
 	// and 1 written as a string.
 	// +optional
-	SamplingRate string `json:"samplingRate,omitempty"`
+	SamplingRate string `json:"samplingRate,omitempty" protobuf:"bytes,5,opt,name=samplingRate"`
 	// serviceName is the name that the telemetry carries; empty uses the class.
 	// +optional
-	ServiceName string `json:"serviceName,omitempty"`
+	ServiceName string `json:"serviceName,omitempty" protobuf:"bytes,6,opt,name=serviceName"`
 	// resourceAttributes are added to all telemetry.
 	// +optional
-	ResourceAttributes map[string]string `json:"resourceAttributes,omitempty"`
+	ResourceAttributes map[string]string `json:"resourceAttributes,omitempty" protobuf:"bytes,7,rep,name=resourceAttributes"`
 }
 
 // ClassDeploymentPhase sums the conditions up in one word.
@@ -257,95 +257,95 @@ const ClassDeploymentFinalizer = "pm.oaas.io/undeploy"
 type ClassDeploymentStatus struct {
 	// observedGeneration is the generation that the status speaks of.
 	// +optional
-	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	ObservedGeneration int64 `json:"observedGeneration,omitempty" protobuf:"varint,1,opt,name=observedGeneration"`
 	// phase sums the conditions up in one word.
 	// +optional
-	Phase ClassDeploymentPhase `json:"phase,omitempty"`
+	Phase ClassDeploymentPhase `json:"phase,omitempty" protobuf:"bytes,2,opt,name=phase,casttype=ClassDeploymentPhase"`
 	// conditions tell the state: Planned, Dispatched, Available, Progressing,
 	// Degraded, AvailabilityTargetMet.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
-	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	Conditions []metav1.Condition `json:"conditions,omitempty" protobuf:"bytes,3,rep,name=conditions"`
 	// requirements are what the planner computed from the spec.
 	// +optional
-	Requirements *ComputedRequirements `json:"requirements,omitempty"`
+	Requirements *ComputedRequirements `json:"requirements,omitempty" protobuf:"bytes,4,opt,name=requirements"`
 	// achievedAvailability is the probability that the plan's majority of
 	// environments is up, a decimal.
 	// +optional
-	AchievedAvailability string `json:"achievedAvailability,omitempty"`
+	AchievedAvailability string `json:"achievedAvailability,omitempty" protobuf:"bytes,5,opt,name=achievedAvailability"`
 	// units are the parts of the deployment, one for each environment and cluster.
 	// A unit stays listed until its cluster has confirmed that it is gone.
 	// +optional
 	// +listType=map
 	// +listMapKey=cluster
 	// +listMapKey=deploymentID
-	Units []DeploymentUnitStatus `json:"units,omitempty"`
+	Units []DeploymentUnitStatus `json:"units,omitempty" protobuf:"bytes,6,rep,name=units"`
 }
 
 // ComputedRequirements are what the planner computed from the requirements.
 type ComputedRequirements struct {
 	// replicationFactor is the number of copies that the availability asks for.
-	ReplicationFactor int32 `json:"replicationFactor"`
+	ReplicationFactor int32 `json:"replicationFactor" protobuf:"varint,1,opt,name=replicationFactor"`
 	// minReplicas of each function.
-	MinReplicas int32 `json:"minReplicas"`
+	MinReplicas int32 `json:"minReplicas" protobuf:"varint,2,opt,name=minReplicas"`
 	// maxReplicas of each function.
-	MaxReplicas int32 `json:"maxReplicas"`
+	MaxReplicas int32 `json:"maxReplicas" protobuf:"varint,3,opt,name=maxReplicas"`
 }
 
 // DeploymentUnitStatus is the part of a deployment in one environment of one
 // cluster.
 type DeploymentUnitStatus struct {
 	// cluster that runs the unit.
-	Cluster string `json:"cluster"`
+	Cluster string `json:"cluster" protobuf:"bytes,1,opt,name=cluster"`
 	// deploymentID names the unit's record on that cluster.
-	DeploymentID string `json:"deploymentID"`
+	DeploymentID string `json:"deploymentID" protobuf:"bytes,2,opt,name=deploymentID"`
 	// environment that the unit runs in.
 	// +optional
-	Environment string `json:"environment,omitempty"`
+	Environment string `json:"environment,omitempty" protobuf:"bytes,3,opt,name=environment"`
 	// condition is the record's own: Pending, Provisioning, Running, Scaling,
 	// Failed, Terminated; Unreachable when the cluster does not answer.
 	// +optional
-	Condition string `json:"condition,omitempty"`
+	Condition string `json:"condition,omitempty" protobuf:"bytes,4,opt,name=condition"`
 	// phase is the step that the record is at, such as PodScheduling.
 	// +optional
-	Phase string `json:"phase,omitempty"`
+	Phase string `json:"phase,omitempty" protobuf:"bytes,5,opt,name=phase"`
 	// available is true while the unit serves.
 	// +optional
-	Available bool `json:"available,omitempty"`
+	Available bool `json:"available,omitempty" protobuf:"varint,6,opt,name=available"`
 	// degraded is true while something that the unit needs fails.
 	// +optional
-	Degraded bool `json:"degraded,omitempty"`
+	Degraded bool `json:"degraded,omitempty" protobuf:"varint,7,opt,name=degraded"`
 	// planned is false for a unit that left the plan and waits to be removed.
 	// +optional
-	Planned bool `json:"planned,omitempty"`
+	Planned bool `json:"planned,omitempty" protobuf:"varint,8,opt,name=planned"`
 	// dispatchedHash identifies the content that the cluster last accepted.
 	// +optional
-	DispatchedHash string `json:"dispatchedHash,omitempty"`
+	DispatchedHash string `json:"dispatchedHash,omitempty" protobuf:"bytes,9,opt,name=dispatchedHash"`
 	// message tells in words what the unit waits for or why it failed.
 	// +optional
-	Message string `json:"message,omitempty"`
+	Message string `json:"message,omitempty" protobuf:"bytes,10,opt,name=message"`
 	// functions tell the readiness of each function of the unit.
 	// +optional
 	// +listType=map
 	// +listMapKey=key
-	Functions []FunctionStatus `json:"functions,omitempty"`
+	Functions []FunctionStatus `json:"functions,omitempty" protobuf:"bytes,11,rep,name=functions"`
 	// lastUpdated is when the unit's state last changed.
 	// +optional
-	LastUpdated metav1.Time `json:"lastUpdated,omitempty"`
+	LastUpdated metav1.Time `json:"lastUpdated,omitempty" protobuf:"bytes,12,opt,name=lastUpdated"`
 }
 
 // FunctionStatus tells the readiness of one function of a unit.
 type FunctionStatus struct {
 	// key of the function.
-	Key string `json:"key"`
+	Key string `json:"key" protobuf:"bytes,1,opt,name=key"`
 	// replicas that are wanted.
 	// +optional
-	Replicas int32 `json:"replicas,omitempty"`
+	Replicas int32 `json:"replicas,omitempty" protobuf:"varint,2,opt,name=replicas"`
 	// readyReplicas that serve.
 	// +optional
-	ReadyReplicas int32 `json:"readyReplicas,omitempty"`
+	ReadyReplicas int32 `json:"readyReplicas,omitempty" protobuf:"varint,3,opt,name=readyReplicas"`
 	// url at which the function is reached inside its cluster.
 	// +optional
-	URL string `json:"url,omitempty"`
+	URL string `json:"url,omitempty" protobuf:"bytes,4,opt,name=url"`
 }

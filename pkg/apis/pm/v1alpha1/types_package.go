@@ -18,13 +18,13 @@ type Package struct {
 	metav1.TypeMeta `json:",inline"`
 	// metadata is standard object metadata.
 	// +optional
-	metav1.ObjectMeta `json:"metadata,omitempty"`
+	metav1.ObjectMeta `json:"metadata,omitempty" protobuf:"bytes,1,opt,name=metadata"`
 
 	// spec is what the developer published.
-	Spec PackageSpec `json:"spec"`
+	Spec PackageSpec `json:"spec" protobuf:"bytes,2,opt,name=spec"`
 	// status is what the Package Manager observed of the package.
 	// +optional
-	Status PackageStatus `json:"status,omitempty"`
+	Status PackageStatus `json:"status,omitempty" protobuf:"bytes,3,opt,name=status"`
 }
 
 // +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object
@@ -34,10 +34,10 @@ type PackageList struct {
 	metav1.TypeMeta `json:",inline"`
 	// metadata is standard list metadata.
 	// +optional
-	metav1.ListMeta `json:"metadata,omitempty"`
+	metav1.ListMeta `json:"metadata,omitempty" protobuf:"bytes,1,opt,name=metadata"`
 
 	// items are the packages.
-	Items []Package `json:"items"`
+	Items []Package `json:"items" protobuf:"bytes,2,rep,name=items"`
 }
 
 // PackageSpec is what the developer published.
@@ -45,69 +45,69 @@ type PackageSpec struct {
 	// version is the package's own version, a semantic version such as 1.4.0.
 	// Shorter forms (1, 1.0) are accepted and kept as written.
 	// +optional
-	Version string `json:"version,omitempty"`
+	Version string `json:"version,omitempty" protobuf:"bytes,1,opt,name=version"`
 	// author is who published the package, at most 256 characters.
 	// +optional
-	Author string `json:"author,omitempty"`
+	Author string `json:"author,omitempty" protobuf:"bytes,2,opt,name=author"`
 	// description says what the package is for, at most 4096 characters.
 	// +optional
-	Description string `json:"description,omitempty"`
+	Description string `json:"description,omitempty" protobuf:"bytes,3,opt,name=description"`
 	// tags are free words to find the package by, at most 64 of at most 64
 	// characters.
 	// +optional
 	// +listType=set
-	Tags []string `json:"tags,omitempty"`
+	Tags []string `json:"tags,omitempty" protobuf:"bytes,4,rep,name=tags"`
 	// disabled keeps the definition and refuses new deployments of its classes.
 	// +optional
-	Disabled bool `json:"disabled,omitempty"`
+	Disabled bool `json:"disabled,omitempty" protobuf:"varint,5,opt,name=disabled"`
 	// dependencies are the packages that this one needs.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
-	Dependencies []PackageDependency `json:"dependencies,omitempty"`
+	Dependencies []PackageDependency `json:"dependencies,omitempty" protobuf:"bytes,6,rep,name=dependencies"`
 	// classes are the object types that the package defines.
 	// +optional
 	// +listType=map
 	// +listMapKey=key
-	Classes []Class `json:"classes,omitempty"`
+	Classes []Class `json:"classes,omitempty" protobuf:"bytes,7,rep,name=classes"`
 	// functions implement the methods of the classes.
 	// +optional
 	// +listType=map
 	// +listMapKey=key
-	Functions []Function `json:"functions,omitempty"`
+	Functions []Function `json:"functions,omitempty" protobuf:"bytes,8,rep,name=functions"`
 }
 
 // PackageDependency names a package that this one needs.
 type PackageDependency struct {
 	// name of the package, in the same namespace.
-	Name string `json:"name"`
+	Name string `json:"name" protobuf:"bytes,1,opt,name=name"`
 	// version is a semantic version range such as ">=1.2 <2"; empty accepts any.
 	// +optional
-	Version string `json:"version,omitempty"`
+	Version string `json:"version,omitempty" protobuf:"bytes,2,opt,name=version"`
 }
 
 // Class is an object type: its state and its methods.
 type Class struct {
 	// key names the class within the package: letters, digits, dots, dashes and
 	// underscores, at most 200 characters, such as Record or shop.Cart.
-	Key string `json:"key"`
+	Key string `json:"key" protobuf:"bytes,1,opt,name=key"`
 	// description says what objects of the class stand for.
 	// +optional
-	Description string `json:"description,omitempty"`
+	Description string `json:"description,omitempty" protobuf:"bytes,2,opt,name=description"`
 	// disabled keeps the definition and refuses new deployments of the class.
 	// +optional
-	Disabled bool `json:"disabled,omitempty"`
+	Disabled bool `json:"disabled,omitempty" protobuf:"varint,3,opt,name=disabled"`
 	// stateSpec describes the state of an object; absent for a stateless class.
 	// +optional
-	StateSpec *StateSpec `json:"stateSpec,omitempty"`
+	StateSpec *StateSpec `json:"stateSpec,omitempty" protobuf:"bytes,4,opt,name=stateSpec"`
 	// functionBindings are the methods of the class.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
-	FunctionBindings []FunctionBinding `json:"functionBindings,omitempty"`
+	FunctionBindings []FunctionBinding `json:"functionBindings,omitempty" protobuf:"bytes,5,rep,name=functionBindings"`
 	// options are passed to the class runtime as they stand.
 	// +optional
-	Options map[string]string `json:"options,omitempty"`
+	Options map[string]string `json:"options,omitempty" protobuf:"bytes,6,rep,name=options"`
 }
 
 // ConsistencyModel is the promise that the data grid makes to a reader.
@@ -131,36 +131,36 @@ type StateSpec struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=name
-	KeySpecs []KeySpec `json:"keySpecs,omitempty"`
+	KeySpecs []KeySpec `json:"keySpecs,omitempty" protobuf:"bytes,1,rep,name=keySpecs"`
 	// defaultProvider names the storage provider; empty leaves the choice to the
 	// class runtime.
 	// +optional
-	DefaultProvider string `json:"defaultProvider,omitempty"`
+	DefaultProvider string `json:"defaultProvider,omitempty" protobuf:"bytes,2,opt,name=defaultProvider"`
 	// consistencyModel is the promise made to a reader. Defaults to None.
 	// +optional
 	// +default="None"
-	ConsistencyModel ConsistencyModel `json:"consistencyModel,omitempty"`
+	ConsistencyModel ConsistencyModel `json:"consistencyModel,omitempty" protobuf:"bytes,3,opt,name=consistencyModel,casttype=ConsistencyModel"`
 	// persistent keeps the state across restarts of the data grid.
 	// +optional
-	Persistent bool `json:"persistent,omitempty"`
+	Persistent bool `json:"persistent,omitempty" protobuf:"varint,4,opt,name=persistent"`
 	// serializationFormat names the encoding of stored values, such as json.
 	// +optional
-	SerializationFormat string `json:"serializationFormat,omitempty"`
+	SerializationFormat string `json:"serializationFormat,omitempty" protobuf:"bytes,5,opt,name=serializationFormat"`
 	// requiresSingleton keeps all objects in one partition.
 	// +optional
-	RequiresSingleton bool `json:"requiresSingleton,omitempty"`
+	RequiresSingleton bool `json:"requiresSingleton,omitempty" protobuf:"varint,6,opt,name=requiresSingleton"`
 	// supportsBatchOperations lets callers read many objects at once.
 	// +optional
-	SupportsBatchOperations bool `json:"supportsBatchOperations,omitempty"`
+	SupportsBatchOperations bool `json:"supportsBatchOperations,omitempty" protobuf:"varint,7,opt,name=supportsBatchOperations"`
 }
 
 // KeySpec is a named part of an object's state.
 type KeySpec struct {
 	// name of the part.
-	Name string `json:"name"`
+	Name string `json:"name" protobuf:"bytes,1,opt,name=name"`
 	// type of the part, such as string or bytes.
 	// +optional
-	Type string `json:"type,omitempty"`
+	Type string `json:"type,omitempty" protobuf:"bytes,2,opt,name=type"`
 }
 
 // AccessModifier tells who may call a method.
@@ -180,26 +180,26 @@ const (
 // name one function; they share one workload.
 type FunctionBinding struct {
 	// name of the method, unique in the class.
-	Name string `json:"name"`
+	Name string `json:"name" protobuf:"bytes,1,opt,name=name"`
 	// functionKey is the key of a function of the same package.
-	FunctionKey string `json:"functionKey"`
+	FunctionKey string `json:"functionKey" protobuf:"bytes,2,opt,name=functionKey"`
 	// accessModifier tells who may call the method. Defaults to Public.
 	// +optional
 	// +default="Public"
-	AccessModifier AccessModifier `json:"accessModifier,omitempty"`
+	AccessModifier AccessModifier `json:"accessModifier,omitempty" protobuf:"bytes,3,opt,name=accessModifier,casttype=AccessModifier"`
 	// stateless methods do not read or write the object's state.
 	// +optional
-	Stateless bool `json:"stateless,omitempty"`
+	Stateless bool `json:"stateless,omitempty" protobuf:"varint,4,opt,name=stateless"`
 	// parameters are the names of the method's parameters, in order.
 	// +optional
 	// +listType=atomic
-	Parameters []string `json:"parameters,omitempty"`
+	Parameters []string `json:"parameters,omitempty" protobuf:"bytes,5,rep,name=parameters"`
 	// triggerOnStateChange calls the method whenever the object's state changes.
 	// +optional
-	TriggerOnStateChange bool `json:"triggerOnStateChange,omitempty"`
+	TriggerOnStateChange bool `json:"triggerOnStateChange,omitempty" protobuf:"varint,6,opt,name=triggerOnStateChange"`
 	// asyncExecution runs the triggered call without anybody waiting for it.
 	// +optional
-	AsyncExecution bool `json:"asyncExecution,omitempty"`
+	AsyncExecution bool `json:"asyncExecution,omitempty" protobuf:"varint,7,opt,name=asyncExecution"`
 }
 
 // FunctionType tells how a function is provided.
@@ -223,104 +223,104 @@ const (
 type Function struct {
 	// key names the function within the package: letters, digits, dots, dashes
 	// and underscores, at most 200 characters, such as Record.echo.
-	Key string `json:"key"`
+	Key string `json:"key" protobuf:"bytes,1,opt,name=key"`
 	// type tells how the function is provided. Only Custom functions have a
 	// workload of their own. Defaults to Custom.
 	// +optional
 	// +default="Custom"
-	Type FunctionType `json:"type,omitempty"`
+	Type FunctionType `json:"type,omitempty" protobuf:"bytes,2,opt,name=type,casttype=FunctionType"`
 	// description says what the function does.
 	// +optional
-	Description string `json:"description,omitempty"`
+	Description string `json:"description,omitempty" protobuf:"bytes,3,opt,name=description"`
 	// provision says what to run and how.
 	// +optional
-	Provision *FunctionProvision `json:"provision,omitempty"`
+	Provision *FunctionProvision `json:"provision,omitempty" protobuf:"bytes,4,opt,name=provision"`
 	// config becomes environment variables of the function's containers.
 	// +optional
-	Config map[string]string `json:"config,omitempty"`
+	Config map[string]string `json:"config,omitempty" protobuf:"bytes,5,rep,name=config"`
 }
 
 // FunctionProvision says what to run for a function and how.
 type FunctionProvision struct {
 	// image is the container image; required for a Custom function.
 	// +optional
-	Image string `json:"image,omitempty"`
+	Image string `json:"image,omitempty" protobuf:"bytes,1,opt,name=image"`
 	// wasmModuleURL is where the module is fetched from; required for a Wasm
 	// function.
 	// +optional
-	WasmModuleURL string `json:"wasmModuleURL,omitempty"`
+	WasmModuleURL string `json:"wasmModuleURL,omitempty" protobuf:"bytes,2,opt,name=wasmModuleURL"`
 	// wasmFuel bounds the instructions of one call; 0 leaves it to the runtime.
 	// +optional
-	WasmFuel int64 `json:"wasmFuel,omitempty"`
+	WasmFuel int64 `json:"wasmFuel,omitempty" protobuf:"varint,3,opt,name=wasmFuel"`
 	// port on which the container serves HTTP. Defaults to 8080 for a Custom
 	// function.
 	// +optional
-	Port int32 `json:"port,omitempty"`
+	Port int32 `json:"port,omitempty" protobuf:"varint,4,opt,name=port"`
 	// maxConcurrency bounds the calls that one replica handles at a time; 0
 	// means no bound.
 	// +optional
-	MaxConcurrency int32 `json:"maxConcurrency,omitempty"`
+	MaxConcurrency int32 `json:"maxConcurrency,omitempty" protobuf:"varint,5,opt,name=maxConcurrency"`
 	// needHTTP2 asks for HTTP/2 without TLS (h2c) between the platform and the
 	// container.
 	// +optional
-	NeedHTTP2 bool `json:"needHTTP2,omitempty"`
+	NeedHTTP2 bool `json:"needHTTP2,omitempty" protobuf:"varint,6,opt,name=needHTTP2"`
 	// resources of one replica.
 	// +optional
-	Resources FunctionResources `json:"resources,omitempty"`
+	Resources FunctionResources `json:"resources,omitempty" protobuf:"bytes,7,opt,name=resources"`
 	// minScale is the least number of replicas; wins over what the requirements
 	// would give.
 	// +optional
-	MinScale *int32 `json:"minScale,omitempty"`
+	MinScale *int32 `json:"minScale,omitempty" protobuf:"varint,8,opt,name=minScale"`
 	// maxScale is the greatest number of replicas; wins over what the
 	// requirements would give.
 	// +optional
-	MaxScale *int32 `json:"maxScale,omitempty"`
+	MaxScale *int32 `json:"maxScale,omitempty" protobuf:"varint,9,opt,name=maxScale"`
 	// probes tell the platform how to ask the container for its health; absent
 	// probes connect to the port.
 	// +optional
-	Probes *FunctionProbes `json:"probes,omitempty"`
+	Probes *FunctionProbes `json:"probes,omitempty" protobuf:"bytes,10,opt,name=probes"`
 }
 
 // FunctionResources are the resources of one replica of a function.
 type FunctionResources struct {
 	// requests are reserved, keyed by resource name, such as cpu or memory.
 	// +optional
-	Requests map[string]resource.Quantity `json:"requests,omitempty"`
+	Requests map[string]resource.Quantity `json:"requests,omitempty" protobuf:"bytes,1,rep,name=requests"`
 	// limits are never exceeded, keyed by resource name, such as cpu or memory.
 	// +optional
-	Limits map[string]resource.Quantity `json:"limits,omitempty"`
+	Limits map[string]resource.Quantity `json:"limits,omitempty" protobuf:"bytes,2,rep,name=limits"`
 }
 
 // FunctionProbes tell the platform how to ask a container for its health.
 type FunctionProbes struct {
 	// startup delays the other probes until it has succeeded once.
 	// +optional
-	Startup *HTTPProbe `json:"startup,omitempty"`
+	Startup *HTTPProbe `json:"startup,omitempty" protobuf:"bytes,1,opt,name=startup"`
 	// readiness decides whether the replica gets calls.
 	// +optional
-	Readiness *HTTPProbe `json:"readiness,omitempty"`
+	Readiness *HTTPProbe `json:"readiness,omitempty" protobuf:"bytes,2,opt,name=readiness"`
 	// liveness decides whether the container is restarted.
 	// +optional
-	Liveness *HTTPProbe `json:"liveness,omitempty"`
+	Liveness *HTTPProbe `json:"liveness,omitempty" protobuf:"bytes,3,opt,name=liveness"`
 }
 
 // HTTPProbe asks the container's port with an HTTP GET.
 type HTTPProbe struct {
 	// path of the request, such as /healthz.
-	Path string `json:"path"`
+	Path string `json:"path" protobuf:"bytes,1,opt,name=path"`
 	// initialDelaySeconds before the first request. Defaults to 0.
 	// +optional
-	InitialDelaySeconds int32 `json:"initialDelaySeconds,omitempty"`
+	InitialDelaySeconds int32 `json:"initialDelaySeconds,omitempty" protobuf:"varint,2,opt,name=initialDelaySeconds"`
 	// periodSeconds between requests. Defaults to 10.
 	// +optional
-	PeriodSeconds int32 `json:"periodSeconds,omitempty"`
+	PeriodSeconds int32 `json:"periodSeconds,omitempty" protobuf:"varint,3,opt,name=periodSeconds"`
 	// timeoutSeconds of one request. Defaults to 1.
 	// +optional
-	TimeoutSeconds int32 `json:"timeoutSeconds,omitempty"`
+	TimeoutSeconds int32 `json:"timeoutSeconds,omitempty" protobuf:"varint,4,opt,name=timeoutSeconds"`
 	// failureThreshold is the number of failures in a row that counts. Defaults
 	// to 3.
 	// +optional
-	FailureThreshold int32 `json:"failureThreshold,omitempty"`
+	FailureThreshold int32 `json:"failureThreshold,omitempty" protobuf:"varint,5,opt,name=failureThreshold"`
 }
 
 const (
@@ -332,14 +332,14 @@ const (
 type PackageStatus struct {
 	// observedGeneration is the generation that the status speaks of.
 	// +optional
-	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	ObservedGeneration int64 `json:"observedGeneration,omitempty" protobuf:"varint,1,opt,name=observedGeneration"`
 	// conditions tell the state of the package: Ready.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
-	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	Conditions []metav1.Condition `json:"conditions,omitempty" protobuf:"bytes,2,rep,name=conditions"`
 	// deployments are the names of the ClassDeployments that use the package.
 	// +optional
 	// +listType=set
-	Deployments []string `json:"deployments,omitempty"`
+	Deployments []string `json:"deployments,omitempty" protobuf:"bytes,3,rep,name=deployments"`
 }
