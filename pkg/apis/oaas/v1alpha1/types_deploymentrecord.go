@@ -342,10 +342,13 @@ type DeploymentRecordStatus struct {
 // ResourceReference names a child of a record.
 type ResourceReference struct {
 	// apiVersion of the child.
+	// +required
 	APIVersion string `json:"apiVersion"`
 	// kind of the child.
+	// +required
 	Kind string `json:"kind"`
 	// name of the child, in the record's namespace.
+	// +required
 	Name string `json:"name"`
 	// uid of the child.
 	// +optional
@@ -355,6 +358,7 @@ type ResourceReference struct {
 // FunctionContainerStatus tells the readiness of one function.
 type FunctionContainerStatus struct {
 	// functionKey is the function's key in its package.
+	// +required
 	FunctionKey string `json:"functionKey"`
 	// workload is the name of the workload that runs the function.
 	// +optional

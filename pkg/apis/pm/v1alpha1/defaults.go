@@ -8,7 +8,6 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/utils/ptr"
 )
 
 const (
@@ -38,7 +37,7 @@ func SetDefaults_ClusterSpec(c *ClusterSpec) {
 		c.Timeout = &metav1.Duration{Duration: DefaultClusterTimeout}
 	}
 	if c.RetryAttempts == nil {
-		c.RetryAttempts = ptr.To(DefaultClusterRetryAttempts)
+		c.RetryAttempts = new(DefaultClusterRetryAttempts)
 	}
 }
 

@@ -20,6 +20,7 @@ type ClassDeployment struct {
 	metav1.ObjectMeta `json:"metadata,omitempty" protobuf:"bytes,1,opt,name=metadata"`
 
 	// spec is what the user asks for.
+	// +required
 	Spec ClassDeploymentSpec `json:"spec" protobuf:"bytes,2,opt,name=spec"`
 	// status is what was planned and what runs.
 	// +optional
@@ -43,8 +44,10 @@ type ClassDeploymentList struct {
 type ClassDeploymentSpec struct {
 	// packageName is the package that defines the class, in the same namespace.
 	// It cannot be changed.
+	// +required
 	PackageName string `json:"packageName" protobuf:"bytes,1,opt,name=packageName"`
 	// classKey is the class to run. It cannot be changed.
+	// +required
 	ClassKey string `json:"classKey" protobuf:"bytes,2,opt,name=classKey"`
 	// targetEnvironments are the environments to run in, one unit each; empty
 	// means the environment "default" on the chosen cluster.
@@ -286,10 +289,13 @@ type ClassDeploymentStatus struct {
 // ComputedRequirements are what the planner computed from the requirements.
 type ComputedRequirements struct {
 	// replicationFactor is the number of copies that the availability asks for.
+	// +required
 	ReplicationFactor int32 `json:"replicationFactor" protobuf:"varint,1,opt,name=replicationFactor"`
 	// minReplicas of each function.
+	// +required
 	MinReplicas int32 `json:"minReplicas" protobuf:"varint,2,opt,name=minReplicas"`
 	// maxReplicas of each function.
+	// +required
 	MaxReplicas int32 `json:"maxReplicas" protobuf:"varint,3,opt,name=maxReplicas"`
 }
 
@@ -297,8 +303,10 @@ type ComputedRequirements struct {
 // cluster.
 type DeploymentUnitStatus struct {
 	// cluster that runs the unit.
+	// +required
 	Cluster string `json:"cluster" protobuf:"bytes,1,opt,name=cluster"`
 	// deploymentID names the unit's record on that cluster.
+	// +required
 	DeploymentID string `json:"deploymentID" protobuf:"bytes,2,opt,name=deploymentID"`
 	// environment that the unit runs in.
 	// +optional
@@ -338,6 +346,7 @@ type DeploymentUnitStatus struct {
 // FunctionStatus tells the readiness of one function of a unit.
 type FunctionStatus struct {
 	// key of the function.
+	// +required
 	Key string `json:"key" protobuf:"bytes,1,opt,name=key"`
 	// replicas that are wanted.
 	// +optional

@@ -22,6 +22,7 @@ type Cluster struct {
 	metav1.ObjectMeta `json:"metadata,omitempty" protobuf:"bytes,1,opt,name=metadata"`
 
 	// spec is how the cluster is reached and used.
+	// +required
 	Spec ClusterSpec `json:"spec" protobuf:"bytes,2,opt,name=spec"`
 	// status is what the cluster last reported.
 	// +optional
@@ -44,6 +45,7 @@ type ClusterList struct {
 // ClusterSpec is how a cluster is reached and used.
 type ClusterSpec struct {
 	// endpoint of the Class Runtime Manager's gRPC server, host:port.
+	// +required
 	Endpoint string `json:"endpoint" protobuf:"bytes,1,opt,name=endpoint"`
 	// environments that the cluster hosts; empty means it hosts any.
 	// +optional
@@ -117,8 +119,10 @@ type ClusterAuth struct {
 // SecretReference names a Secret of the cluster that hosts the Package Manager.
 type SecretReference struct {
 	// namespace of the Secret.
+	// +required
 	Namespace string `json:"namespace" protobuf:"bytes,1,opt,name=namespace"`
 	// name of the Secret.
+	// +required
 	Name string `json:"name" protobuf:"bytes,2,opt,name=name"`
 }
 
@@ -199,6 +203,7 @@ const (
 // CircuitBreakerStatus is the state of the link to a cluster.
 type CircuitBreakerStatus struct {
 	// state of the breaker.
+	// +required
 	State CircuitBreakerState `json:"state" protobuf:"bytes,1,opt,name=state,casttype=CircuitBreakerState"`
 	// failures in a row.
 	// +optional

@@ -21,6 +21,7 @@ type Package struct {
 	metav1.ObjectMeta `json:"metadata,omitempty" protobuf:"bytes,1,opt,name=metadata"`
 
 	// spec is what the developer published.
+	// +required
 	Spec PackageSpec `json:"spec" protobuf:"bytes,2,opt,name=spec"`
 	// status is what the Package Manager observed of the package.
 	// +optional
@@ -80,6 +81,7 @@ type PackageSpec struct {
 // PackageDependency names a package that this one needs.
 type PackageDependency struct {
 	// name of the package, in the same namespace.
+	// +required
 	Name string `json:"name" protobuf:"bytes,1,opt,name=name"`
 	// version is a semantic version range such as ">=1.2 <2"; empty accepts any.
 	// +optional
@@ -90,6 +92,7 @@ type PackageDependency struct {
 type Class struct {
 	// key names the class within the package: letters, digits, dots, dashes and
 	// underscores, at most 200 characters, such as Record or shop.Cart.
+	// +required
 	Key string `json:"key" protobuf:"bytes,1,opt,name=key"`
 	// description says what objects of the class stand for.
 	// +optional
@@ -157,6 +160,7 @@ type StateSpec struct {
 // KeySpec is a named part of an object's state.
 type KeySpec struct {
 	// name of the part.
+	// +required
 	Name string `json:"name" protobuf:"bytes,1,opt,name=name"`
 	// type of the part, such as string or bytes.
 	// +optional
@@ -180,8 +184,10 @@ const (
 // name one function; they share one workload.
 type FunctionBinding struct {
 	// name of the method, unique in the class.
+	// +required
 	Name string `json:"name" protobuf:"bytes,1,opt,name=name"`
 	// functionKey is the key of a function of the same package.
+	// +required
 	FunctionKey string `json:"functionKey" protobuf:"bytes,2,opt,name=functionKey"`
 	// accessModifier tells who may call the method. Defaults to Public.
 	// +optional
@@ -223,6 +229,7 @@ const (
 type Function struct {
 	// key names the function within the package: letters, digits, dots, dashes
 	// and underscores, at most 200 characters, such as Record.echo.
+	// +required
 	Key string `json:"key" protobuf:"bytes,1,opt,name=key"`
 	// type tells how the function is provided. Only Custom functions have a
 	// workload of their own. Defaults to Custom.
@@ -307,6 +314,7 @@ type FunctionProbes struct {
 // HTTPProbe asks the container's port with an HTTP GET.
 type HTTPProbe struct {
 	// path of the request, such as /healthz.
+	// +required
 	Path string `json:"path" protobuf:"bytes,1,opt,name=path"`
 	// initialDelaySeconds before the first request. Defaults to 0.
 	// +optional
