@@ -7,6 +7,7 @@ package cluster
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 
@@ -126,4 +127,10 @@ func (c *Cluster) update(change func(*state)) error {
 	defer c.mu.Unlock()
 	change(&c.state)
 	return c.state.save(c.layout)
+}
+
+// Exists says whether dir is the state folder of a cluster, running or not.
+func Exists(dir string) bool {
+	_, err := os.Stat(layout(dir).state())
+	return err == nil
 }

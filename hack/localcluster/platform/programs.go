@@ -1,0 +1,180 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build unix
+
+package platform
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"oaas.io/oaas/hack/localcluster/internal/process"
+)
+
+const (
+	// The identities under which the manifests of an installation run the
+	// programs; here they hold a client certificate instead of a token, and the
+	// same roles apply.
+	packageManagerUser = "system:serviceaccount:" + Namespace + ":oaas-apiserver"
+	runtimeManagerUser = "system:serviceaccount:" + Namespace + ":oaas-crm"
+	serviceAccounts    = "system:serviceaccounts"
+
+	// packageManagerName is the name that Class Runtime Managers know the Package
+	// Manager by.
+	packageManagerName = "oaas-package-manager"
+	// serviceName is the Service by which kube-apiserver finds the Package Manager.
+	serviceName = "oaas-apiserver"
+
+	probeTimeout = 2 * time.Second
+)
+
+// declare describes the programs and finds those that run already.
+func (p *Platform) declare() error {
+	starter := process.NewStarter(p.options.Detached)
+	p.programs[PackageManager] = &program{
+		name:     PackageManager,
+		path:     filepath.Join(p.options.BinDir, "apiserver"),
+		cluster:  p.options.Hub,
+		starter:  starter,
+		purposes: []string{servePort},
+		args:     p.packageManagerArgs,
+		ready:    packageManagerReady,
+	}
+	for _, member := range p.options.Members {
+		name := RuntimeManager(member.Name())
+		if p.programs[name] != nil {
+			return fmt.Errorf("two clusters are called %s: give each a name of its own", member.Name())
+		}
+		p.programs[name] = &program{
+			name:     name,
+			path:     filepath.Join(p.options.BinDir, "crm"),
+			cluster:  member,
+			starter:  starter,
+			purposes: []string{servePort, metricsPort, healthPort},
+			args:     p.runtimeManagerArgs,
+			env:      p.runtimeManagerEnv,
+			ready:    runtimeManagerReady,
+		}
+	}
+	for _, program := range p.programs {
+		if err := program.load(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Platform) packageManagerArgs(self *program) []string {
+	hub := p.options.Hub
+	etcd := hub.EtcdTLS()
+	kubeconfig := self.file("kubeconfig")
+	return append([]string{
+		"--bind-address=127.0.0.1",
+		"--secure-port=" + strconv.Itoa(self.ports[servePort]),
+		"--tls-cert-file=" + self.file("serving.crt"),
+		"--tls-private-key-file=" + self.file("serving.key"),
+		"--kubeconfig=" + kubeconfig,
+		"--authentication-kubeconfig=" + kubeconfig,
+		"--authorization-kubeconfig=" + kubeconfig,
+		"--etcd-servers=" + hub.EtcdEndpoint(),
+		"--etcd-cafile=" + etcd.CA,
+		"--etcd-certfile=" + etcd.Cert,
+		"--etcd-keyfile=" + etcd.Key,
+		"--leader-elect-namespace=" + Namespace,
+	}, p.options.PackageManagerArgs...)
+}
+
+func packageManagerReady(ctx context.Context, p *program) error {
+	ca, err := os.ReadFile(p.cluster.CAPath())
+	if err != nil {
+		return fmt.Errorf("reading the cluster's certificate authority: %w", err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(ca)
+	return probe(ctx, "https://"+p.address(servePort)+"/readyz", &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12})
+}
+
+func (p *Platform) runtimeManagerArgs(self *program) []string {
+	return append([]string{"--kubeconfig=" + self.file("kubeconfig")}, p.options.RuntimeManagerArgs...)
+}
+
+func (p *Platform) runtimeManagerEnv(self *program) []string {
+	return []string{
+		"OPRC_CRM_GRPC_ADDRESS=" + self.address(servePort),
+		"OPRC_CRM_METRICS_ADDRESS=" + self.address(metricsPort),
+		"OPRC_CRM_HEALTH_ADDRESS=" + self.address(healthPort),
+		"OPRC_CRM_SECURITY_MTLS=true",
+		"OPRC_CRM_SECURITY_TLS_CERT_FILE=" + self.file("serving.crt"),
+		"OPRC_CRM_SECURITY_TLS_KEY_FILE=" + self.file("serving.key"),
+		"OPRC_CRM_SECURITY_CLIENT_CA_FILE=" + p.options.Hub.CAPath(),
+		"OPRC_CRM_SECURITY_ALLOWED_NAMES=" + packageManagerName,
+	}
+}
+
+func runtimeManagerReady(ctx context.Context, p *program) error {
+	return probe(ctx, "http://"+p.address(healthPort)+"/readyz", nil)
+}
+
+func probe(ctx context.Context, url string, config *tls.Config) error {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return fmt.Errorf("asking %s: %w", url, err)
+	}
+	transport := &http.Transport{TLSClientConfig: config}
+	defer transport.CloseIdleConnections()
+	response, err := (&http.Client{Transport: transport}).Do(request)
+	if err != nil {
+		return fmt.Errorf("asking %s: %w", url, err)
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, 4<<10))
+	if err = errors.Join(err, response.Body.Close()); err != nil {
+		return fmt.Errorf("asking %s: %w", url, err)
+	}
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answered %s: %s", url, response.Status, body)
+	}
+	return nil
+}
+
+// issue writes the certificates and the kubeconfig of a program unless they are
+// there.
+func (p *Platform) issue(self *program) error {
+	user := runtimeManagerUser
+	hosts := []string{"localhost", "127.0.0.1"}
+	if self.name == PackageManager {
+		user = packageManagerUser
+		hosts = append(hosts, serviceHost())
+	}
+	return errors.Join(
+		unlessPresent(self.file("kubeconfig"), func() error {
+			return self.cluster.WriteKubeconfig(self.file("kubeconfig"), user, serviceAccounts, serviceAccounts+":"+Namespace)
+		}),
+		unlessPresent(self.file("serving.key"), func() error {
+			return self.cluster.IssueServingCert(self.file("serving.crt"), self.file("serving.key"), hosts...)
+		}),
+	)
+}
+
+// serviceHost is the name that kube-apiserver expects in the certificate of an
+// aggregated server.
+func serviceHost() string { return serviceName + "." + Namespace + ".svc" }
+
+func unlessPresent(path string, write func() error) error {
+	if _, err := os.Stat(path); err == nil || !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return write()
+}
+
