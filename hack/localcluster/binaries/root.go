@@ -22,6 +22,16 @@ const (
 // nestedModules returns the folder that holds the nested modules. They cannot
 // be embedded: go:embed leaves out folders that have a go.mod of their own.
 func nestedModules() (string, error) {
+	root, err := RepositoryRoot()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(root, filepath.FromSlash(folderInRepository)), nil
+}
+
+// RepositoryRoot returns the folder of this repository's sources, found from the
+// current folder or else from where this package was compiled.
+func RepositoryRoot() (string, error) {
 	var starts []string
 	if wd, err := os.Getwd(); err == nil {
 		starts = append(starts, wd)
@@ -33,7 +43,7 @@ func nestedModules() (string, error) {
 	}
 	for _, start := range starts {
 		if root, ok := findRepository(start); ok {
-			return filepath.Join(root, filepath.FromSlash(folderInRepository)), nil
+			return root, nil
 		}
 	}
 	return "", errors.New("the source tree of " + repositoryModule + " was not found from the current folder: " +

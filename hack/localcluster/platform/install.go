@@ -28,6 +28,7 @@ import (
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 	aggregator "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset"
 
+	"oaas.io/oaas/hack/localcluster/binaries"
 	"oaas.io/oaas/hack/localcluster/cluster"
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
 	"oaas.io/oaas/pkg/generated/clientset/versioned"
@@ -204,7 +205,7 @@ func poll(ctx context.Context, what string, check func(context.Context) error) e
 // applyFolder applies the manifests of a folder of the repository, but for what
 // runs the program in the cluster: here it runs beside it.
 func applyFolder(ctx context.Context, c *cluster.Cluster, folder string) error {
-	root, err := repositoryRoot()
+	root, err := binaries.RepositoryRoot()
 	if err != nil {
 		return err
 	}

@@ -10,8 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -38,8 +36,8 @@ type Options struct {
 	Hub *cluster.Cluster
 	// Members are the clusters that run deployments. Default: the hub alone.
 	Members []*cluster.Cluster
-	// BinDir holds the programs apiserver and crm. Default: bin in the
-	// repository's root, where make build puts them.
+	// BinDir holds the programs apiserver, crm and kubectl-oaas. Default: they
+	// are built into bin in the repository's root, as make build does.
 	BinDir string
 	// Detached programs outlive this process, like the cluster's.
 	Detached bool
@@ -56,18 +54,6 @@ func (o Options) complete() (Options, error) {
 	}
 	if len(o.Members) == 0 {
 		o.Members = []*cluster.Cluster{o.Hub}
-	}
-	if o.BinDir == "" {
-		root, err := repositoryRoot()
-		if err != nil {
-			return o, err
-		}
-		o.BinDir = filepath.Join(root, "bin")
-	}
-	for _, name := range []string{"apiserver", "crm"} {
-		if _, err := os.Stat(filepath.Join(o.BinDir, name)); err != nil {
-			return o, fmt.Errorf("finding the program %s: %w: run make build first", name, err)
-		}
 	}
 	o.Progress = progress.OrDiscard(o.Progress)
 	return o, nil
@@ -86,6 +72,11 @@ func Start(ctx context.Context, o Options) (*Platform, error) {
 	o, err := o.complete()
 	if err != nil {
 		return nil, err
+	}
+	if o.BinDir == "" {
+		if o.BinDir, err = Build(ctx, o.Progress); err != nil {
+			return nil, err
+		}
 	}
 	p := &Platform{options: o, programs: map[string]*program{}}
 	end := o.Progress.Begin("starting the platform on " + o.Hub.Name())
@@ -126,6 +117,9 @@ func (p *Platform) Wait(ctx context.Context) error {
 	}
 	return p.waitAPIService(ctx)
 }
+
+// BinDir holds the programs that run.
+func (p *Platform) BinDir() string { return p.options.BinDir }
 
 // Kill ends a program at once, without any notice to it.
 func (p *Platform) Kill(ctx context.Context, name string) error {

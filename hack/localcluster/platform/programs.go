@@ -177,4 +177,3 @@ func unlessPresent(path string, write func() error) error {
 	}
 	return write()
 }
-

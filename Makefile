@@ -1,0 +1,76 @@
+# Copyright The OaaS Authors.
+# SPDX-License-Identifier: Apache-2.0
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION ?= v0.1.0
+LDFLAGS := -s -w -X oaas.io/oaas/pkg/version.version=$(VERSION)
+GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)"
+# How long a package's tests may take, the cold build of Kubernetes included.
+TEST_TIMEOUT ?= 40m
+
+##@ Try it
+
+.PHONY: demo
+demo: build ## Start Kubernetes and the platform on this machine, deploy an example and show it
+	go run ./hack/demo up
+
+.PHONY: demo-down
+demo-down: ## Stop the demo and remove everything it made
+	go run ./hack/demo down
+
+##@ Build and check
+
+.PHONY: build
+build: ## Build the three programs into bin/
+	$(GO_BUILD) -o bin/ ./cmd/apiserver ./cmd/crm ./cmd/kubectl-oaas
+
+.PHONY: test
+test: build ## Run the unit, integration and plugin tests on a real API server (builds Kubernetes once)
+	go run ./hack/localcluster build
+	go vet ./...
+	go test -timeout $(TEST_TIMEOUT) -p 2 ./...
+
+.PHONY: race
+race: ## Run the tests with the race detector
+	go run ./hack/localcluster build
+	go test -race -timeout $(TEST_TIMEOUT) -p 1 ./pkg/... ./test/integration/...
+
+.PHONY: e2e
+e2e: build ## Run the tests that need a real node (root and containerd; says so where they cannot run)
+	go run ./hack/localcluster build --node real
+	go test -timeout $(TEST_TIMEOUT) -count=1 -tags e2e -v ./test/e2e/...
+
+.PHONY: fuzz
+fuzz: ## Fuzz every decoder for FUZZTIME (default 30s) each
+	hack/fuzz.sh $(or $(FUZZTIME),30s)
+
+.PHONY: generate
+generate: ## Regenerate code, CRDs and protocol files
+	hack/generate.sh
+
+.PHONY: verify
+verify: ## Fail when generated code, formatting, modules or license headers are not in order
+	hack/verify.sh
+
+.PHONY: lint
+lint: ## Run the linters
+	hack/lint.sh
+
+##@ Measure
+
+.PHONY: bench
+bench: bench-api ## Run every benchmark
+
+.PHONY: bench-api
+bench-api: build ## Measure the aggregated API beside a CRD of the same shape, and time to Available
+	go run ./hack/localcluster build
+	go run ./test/bench/api
+
+##@ Help
+
+.PHONY: help
+help: ## Show this help
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
