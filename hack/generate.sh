@@ -143,6 +143,7 @@ generate_crds() {
 
 generate_grpc() {
     echo "Generating gRPC code"
+    export BUF_CACHE_DIR="${WORK_DIR}/buf"
     buf lint
     rm -rf pkg/generated/grpc
     buf generate

@@ -8,8 +8,8 @@
 # checks run and all that is wrong is listed before it fails. Changes no file of
 # the repository: what has to write, writes to a copy.
 #
-# Arguments are the checks to run: format, license, tidy, vet, generated; all of
-# them if there are none.
+# Arguments are the checks to run: format, license, tidy, vet, tools, generated;
+# all of them if there are none.
 
 set -o errexit
 set -o nounset
@@ -61,7 +61,7 @@ verify_generated() {
 
 verify_format() {
     local unformatted
-    unformatted="$(source_files '*.go' | xargs -0 gofmt -s -l)"
+    unformatted="$(source_files '*.go' | xargs -0 "$(go env GOROOT)/bin/gofmt" -s -l)"
     if [[ -n "${unformatted}" ]]; then
         echo "${unformatted}"
         echo "not formatted: run gofmt -s -w on these"
@@ -71,6 +71,15 @@ verify_format() {
 
 verify_vet() {
     go vet ./...
+}
+
+# verify_tools tests the tools that are our own, with the settings that they are
+# built with, so that nothing is compiled twice.
+verify_tools() {
+    local module
+    for module in hack/tools/*/; do
+        (cd "${module}" && CGO_ENABLED=0 go test -trimpath ./...)
+    done
 }
 
 verify_tidy() {
@@ -104,17 +113,23 @@ is_foreign_generated() {
 }
 
 main() {
+    if [[ "${1:-}" == --check ]]; then
+        "verify_$2"
+        return
+    fi
     local checks=("$@") check log failed=()
     if [[ "${#checks[@]}" == 0 ]]; then
-        checks=(format license tidy vet generated)
+        checks=(format license tidy vet tools generated)
     fi
     for check in "${checks[@]}"; do
         if ! declare -F "verify_${check}" > /dev/null; then
-            echo "verify: no check named ${check}; there are format, license, tidy, vet and generated" >&2
+            echo "verify: no check named ${check}; there are format, license, tidy, vet, tools and generated" >&2
             return 2
         fi
         log="${WORK_DIR}/${check}.log"
-        if "verify_${check}" > "${log}" 2>&1; then
+        # A process of its own, because bash ignores errexit in a function that
+        # is called as a condition.
+        if hack/verify.sh --check "${check}" > "${log}" 2>&1; then
             echo "ok    ${check}"
         else
             echo "FAIL  ${check}"
