@@ -17,6 +17,9 @@ const (
 	LabelFunction = "oaas.io/function"
 	// LabelEnvironment is the environment that a unit runs in.
 	LabelEnvironment = "oaas.io/environment"
+	// LabelManagedBy names the program that looks after an object; everything that
+	// the reconciler makes has FieldManagerReconciler here.
+	LabelManagedBy = "app.kubernetes.io/managed-by"
 )
 
 // Annotations.

@@ -12,6 +12,9 @@ import (
 // GroupName is the API group of the Class Runtime Manager.
 const GroupName = "oaas.io"
 
+// KindDeploymentRecord is the kind of a deployment record.
+const KindDeploymentRecord = "DeploymentRecord"
+
 // SchemeGroupVersion is the group and version of the types in this package.
 var SchemeGroupVersion = schema.GroupVersion{Group: GroupName, Version: "v1alpha1"}
 
