@@ -1,0 +1,131 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package config holds the settings of the Class Runtime Manager. They come from
+// flags, over environment variables, over a YAML file, over the defaults of a
+// profile; a profile changes defaults and nothing else.
+package config
+
+// EnvPrefix starts the name of every environment variable that is a setting. A
+// variable with the prefix that is no setting stops the start: it is a typing
+// error or a setting of another version.
+const EnvPrefix = "OPRC_CRM_"
+
+// Profile selects defaults.
+type Profile string
+
+const (
+	// ProfileFull is a cluster in a data centre: mutual TLS is on.
+	ProfileFull Profile = "full"
+	// ProfileEdge is a small cluster: mutual TLS is optional, TLS is not.
+	ProfileEdge Profile = "edge"
+	// ProfileDev is a developer's machine: everyone who reaches the port may do
+	// everything.
+	ProfileDev Profile = "dev"
+)
+
+// CRDMode tells what to do about the custom resource definitions at start.
+type CRDMode string
+
+const (
+	// CRDsApply brings them to the version of this program.
+	CRDsApply CRDMode = "apply"
+	// CRDsCheck changes nothing and fails when they are missing or older.
+	CRDsCheck CRDMode = "check"
+)
+
+// LogLevel selects how much is logged.
+type LogLevel string
+
+const (
+	// LogInfo logs what changed and what failed.
+	LogInfo LogLevel = "info"
+	// LogDebug logs every call and every pass as well.
+	LogDebug LogLevel = "debug"
+)
+
+// Config are the settings. The yaml (json) names are those of the file, env names
+// those of the variables without EnvPrefix.
+type Config struct {
+	// Profile selects the defaults of all others; dev unless set.
+	Profile Profile `json:"profile" env:"PROFILE, overwrite"`
+	// Log is the amount of logging; info unless set.
+	Log LogLevel `json:"log" env:"LOG, overwrite"`
+	// K8sNamespace holds all records and workloads. Empty puts each unit into the
+	// namespace of its ClassDeployment.
+	K8sNamespace string `json:"k8sNamespace" env:"K8S_NAMESPACE, overwrite"`
+	// CRDs tells what to do about the custom resource definitions; apply unless set.
+	CRDs CRDMode `json:"crds" env:"CRDS, overwrite"`
+	// GRPCAddress is where the Package Manager calls; ":8081" unless set.
+	GRPCAddress string `json:"grpcAddress" env:"GRPC_ADDRESS, overwrite"`
+	// MetricsAddress serves /metrics; ":9090" unless set, "0" for none.
+	MetricsAddress string `json:"metricsAddress" env:"METRICS_ADDRESS, overwrite"`
+	// HealthAddress serves /healthz and /readyz; ":9091" unless set, "0" for none.
+	HealthAddress string `json:"healthAddress" env:"HEALTH_ADDRESS, overwrite"`
+	// ReconcileConcurrency is the number of records worked on at a time, 1 to 64; 8
+	// unless set, 2 in edge.
+	ReconcileConcurrency int `json:"reconcileConcurrency" env:"RECONCILE_CONCURRENCY, overwrite"`
+	// Features are parts that can be turned off.
+	Features Features `json:"features" env:", prefix=FEATURES_"`
+	// Limits are the bounds that the cluster puts on every record.
+	Limits Limits `json:"limits" env:", prefix=LIMITS_"`
+	// Security tells who may call.
+	Security Security `json:"security" env:", prefix=SECURITY_"`
+}
+
+// Features are parts that can be turned off.
+type Features struct {
+	// LeaderElection lets several copies run: all answer calls, one reconciles. On
+	// unless set.
+	LeaderElection bool `json:"leaderElection" env:"LEADER_ELECTION, overwrite"`
+}
+
+// Limits are the bounds that the cluster puts on every record.
+type Limits struct {
+	// MaxReplicas caps the replicas of each function, 1 to 1000; 20 unless set, 50
+	// in full.
+	MaxReplicas int32 `json:"maxReplicas" env:"MAX_REPLICAS, overwrite"`
+}
+
+// Security tells who may call.
+type Security struct {
+	// MTLS asks callers for a certificate that ClientCAFile signed, with a name of
+	// AllowedNames; on in full.
+	MTLS bool `json:"mtls" env:"MTLS, overwrite"`
+	// TLSCertFile is the certificate that the gRPC server shows. It and the key are
+	// read again when they change.
+	TLSCertFile string `json:"tlsCertFile" env:"TLS_CERT_FILE, overwrite"`
+	// TLSKeyFile is the key of TLSCertFile.
+	TLSKeyFile string `json:"tlsKeyFile" env:"TLS_KEY_FILE, overwrite"`
+	// ClientCAFile holds the authorities that sign callers' certificates.
+	ClientCAFile string `json:"clientCAFile" env:"CLIENT_CA_FILE, overwrite"`
+	// AllowedNames are the common names or subject alternative names of callers;
+	// oaas-package-manager unless set.
+	AllowedNames []string `json:"allowedNames" env:"ALLOWED_NAMES, overwrite"`
+}
+
+// Defaults returns the settings of a profile that nothing overrides; those of dev
+// for a profile that is not known, which Validate refuses.
+func Defaults(profile Profile) Config {
+	c := Config{
+		Profile:              profile,
+		Log:                  LogInfo,
+		CRDs:                 CRDsApply,
+		GRPCAddress:          ":8081",
+		MetricsAddress:       ":9090",
+		HealthAddress:        ":9091",
+		ReconcileConcurrency: 8,
+		Features:             Features{LeaderElection: true},
+		Limits:               Limits{MaxReplicas: 20},
+		Security:             Security{AllowedNames: []string{"oaas-package-manager"}},
+	}
+	switch profile {
+	case ProfileFull:
+		c.Limits.MaxReplicas = 50
+		c.Security.MTLS = true
+	case ProfileEdge:
+		c.ReconcileConcurrency = 2
+	case ProfileDev:
+	}
+	return c
+}
