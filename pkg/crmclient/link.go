@@ -1,0 +1,156 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package crmclient
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/go-logr/logr"
+	"github.com/google/uuid"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+
+	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
+	crmv1 "oaas.io/oaas/pkg/generated/grpc/oaas/crm/v1"
+	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
+)
+
+// CorrelationIDKey is the metadata key of the id under which both sides log a
+// call.
+const CorrelationIDKey = "oaas-correlation-id"
+
+// Link is the connection to one cluster. Each call has the cluster's timeout as
+// its deadline, repetitions included, and goes through the circuit breaker.
+type Link struct {
+	cluster     string
+	fingerprint string
+	settings    settings
+	opts        Options
+	log         logr.Logger
+	connection  *grpc.ClientConn
+	deployments deploymentv1.DeploymentServiceClient
+	info        crmv1.CrmInfoServiceClient
+	breaker     *breaker
+	records     *records
+	changed     func(Change)
+	stop        context.CancelFunc
+	stopped     sync.WaitGroup
+}
+
+func newLink(cluster, fingerprint string, s settings, opts Options, changed func(Change)) (*Link, error) {
+	connection, err := s.dial(opts)
+	if err != nil {
+		return nil, err
+	}
+	l := &Link{
+		cluster:     cluster,
+		fingerprint: fingerprint,
+		settings:    s,
+		opts:        opts,
+		log:         opts.Log.WithValues("cluster", cluster),
+		connection:  connection,
+		deployments: deploymentv1.NewDeploymentServiceClient(connection),
+		info:        crmv1.NewCrmInfoServiceClient(connection),
+		records:     newRecords(),
+		changed:     changed,
+	}
+	l.breaker = newBreaker(opts.BreakerFailures, opts.BreakerOpenFor, opts.Clock, func() { changed(Change{Cluster: cluster}) })
+	ctx, stop := context.WithCancel(context.Background())
+	l.stop = stop
+	l.stopped.Go(func() { l.follow(ctx) })
+	return l, nil
+}
+
+// close ends the stream and the connection. Calls under way fail.
+func (l *Link) close() {
+	l.stop()
+	if err := l.connection.Close(); err != nil {
+		l.log.V(2).Info("Closing the connection failed", "err", err)
+	}
+	l.stopped.Wait()
+}
+
+// Cluster is the name of the cluster.
+func (l *Link) Cluster() string { return l.cluster }
+
+// Breaker tells the state of the circuit breaker.
+func (l *Link) Breaker() pmv1alpha1.CircuitBreakerStatus { return l.breaker.status() }
+
+// Record tells what is known of a record, without asking the cluster.
+func (l *Link) Record(deploymentID string) RecordState { return l.records.get(deploymentID) }
+
+// Records tells all that is known of the cluster's records, ordered by id,
+// without asking the cluster. known is false until the cluster has told all of
+// them once; stale is true while it is out of contact. The records are not to be
+// changed.
+func (l *Link) Records() (all []*deploymentv1.DeploymentRecord, known, stale bool) {
+	return l.records.list()
+}
+
+// Deploy creates the unit on the cluster or brings it to the given content.
+func (l *Link) Deploy(ctx context.Context, unit *deploymentv1.DeploymentUnit) (*deploymentv1.DeployResponse, error) {
+	return call(ctx, l, "Deploy", func(ctx context.Context) (*deploymentv1.DeployResponse, error) {
+		return l.deployments.Deploy(ctx, &deploymentv1.DeployRequest{Unit: unit})
+	})
+}
+
+// DryRun lets the cluster check the unit and changes nothing.
+func (l *Link) DryRun(ctx context.Context, unit *deploymentv1.DeploymentUnit) (*deploymentv1.DeployResponse, error) {
+	return call(ctx, l, "Deploy", func(ctx context.Context) (*deploymentv1.DeployResponse, error) {
+		return l.deployments.Deploy(ctx, &deploymentv1.DeployRequest{Unit: unit, DryRun: true})
+	})
+}
+
+// Delete asks for the removal of a unit; gone is true once nothing of it is
+// left. Deleting what does not exist succeeds.
+func (l *Link) Delete(ctx context.Context, deploymentID string) (gone bool, err error) {
+	answer, err := call(ctx, l, "DeleteDeployment", func(ctx context.Context) (*deploymentv1.DeleteDeploymentResponse, error) {
+		return l.deployments.DeleteDeployment(ctx, &deploymentv1.DeleteDeploymentRequest{DeploymentId: deploymentID})
+	})
+	if IsNotFound(err) {
+		return true, nil
+	}
+	return answer.GetGone(), err
+}
+
+// GetRecord asks the cluster for a record. See IsNotFound.
+func (l *Link) GetRecord(ctx context.Context, deploymentID string) (*deploymentv1.DeploymentRecord, error) {
+	answer, err := call(ctx, l, "GetDeploymentRecord", func(ctx context.Context) (*deploymentv1.GetDeploymentRecordResponse, error) {
+		return l.deployments.GetDeploymentRecord(ctx, &deploymentv1.GetDeploymentRecordRequest{DeploymentId: deploymentID})
+	})
+	return answer.GetRecord(), err
+}
+
+// Health asks the cluster how it is doing.
+func (l *Link) Health(ctx context.Context) (*crmv1.GetClusterHealthResponse, error) {
+	return call(ctx, l, "GetClusterHealth", func(ctx context.Context) (*crmv1.GetClusterHealthResponse, error) {
+		return l.info.GetClusterHealth(ctx, &crmv1.GetClusterHealthRequest{})
+	})
+}
+
+func call[T any](ctx context.Context, l *Link, method string, do func(context.Context) (T, error)) (T, error) {
+	correlationID := uuid.NewString()
+	var answer T
+	err := l.breaker.do(func() error {
+		bounded, cancel := context.WithTimeout(ctx, l.settings.Timeout)
+		defer cancel()
+		var err error
+		answer, err = do(metadata.AppendToOutgoingContext(bounded, CorrelationIDKey, correlationID))
+		if err != nil && ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled) {
+			// The caller gave up; that is no failure of the cluster.
+			return context.Canceled
+		}
+		return err
+	})
+	if err != nil {
+		failed := newError(l.cluster, method, correlationID, err)
+		l.log.V(1).Info("Call failed", "method", method, "correlationID", correlationID, "err", failed)
+		var none T
+		return none, failed
+	}
+	l.log.V(4).Info("Call succeeded", "method", method, "correlationID", correlationID)
+	return answer, nil
+}

@@ -1,0 +1,232 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package planner
+
+import (
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
+	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
+)
+
+// DefaultEnvironment is where a deployment that names no environment runs.
+const DefaultEnvironment = "default"
+
+// Input is all that a plan depends on. The planner changes none of it.
+type Input struct {
+	// Deployment is what is asked for. Its status tells where units run already.
+	Deployment *pmv1alpha1.ClassDeployment
+	// Package defines the class; nil when there is none of that name.
+	Package *pmv1alpha1.Package
+	// Clusters are all clusters there are.
+	Clusters []*pmv1alpha1.Cluster
+}
+
+// Unit is one part of a plan: the deployment in one environment of one cluster.
+type Unit struct {
+	// Cluster that the unit is to run on.
+	Cluster string
+	// Content is what the cluster gets, its hash included.
+	Content *deploymentv1.DeploymentUnit
+}
+
+// Plan is what is to run where.
+type Plan struct {
+	// Requirements are the sizes derived from the requirements.
+	Requirements pmv1alpha1.ComputedRequirements
+	// Units to run, ordered by environment and cluster.
+	Units []Unit
+	// Halted is true when nothing may change at all: units that run stay as they
+	// are, and none is added or removed. Units is empty then.
+	Halted bool
+	// Problems are all that kept the plan from being complete.
+	Problems Problems
+	// Availability tells how the plan meets the required availability.
+	Availability Availability
+}
+
+// Availability compares what is required with what the chosen clusters give.
+type Availability struct {
+	// Required is the requirement as it was written; empty without one.
+	Required string
+	// Achieved is the probability that a majority of the environments is up, a
+	// decimal; empty while unknown.
+	Achieved string
+	// Met is Unknown while Achieved is.
+	Met metav1.ConditionStatus
+	// Message explains Met.
+	Message string
+}
+
+// Make plans a deployment.
+//
+// Something missing or wrong in the package, or a requirement that cannot be
+// read, halts the plan. An environment without a place is a problem of its own
+// and leaves the others alone. Something disabled keeps what runs and takes no
+// new unit.
+func Make(in Input) (Plan, error) {
+	spec := &in.Deployment.Spec
+	required, err := parseAvailability("spec.nfr.availability", spec.NFR.Availability)
+	if err != nil {
+		return halt(Plan{}, Problem{Type: InvalidRequirement, Message: err.Error()}), nil
+	}
+	plan := Plan{Requirements: requirements(spec, required)}
+
+	class, frozen, problem := findClass(in)
+	if problem != nil {
+		return halt(plan, *problem), nil
+	}
+	containers, problems := functionContainers(class, in.Package, plan.Requirements)
+	if len(problems) > 0 {
+		return halt(plan, problems...), nil
+	}
+	selector, err := clusterSelector(spec.ClusterSelector)
+	if err != nil {
+		return halt(plan, Problem{Type: InvalidRequirement, Message: err.Error()}), nil
+	}
+
+	placer := placer{
+		clusters: slices.SortedFunc(slices.Values(in.Clusters), func(a, b *pmv1alpha1.Cluster) int { return strings.Compare(a.Name, b.Name) }),
+		named:    spec.TargetClusters,
+		selector: selector,
+		placed:   placedUnits(in.Deployment),
+		frozen:   frozen,
+	}
+	plan.Problems = placer.missing()
+	placement := map[string][]string{}
+	for _, environment := range environments(spec) {
+		clusters, problems := placer.place(environment)
+		plan.Problems = append(plan.Problems, problems...)
+		placement[environment] = clusters
+		content, err := unitContent(in.Deployment, in.Package, containers, plan.Requirements, environment)
+		if err != nil {
+			return Plan{}, err
+		}
+		for _, cluster := range clusters {
+			plan.Units = append(plan.Units, Unit{Cluster: cluster, Content: content})
+		}
+	}
+	plan.Problems.sort()
+	plan.Availability = compareAvailability(spec.NFR.Availability, required, placement, in.Clusters)
+	if refused(spec, required) && plan.Availability.Met != metav1.ConditionTrue {
+		return halt(plan, Problem{
+			Type:    AvailabilityUnreachable,
+			Message: plan.Availability.Message + "; nothing changes because spec.placement.onUnreachable is Refuse",
+		}), nil
+	}
+	return plan, nil
+}
+
+func halt(plan Plan, problems ...Problem) Plan {
+	plan.Halted = true
+	plan.Units = nil
+	plan.Problems = append(plan.Problems, problems...)
+	plan.Problems.sort()
+	return plan
+}
+
+func refused(spec *pmv1alpha1.ClassDeploymentSpec, required *big.Rat) bool {
+	return required != nil && spec.Placement != nil && spec.Placement.OnUnreachable == pmv1alpha1.UnreachableRefuse
+}
+
+// findClass returns the class, or the problem that there is none; frozen tells
+// why the class takes no new units.
+func findClass(in Input) (class *pmv1alpha1.Class, frozen, problem *Problem) {
+	spec := &in.Deployment.Spec
+	if in.Package == nil {
+		return nil, nil, &Problem{
+			Type:    PackageNotFound,
+			Message: fmt.Sprintf("spec.packageName: package %q does not exist in namespace %q: create it", spec.PackageName, in.Deployment.Namespace),
+		}
+	}
+	index := slices.IndexFunc(in.Package.Spec.Classes, func(c pmv1alpha1.Class) bool { return c.Key == spec.ClassKey })
+	if index < 0 {
+		return nil, nil, &Problem{
+			Type:    ClassNotFound,
+			Message: fmt.Sprintf("spec.classKey: package %q has no class %q: it has %s", in.Package.Name, spec.ClassKey, classKeys(in.Package)),
+		}
+	}
+	class = &in.Package.Spec.Classes[index]
+	switch {
+	case in.Package.Spec.Disabled:
+		frozen = &Problem{Type: PackageDisabled, Message: fmt.Sprintf("package %q is disabled and takes no new units: set its spec.disabled to false", in.Package.Name)}
+	case class.Disabled:
+		frozen = &Problem{Type: ClassDisabled, Message: fmt.Sprintf("class %q of package %q is disabled and takes no new units: set its disabled to false", class.Key, in.Package.Name)}
+	}
+	return class, frozen, nil
+}
+
+func classKeys(pkg *pmv1alpha1.Package) string {
+	if len(pkg.Spec.Classes) == 0 {
+		return "none"
+	}
+	keys := make([]string, 0, len(pkg.Spec.Classes))
+	for _, class := range pkg.Spec.Classes {
+		keys = append(keys, class.Key)
+	}
+	slices.Sort(keys)
+	return strings.Join(keys, ", ")
+}
+
+func clusterSelector(selector *metav1.LabelSelector) (labels.Selector, error) {
+	if selector == nil {
+		return labels.Everything(), nil
+	}
+	parsed, err := metav1.LabelSelectorAsSelector(selector)
+	if err != nil {
+		return nil, fmt.Errorf("spec.clusterSelector: %w", err)
+	}
+	return parsed, nil
+}
+
+func environments(spec *pmv1alpha1.ClassDeploymentSpec) []string {
+	if len(spec.TargetEnvironments) == 0 {
+		return []string{DefaultEnvironment}
+	}
+	return slices.Compact(slices.Sorted(slices.Values(spec.TargetEnvironments)))
+}
+
+// placedUnits are the clusters that run a planned unit, by environment.
+func placedUnits(deployment *pmv1alpha1.ClassDeployment) map[string][]string {
+	placed := map[string][]string{}
+	for _, unit := range deployment.Status.Units {
+		if unit.Planned {
+			placed[unit.Environment] = append(placed[unit.Environment], unit.Cluster)
+		}
+	}
+	return placed
+}
+
+func compareAvailability(written string, required *big.Rat, placement map[string][]string, clusters []*pmv1alpha1.Cluster) Availability {
+	reported := make(map[string]*big.Rat, len(clusters))
+	for _, cluster := range clusters {
+		// A report that cannot be read is as good as none.
+		if value, err := parseAvailability("status.availability", cluster.Status.Availability); err == nil {
+			reported[cluster.Name] = value
+		}
+	}
+	got := achievedAvailability(placement, reported)
+	result := Availability{Required: written, Achieved: formatAvailability(got.probability)}
+	switch {
+	case got.probability == nil:
+		result.Met = metav1.ConditionUnknown
+		result.Message = "the achieved availability is unknown: " + got.unknown
+	case required == nil:
+		result.Met = metav1.ConditionTrue
+		result.Message = "no availability is required"
+	case got.probability.Cmp(required) >= 0:
+		result.Met = metav1.ConditionTrue
+		result.Message = fmt.Sprintf("the chosen clusters achieve %s of the required %s", result.Achieved, written)
+	default:
+		result.Met = metav1.ConditionFalse
+		result.Message = fmt.Sprintf("the chosen clusters achieve %s, which is below the required %s: add environments or more available clusters", result.Achieved, written)
+	}
+	return result
+}
