@@ -49,13 +49,17 @@ ended, "up" starts it again and keeps what is stored.`,
 				return err
 			}
 			o := cluster.Options{Nodes: nodes, Detached: true, StartTimeout: timeout, Progress: reporter(c)}
-			if nodes == 0 {
+			// Without the flag, a cluster that exists keeps its nodes.
+			switch {
+			case !c.Flags().Changed("nodes"):
+				o.Nodes = 0
+			case nodes == 0:
 				o.Nodes = -1
 			}
 			return up(c, targets, o, kind)
 		},
 	}
-	command.Flags().IntVar(&nodes, "nodes", cluster.DefaultNodes, "number of simulated nodes a cluster; also adds or removes nodes of a cluster that is up")
+	command.Flags().IntVar(&nodes, "nodes", cluster.DefaultNodes, "number of simulated nodes of a cluster; one that exists keeps its number without the flag")
 	command.Flags().StringVar(&node, "node", nodeKwok, "kind of node: kwok (simulated)")
 	command.Flags().DurationVar(&timeout, "timeout", cluster.DefaultStartTimeout, "time for a cluster to get ready, without the build of its programs")
 	return command

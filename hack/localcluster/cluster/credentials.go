@@ -51,7 +51,7 @@ func credentialsValid(l layout, now time.Time) bool {
 
 // makeCredentials fills the pki folder anew. The folder appears complete or not
 // at all.
-func makeCredentials(l layout, o Options, now time.Time) error {
+func makeCredentials(l layout, s settings, now time.Time) error {
 	if err := os.RemoveAll(l.pki()); err != nil {
 		return fmt.Errorf("removing old certificates: %w", err)
 	}
@@ -60,7 +60,7 @@ func makeCredentials(l layout, o Options, now time.Time) error {
 		return fmt.Errorf("making certificates: %w", err)
 	}
 	w := &credentialWriter{dir: layout(temp), now: now}
-	w.write(o)
+	w.write(s)
 	if w.err == nil {
 		w.err = os.Rename(temp, l.pki())
 	}
@@ -78,20 +78,20 @@ type credentialWriter struct {
 	err error
 }
 
-func (w *credentialWriter) write(o Options) {
+func (w *credentialWriter) write(s settings) {
 	// Certificates of the three authorities are not interchangeable: a client of
 	// the API server is no client of etcd, and neither may speak for others.
-	ca := w.authority(clusterCA, "oaas-local-"+o.Name)
+	ca := w.authority(clusterCA, "oaas-local-"+s.Name)
 	w.certificate(ca, apiServer, pki.Request{User: "kube-apiserver", Hosts: []string{
-		"localhost", "127.0.0.1", o.BindAddress, o.AdvertiseAddress, apiServerServiceIP,
+		"localhost", "127.0.0.1", s.BindAddress, s.AdvertiseAddress, apiServerServiceIP,
 		"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc." + ClusterDomain,
 	}})
 	w.certificate(ca, kubeletClient, pki.Request{User: "kube-apiserver-kubelet-client", Groups: []string{adminGroup}, Client: true})
 
-	proxy := w.authority(frontProxyCA, "oaas-local-front-proxy-"+o.Name)
+	proxy := w.authority(frontProxyCA, "oaas-local-front-proxy-"+s.Name)
 	w.certificate(proxy, frontProxyClient, pki.Request{User: frontProxyClient, Client: true})
 
-	etcd := w.authority(etcdCA, "oaas-local-etcd-"+o.Name)
+	etcd := w.authority(etcdCA, "oaas-local-etcd-"+s.Name)
 	// etcd's own gateway calls etcd as a client.
 	w.certificate(etcd, etcdServer, pki.Request{User: "etcd", Hosts: []string{"localhost", loopback}, Client: true})
 	w.certificate(etcd, etcdClient, pki.Request{User: "etcd-client", Client: true})

@@ -43,8 +43,8 @@ type Options struct {
 	// is then continued. Stop removes it. Default: DefaultDir(Name) when
 	// Detached, else a new temporary folder.
 	Dir string
-	// Nodes is the number of simulated nodes; 0 means DefaultNodes, a negative
-	// number none.
+	// Nodes is the number of simulated nodes, a negative number for none.
+	// Default: as many as before; DefaultNodes in a new cluster.
 	Nodes int
 	// Detached programs outlive this process. Others are killed by the kernel
 	// when this process ends, in whatever way (on Linux).
@@ -54,14 +54,15 @@ type Options struct {
 	// StartTimeout bounds the time from the presence of all programs to ready
 	// nodes. Default: DefaultStartTimeout.
 	StartTimeout time.Duration
-	// BindAddress is the IP address that the API server listens on. Default:
-	// 127.0.0.1.
+	// BindAddress is the IP address that the API server listens on. Default: as
+	// before; 127.0.0.1 in a new cluster.
 	BindAddress string
 	// AdvertiseAddress is the IP address under which pods reach the API server.
-	// Simulated pods never call. Default: 192.0.2.1.
+	// Simulated pods never call. Default: as before; 192.0.2.1 in a new cluster.
 	AdvertiseAddress string
 	// APIServerArgs and ControllerManagerArgs are further flags; they come last
-	// and so replace those that Start sets.
+	// and so replace those that Start sets. They take effect when the program
+	// starts. Default: as before; none in a new cluster.
 	APIServerArgs, ControllerManagerArgs []string
 
 	clock clock.PassiveClock
@@ -75,23 +76,11 @@ func (o Options) complete() (Options, error) {
 	if faults := validation.IsDNS1123Label(o.Name); len(faults) > 0 {
 		return o, fmt.Errorf("cluster name %q: %s", o.Name, strings.Join(faults, "; "))
 	}
-	switch {
-	case o.Nodes == 0:
-		o.Nodes = DefaultNodes
-	case o.Nodes < 0:
-		o.Nodes = 0
-	}
 	if o.StartTimeout == 0 {
 		o.StartTimeout = DefaultStartTimeout
 	}
-	if o.BindAddress == "" {
-		o.BindAddress = defaultBindAddress
-	}
-	if o.AdvertiseAddress == "" {
-		o.AdvertiseAddress = defaultAdvertiseAddress
-	}
 	for field, address := range map[string]string{"BindAddress": o.BindAddress, "AdvertiseAddress": o.AdvertiseAddress} {
-		if net.ParseIP(address) == nil {
+		if address != "" && net.ParseIP(address) == nil {
 			return o, fmt.Errorf("%s %q is not an IP address", field, address)
 		}
 	}
@@ -103,9 +92,10 @@ func (o Options) complete() (Options, error) {
 	if o.clock == nil {
 		o.clock = clock.RealClock{}
 	}
-	return o.completeDir()
+	return o, nil
 }
 
+// completeDir may make a folder, so it comes after all that can fail.
 func (o Options) completeDir() (Options, error) {
 	var err error
 	switch {

@@ -63,15 +63,15 @@ func etcdArgs(l layout, port int) []string {
 	}
 }
 
-func apiServerArgs(l layout, o Options, etcdPort, port int) []string {
+func apiServerArgs(l layout, s settings, etcdPort, port int) []string {
 	return append([]string{
 		"--etcd-servers=" + httpsURL(loopback, etcdPort),
 		"--etcd-cafile=" + l.cert(etcdCA),
 		"--etcd-certfile=" + l.cert(etcdClient),
 		"--etcd-keyfile=" + l.key(etcdClient),
-		"--bind-address=" + o.BindAddress,
+		"--bind-address=" + s.BindAddress,
 		"--secure-port=" + strconv.Itoa(port),
-		"--advertise-address=" + o.AdvertiseAddress,
+		"--advertise-address=" + s.AdvertiseAddress,
 		"--tls-cert-file=" + l.cert(apiServer),
 		"--tls-private-key-file=" + l.key(apiServer),
 		"--client-ca-file=" + l.cert(clusterCA),
@@ -97,14 +97,14 @@ func apiServerArgs(l layout, o Options, etcdPort, port int) []string {
 		"--requestheader-extra-headers-prefix=X-Remote-Extra-",
 		"--proxy-client-cert-file=" + l.cert(frontProxyClient),
 		"--proxy-client-key-file=" + l.key(frontProxyClient),
-	}, o.APIServerArgs...)
+	}, s.APIServerArgs...)
 }
 
 // The controller manager and the scheduler serve nothing (port 0), which saves
 // two ports that could clash. They are alone, so they need no election, whose
 // lease would delay a restart by 15 s.
 
-func controllerManagerArgs(l layout, o Options) []string {
+func controllerManagerArgs(l layout, s settings) []string {
 	return append([]string{
 		"--kubeconfig=" + l.kubeconfigOf(binaries.KubeControllerManager),
 		"--secure-port=0",
@@ -122,7 +122,7 @@ func controllerManagerArgs(l layout, o Options) []string {
 		"--concurrent-service-endpoint-syncs=20",
 		"--concurrent-namespace-syncs=20",
 		"--node-monitor-grace-period=" + nodeMonitorGracePeriod,
-	}, o.ControllerManagerArgs...)
+	}, s.ControllerManagerArgs...)
 }
 
 func schedulerArgs(l layout) []string {

@@ -35,6 +35,9 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("getting the programs of cluster %s: %w", o.Name, err)
 	}
+	if o, err = o.completeDir(); err != nil {
+		return nil, err
+	}
 	l := layout(o.Dir)
 	lock, err := filelock.Acquire(ctx, l.lock(), nil)
 	if err != nil {
@@ -45,7 +48,7 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 }
 
 func startLocked(ctx context.Context, l layout, o Options, set *binaries.Set) (*Cluster, error) {
-	s, err := claim(l, state{Name: o.Name, BindAddress: o.BindAddress, Nodes: o.Nodes})
+	s, err := claim(l, o.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -53,14 +56,15 @@ func startLocked(ctx context.Context, l layout, o Options, set *binaries.Set) (*
 		return nil, fmt.Errorf("%s holds cluster %s, not %s: choose another folder or name", o.Dir, s.Name, o.Name)
 	}
 	c := newCluster(l, s, o.clock)
-	if c.adoptRunning(ctx, o) {
+	wanted := s.with(o)
+	if c.adoptRunning(ctx, wanted) {
 		return c, nil
 	}
 
 	ctx, cancel := context.WithTimeout(ctx, o.StartTimeout)
 	defer cancel()
 	end := o.Progress.Begin("starting cluster " + o.Name)
-	err = (&start{Cluster: c, options: o, set: set}).run(ctx)
+	err = (&start{Cluster: c, settings: wanted, detached: o.Detached, set: set}).run(ctx)
 	end(err)
 	if err == nil {
 		return c, nil
@@ -74,10 +78,10 @@ func startLocked(ctx context.Context, l layout, o Options, set *binaries.Set) (*
 	return nil, errors.Join(err, c.stopLocked(cleanup))
 }
 
-// adoptRunning says whether the cluster is up and as the options want it.
-func (c *Cluster) adoptRunning(ctx context.Context, o Options) bool {
+// adoptRunning says whether the cluster is up and as it is wanted.
+func (c *Cluster) adoptRunning(ctx context.Context, wanted settings) bool {
 	s := c.snapshot()
-	if s.Nodes != o.Nodes || s.BindAddress != o.BindAddress || !credentialsValid(c.layout, c.clock.Now()) {
+	if s.Nodes != wanted.Nodes || !s.sameAddresses(wanted) || !credentialsValid(c.layout, c.clock.Now()) {
 		return false
 	}
 	for _, p := range binaries.ControlPlane() {
@@ -90,7 +94,7 @@ func (c *Cluster) adoptRunning(ctx context.Context, o Options) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	c.wasRunning = c.ready(ctx, o.Nodes) == nil
+	c.wasRunning = c.ready(ctx, wanted.Nodes) == nil
 	return c.wasRunning
 }
 
@@ -108,15 +112,16 @@ func (c *Cluster) loadAdmin() error {
 type start struct {
 	*Cluster
 
-	options Options
-	set     *binaries.Set
+	settings settings
+	detached bool
+	set      *binaries.Set
 }
 
 func (s *start) run(ctx context.Context) error {
 	if err := s.prepare(ctx); err != nil {
 		return err
 	}
-	s.starter = process.NewStarter(s.options.Detached)
+	s.starter = process.NewStarter(s.detached)
 	if err := s.etcd(ctx); err != nil {
 		return err
 	}
@@ -126,11 +131,11 @@ func (s *start) run(ctx context.Context) error {
 	if err := s.clients(); err != nil {
 		return err
 	}
-	if err := s.ensureNodes(ctx, s.options.Nodes); err != nil {
+	if err := s.ensureNodes(ctx, s.settings.Nodes); err != nil {
 		return err
 	}
 	return s.wait(ctx, "nodes to be ready", binaries.Kwok, func(ctx context.Context) error {
-		return s.ready(ctx, s.options.Nodes)
+		return s.ready(ctx, s.settings.Nodes)
 	})
 }
 
@@ -140,16 +145,16 @@ func (s *start) prepare(ctx context.Context) error {
 		return fmt.Errorf("making the folder for logs: %w", err)
 	}
 	before := s.snapshot()
-	if !credentialsValid(s.layout, s.clock.Now()) || before.BindAddress != s.options.BindAddress {
+	if !credentialsValid(s.layout, s.clock.Now()) || !before.sameAddresses(s.settings) {
 		if err := s.killAll(ctx); err != nil {
 			return err
 		}
-		if err := makeCredentials(s.layout, s.options, s.clock.Now()); err != nil {
+		if err := makeCredentials(s.layout, s.settings, s.clock.Now()); err != nil {
 			return err
 		}
 	}
 	return s.update(func(st *state) {
-		st.Nodes, st.BindAddress = s.options.Nodes, s.options.BindAddress
+		st.settings = s.settings
 	})
 }
 
@@ -179,9 +184,9 @@ func (s *start) apiServer(ctx context.Context) error {
 		}
 	}
 	before := s.snapshot().APIServerPort
-	err := s.onFreePort(ctx, binaries.KubeAPIServer, s.options.BindAddress, before,
+	err := s.onFreePort(ctx, binaries.KubeAPIServer, s.settings.BindAddress, before,
 		func(port int) []string {
-			return apiServerArgs(s.layout, s.options, s.snapshot().EtcdPort, port)
+			return apiServerArgs(s.layout, s.settings, s.snapshot().EtcdPort, port)
 		},
 		func(st *state, port int) { st.APIServerPort = port },
 		s.apiServerReady)
@@ -195,7 +200,7 @@ func (s *start) apiServer(ctx context.Context) error {
 // clients starts the programs that only need the API server, side by side.
 func (s *start) clients() error {
 	args := map[binaries.Program][]string{
-		binaries.KubeControllerManager: controllerManagerArgs(s.layout, s.options),
+		binaries.KubeControllerManager: controllerManagerArgs(s.layout, s.settings),
 		binaries.KubeScheduler:         schedulerArgs(s.layout),
 		binaries.Kwok:                  kwokArgs(s.layout, s.set.KwokStages()),
 	}

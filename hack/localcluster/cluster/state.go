@@ -6,6 +6,7 @@
 package cluster
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,14 +21,57 @@ import (
 // ErrNotFound is returned for a folder that holds no cluster.
 var ErrNotFound = errors.New("there is no cluster")
 
+// settings are the lasting ones of the Options: a later start that does not
+// mention them keeps them.
+type settings struct {
+	Name string `json:"name"`
+	// Nodes is the number of simulated nodes.
+	Nodes                 int      `json:"nodes"`
+	BindAddress           string   `json:"bindAddress"`
+	AdvertiseAddress      string   `json:"advertiseAddress"`
+	APIServerArgs         []string `json:"apiServerArgs,omitempty"`
+	ControllerManagerArgs []string `json:"controllerManagerArgs,omitempty"`
+}
+
+// newSettings are those of a cluster that was never started.
+func newSettings(name string) settings {
+	return settings{
+		Name: name, Nodes: DefaultNodes,
+		BindAddress: defaultBindAddress, AdvertiseAddress: defaultAdvertiseAddress,
+	}
+}
+
+// with returns the settings after a start with the given options.
+func (s settings) with(o Options) settings {
+	switch {
+	case o.Nodes > 0:
+		s.Nodes = o.Nodes
+	case o.Nodes < 0:
+		s.Nodes = 0
+	}
+	s.BindAddress = cmp.Or(o.BindAddress, s.BindAddress)
+	s.AdvertiseAddress = cmp.Or(o.AdvertiseAddress, s.AdvertiseAddress)
+	if len(o.APIServerArgs) > 0 {
+		s.APIServerArgs = o.APIServerArgs
+	}
+	if len(o.ControllerManagerArgs) > 0 {
+		s.ControllerManagerArgs = o.ControllerManagerArgs
+	}
+	return s
+}
+
+// sameAddresses says whether certificates and running programs for one fit the
+// other.
+func (s settings) sameAddresses(other settings) bool {
+	return s.BindAddress == other.BindAddress && s.AdvertiseAddress == other.AdvertiseAddress
+}
+
 // state is what another process must know to find, repair or stop a cluster.
 type state struct {
-	Name          string `json:"name"`
-	BindAddress   string `json:"bindAddress"`
-	EtcdPort      int    `json:"etcdPort,omitempty"`
-	APIServerPort int    `json:"apiServerPort,omitempty"`
-	// Nodes is the number of simulated nodes.
-	Nodes int `json:"nodes"`
+	settings
+
+	EtcdPort      int `json:"etcdPort,omitempty"`
+	APIServerPort int `json:"apiServerPort,omitempty"`
 	// Processes are the programs that were started.
 	Processes map[binaries.Program]process.Identity `json:"processes,omitempty"`
 }
@@ -82,7 +126,7 @@ func writeFile(path string, content []byte) error {
 
 // claim makes a state folder, or accepts one that Start made before. It refuses
 // a folder with other files in it, because Stop removes the whole folder.
-func claim(l layout, fresh state) (state, error) {
+func claim(l layout, name string) (state, error) {
 	if err := os.MkdirAll(string(l), 0o700); err != nil {
 		return state{}, fmt.Errorf("making the state folder: %w", err)
 	}
@@ -98,6 +142,6 @@ func claim(l layout, fresh state) (state, error) {
 		return state{}, fmt.Errorf("%s holds files that are not a cluster's, such as %s: choose another folder, since stopping removes it all",
 			string(l), entries[0].Name())
 	}
-	fresh.Processes = map[binaries.Program]process.Identity{}
-	return fresh, fresh.save(l)
+	s = state{settings: newSettings(name), Processes: map[binaries.Program]process.Identity{}}
+	return s, s.save(l)
 }
