@@ -1,0 +1,141 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package crds brings the custom resource definitions to a cluster, or makes sure
+// that they are there.
+package crds
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+	"oaas.io/oaas/pkg/crm/drift"
+)
+
+// establishTimeout is how long the API server gets to serve a new definition.
+const establishTimeout = 30 * time.Second
+
+// Apply brings every definition in files to the given content and waits until
+// each is served. The client must not read from a cache.
+func Apply(ctx context.Context, c client.Client, files fs.FS) error {
+	wanted, err := read(files)
+	if err != nil {
+		return err
+	}
+	for _, crd := range wanted {
+		name := crd.GetName()
+		err := c.Apply(ctx, client.ApplyConfigurationFromUnstructured(crd),
+			client.FieldOwner(v1alpha1.FieldManagerReconciler), client.ForceOwnership)
+		if apierrors.IsForbidden(err) {
+			return fmt.Errorf("apply custom resource definition %s: %w: allow it, or apply artifacts/crds as an administrator and start with --crds=check", name, err)
+		}
+		if err != nil {
+			return fmt.Errorf("apply custom resource definition %s: %w", name, err)
+		}
+	}
+	for _, crd := range wanted {
+		if err := waitEstablished(ctx, c, crd); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Check fails when a definition is missing, not served, or lacks something that
+// files has: it was made by an older version. The client must not read from a
+// cache.
+func Check(ctx context.Context, c client.Client, files fs.FS) error {
+	wanted, err := read(files)
+	if err != nil {
+		return err
+	}
+	var problems []error
+	for _, want := range wanted {
+		const remedy = "apply artifacts/crds of this version or start with --crds=apply"
+		name := want.GetName()
+		live, err := get(ctx, c, want)
+		switch {
+		case apierrors.IsNotFound(err):
+			problems = append(problems, fmt.Errorf("custom resource definition %s is missing: %s", name, remedy))
+			continue
+		case err != nil:
+			return err
+		}
+		spec := map[string]any{"spec": want.Object["spec"]}
+		if path, found := drift.Find(spec, live.Object); found {
+			problems = append(problems, fmt.Errorf("custom resource definition %s is of another version (%s differs): %s", name, path, remedy))
+		} else if !established(live) {
+			problems = append(problems, fmt.Errorf("custom resource definition %s is not served yet: see its conditions", name))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+func waitEstablished(ctx context.Context, c client.Client, crd *unstructured.Unstructured) error {
+	var last error
+	err := wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, establishTimeout, true, func(ctx context.Context) (bool, error) {
+		live, err := get(ctx, c, crd)
+		last = err
+		return err == nil && established(live), nil
+	})
+	if err != nil {
+		return fmt.Errorf("wait until custom resource definition %s is served: %w", crd.GetName(), errors.Join(err, last))
+	}
+	return nil
+}
+
+func get(ctx context.Context, c client.Client, crd *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	live := &unstructured.Unstructured{}
+	live.SetGroupVersionKind(crd.GroupVersionKind())
+	if err := c.Get(ctx, client.ObjectKeyFromObject(crd), live); err != nil {
+		return nil, fmt.Errorf("read custom resource definition %s: %w", crd.GetName(), err)
+	}
+	return live, nil
+}
+
+func established(crd *unstructured.Unstructured) bool {
+	conditions, _, err := unstructured.NestedSlice(crd.Object, "status", "conditions")
+	if err != nil {
+		return false
+	}
+	for _, item := range conditions {
+		if condition, ok := item.(map[string]any); ok && condition["type"] == "Established" {
+			return condition["status"] == "True"
+		}
+	}
+	return false
+}
+
+func read(files fs.FS) ([]*unstructured.Unstructured, error) {
+	paths, err := fs.Glob(files, "*.yaml")
+	if err != nil {
+		return nil, fmt.Errorf("list custom resource definitions: %w", err)
+	}
+	var crds []*unstructured.Unstructured
+	for _, path := range paths {
+		content, err := fs.ReadFile(files, path)
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", path, err)
+		}
+		encoded, err := yaml.YAMLToJSON(content)
+		if err != nil {
+			return nil, fmt.Errorf("decode %s: %w", path, err)
+		}
+		crd := &unstructured.Unstructured{}
+		if err := crd.UnmarshalJSON(encoded); err != nil {
+			return nil, fmt.Errorf("decode %s: %w", path, err)
+		}
+		crds = append(crds, crd)
+	}
+	return crds, nil
+}
