@@ -1,0 +1,147 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package realnode
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+
+	"oaas.io/oaas/hack/localcluster/cluster"
+)
+
+// candidates are the subnets that pods may get, in order of preference. The
+// first follows the ranges of services and of simulated pods.
+func candidates() []netip.Prefix {
+	return []netip.Prefix{
+		netip.MustParsePrefix("10.245.0.0/24"),
+		netip.MustParsePrefix("10.213.77.0/24"),
+		netip.MustParsePrefix("172.29.77.0/24"),
+		netip.MustParsePrefix("192.168.213.0/24"),
+	}
+}
+
+// chooseSubnet returns the first candidate that overlaps none of the taken.
+func chooseSubnet(candidates, taken []netip.Prefix) (netip.Prefix, error) {
+	for _, c := range candidates {
+		free := true
+		for _, t := range taken {
+			free = free && !c.Overlaps(t)
+		}
+		if free {
+			return c, nil
+		}
+	}
+	return netip.Prefix{}, fmt.Errorf("no subnet is free for pods: %v all overlap networks of this machine", candidates)
+}
+
+// takenSubnets returns the networks that this machine is in.
+func takenSubnets() ([]netip.Prefix, error) {
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil, fmt.Errorf("listing the networks of this machine: %w", err)
+	}
+	taken := []netip.Prefix{netip.MustParsePrefix(cluster.ServiceCIDR), netip.MustParsePrefix(cluster.PodCIDR)}
+	for _, address := range addresses {
+		if p, err := netip.ParsePrefix(address.String()); err == nil {
+			taken = append(taken, p.Masked())
+		}
+	}
+	return taken, nil
+}
+
+// Prepare makes the bridge that pods will hang on, and returns its address. The
+// API server must be bound to it and advertise it, so that pods reach it and
+// nobody outside of this machine does: call it before cluster.Start. Calling it
+// again changes nothing. Leave takes the bridge away again.
+func Prepare(ctx context.Context) (string, error) {
+	if err := Preflight(); err != nil {
+		return "", err
+	}
+	if subnet, err := bridgeSubnet(); err == nil {
+		return subnet.Addr().String(), nil
+	}
+	taken, err := takenSubnets()
+	if err != nil {
+		return "", err
+	}
+	subnet, err := chooseSubnet(candidates(), taken)
+	if err != nil {
+		return "", err
+	}
+	s, err := loadState()
+	if err != nil {
+		return "", err
+	}
+	if err := s.save(); err != nil {
+		return "", err
+	}
+	gateway := netip.PrefixFrom(subnet.Addr().Next(), subnet.Bits())
+	if !bridgeExists() {
+		if _, err := run(ctx, nil, "ip", "link", "add", bridge, "type", "bridge"); err != nil {
+			return "", fmt.Errorf("making the network of pods: %w", err)
+		}
+	}
+	for _, args := range [][]string{
+		{"address", "replace", gateway.String(), "dev", bridge},
+		{"link", "set", bridge, "up"},
+	} {
+		if _, err := run(ctx, nil, "ip", args...); err != nil {
+			return "", fmt.Errorf("making the network of pods: %w", err)
+		}
+	}
+	return gateway.Addr().String(), nil
+}
+
+func bridgeExists() bool {
+	_, err := os.Stat(filepath.Join("/sys/class/net", bridge))
+	return err == nil
+}
+
+// bridgeSubnet returns the address of the bridge with the size of its network.
+func bridgeSubnet() (netip.Prefix, error) {
+	device, err := net.InterfaceByName(bridge)
+	if err != nil {
+		return netip.Prefix{}, fmt.Errorf("finding the network of pods, interface %s: %w", bridge, err)
+	}
+	addresses, err := device.Addrs()
+	if err != nil {
+		return netip.Prefix{}, fmt.Errorf("finding the address of interface %s: %w", bridge, err)
+	}
+	for _, address := range addresses {
+		if p, err := netip.ParsePrefix(address.String()); err == nil && p.Addr().Is4() {
+			return p, nil
+		}
+	}
+	return netip.Prefix{}, fmt.Errorf("interface %s has no IPv4 address", bridge)
+}
+
+// removeBridge removes the bridge and the pods' ends of it. The kernel removes
+// the latter by itself some time after a pod, which may be too late.
+func removeBridge(ctx context.Context) error {
+	ports, err := os.ReadDir(filepath.Join("/sys/class/net", bridge, "brif"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("listing what hangs on interface %s: %w", bridge, err)
+	}
+	for _, port := range ports {
+		if err := removeInterface(ctx, port.Name()); err != nil {
+			return err
+		}
+	}
+	return removeInterface(ctx, bridge)
+}
+
+func removeInterface(ctx context.Context, name string) error {
+	_, err := run(ctx, nil, "ip", "link", "delete", name)
+	if _, gone := os.Stat(filepath.Join("/sys/class/net", name)); errors.Is(gone, os.ErrNotExist) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,356 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package realnode_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/utils/ptr"
+
+	"oaas.io/oaas/hack/localcluster/cluster"
+	"oaas.io/oaas/hack/localcluster/image"
+	"oaas.io/oaas/hack/localcluster/realnode"
+)
+
+func TestPodsRunAndAnswerAndNothingIsLeft(t *testing.T) {
+	if err := realnode.Preflight(); err != nil {
+		t.Skip(err)
+	}
+	before := takeInventory(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+
+	images, err := image.Build(ctx, image.Options{Dir: t.TempDir()}, image.Function())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := startCluster(t, ctx)
+	node, err := realnode.Start(ctx, realnode.Options{Cluster: c, Images: images})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Also when the test fails half-way; the regular stop is checked below.
+	t.Cleanup(func() {
+		if err := node.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	client, err := kubernetes.NewForConfig(c.RESTConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	service := createFunction(t, ctx, client)
+	url := fmt.Sprintf("http://%s/", service.Spec.ClusterIP)
+	hosts := map[string]bool{}
+	poll(t, ctx, "both pods to answer at "+url, func() error {
+		got, err := echo(ctx, url, "hello")
+		if err != nil {
+			return err
+		}
+		if got.Body != "hello" || got.Function != "echo" {
+			t.Fatalf("the function answered %+v, want the echo of hello by function echo", got)
+		}
+		hosts[got.Hostname] = true
+		if len(hosts) < 2 {
+			return fmt.Errorf("only %v answered", hosts)
+		}
+		return nil
+	})
+	logs := checkLogs(t, ctx, client)
+	t.Logf("logs of a pod through the API server: %.100s", logs)
+
+	checkNames(t, ctx, client)
+	checkRestart(t, ctx, client, url)
+
+	running := node.Programs()
+	if len(running) != 3 {
+		t.Errorf("%v run, want containerd, kubelet and kube-proxy", running)
+	}
+	if err := node.Stop(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Stop(ctx); err != nil {
+		t.Fatal(err)
+	}
+	// The kernel takes interfaces of ended pods away in its own time.
+	poll(t, ctx, "this machine to be as it was", func() error { return before.diff(takeInventory(t)) })
+}
+
+func startCluster(t *testing.T, ctx context.Context) *cluster.Cluster {
+	t.Helper()
+	address, err := realnode.Prepare(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "cluster")
+	t.Cleanup(func() {
+		if err := realnode.Leave(context.Background(), dir); err != nil {
+			t.Error(err)
+		}
+	})
+	c, err := cluster.Start(ctx, cluster.Options{
+		Name: "real", Dir: dir, Nodes: -1, BindAddress: address, AdvertiseAddress: address,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+const app = "echo"
+
+func createFunction(t *testing.T, ctx context.Context, client kubernetes.Interface) *corev1.Service {
+	t.Helper()
+	labels := map[string]string{"app": app}
+	_, err := client.AppsV1().Deployments(metav1.NamespaceDefault).Create(ctx, &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Name: app},
+		Spec: appsv1.DeploymentSpec{
+			Replicas: ptr.To[int32](2),
+			Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: labels},
+				Spec: corev1.PodSpec{
+					SecurityContext: &corev1.PodSecurityContext{RunAsNonRoot: ptr.To(true)},
+					Containers: []corev1.Container{{
+						Name:  app,
+						Image: image.Function().Reference,
+						Env:   []corev1.EnvVar{{Name: "FUNCTION_KEY", Value: app}},
+						ReadinessProbe: &corev1.Probe{
+							ProbeHandler:  corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/readyz", Port: intstr.FromInt32(8080)}},
+							PeriodSeconds: 1,
+						},
+					}},
+				},
+			},
+		},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	service, err := client.CoreV1().Services(metav1.NamespaceDefault).Create(ctx, &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Name: app},
+		Spec: corev1.ServiceSpec{
+			Selector: labels,
+			Ports:    []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromInt32(8080)}},
+		},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return service
+}
+
+// checkLogs reads a pod's log, which takes the way from the API server to
+// kubelet.
+func checkLogs(t *testing.T, ctx context.Context, client kubernetes.Interface) string {
+	t.Helper()
+	pod := functionPods(t, ctx, client)[0]
+	logs, err := client.CoreV1().Pods(metav1.NamespaceDefault).GetLogs(pod.Name, &corev1.PodLogOptions{}).DoRaw(ctx)
+	if err != nil {
+		t.Fatalf("reading the log of a pod: %v", err)
+	}
+	if !strings.Contains(string(logs), "serving") {
+		t.Errorf("the log of the function is %q, want it to say that it serves", logs)
+	}
+	return string(logs)
+}
+
+// checkNames asks the cluster's DNS server for the name of the Service. That it
+// knows it shows that pods reach the API server, too.
+func checkNames(t *testing.T, ctx context.Context, client kubernetes.Interface) {
+	t.Helper()
+	dns, err := client.CoreV1().Services(metav1.NamespaceSystem).Get(ctx, "kube-dns", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	service, err := client.CoreV1().Services(metav1.NamespaceDefault).Get(ctx, app, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, net.JoinHostPort(dns.Spec.ClusterIP, "53"))
+	}}
+	poll(t, ctx, "the name of the service to resolve", func() error {
+		ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+		defer cancel()
+		got, err := resolver.LookupHost(ctx, app+".default.svc."+cluster.ClusterDomain+".")
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(got, service.Spec.ClusterIP) {
+			t.Fatalf("the service has the addresses %v, want %s", got, service.Spec.ClusterIP)
+		}
+		return nil
+	})
+}
+
+// checkRestart kills the process of a container behind Kubernetes' back.
+func checkRestart(t *testing.T, ctx context.Context, client kubernetes.Interface, url string) {
+	t.Helper()
+	if err := exec.CommandContext(ctx, "pkill", "-KILL", "-x", "-o", "function").Run(); err != nil {
+		t.Fatalf("killing a container: %v", err)
+	}
+	poll(t, ctx, "the killed container to run again", func() error {
+		for _, pod := range functionPods(t, ctx, client) {
+			for _, status := range pod.Status.ContainerStatuses {
+				if status.RestartCount > 0 && status.Ready {
+					return nil
+				}
+			}
+		}
+		return fmt.Errorf("no container was restarted")
+	})
+	if _, err := echo(ctx, url, "again"); err != nil {
+		t.Errorf("after the restart: %v", err)
+	}
+}
+
+func functionPods(t *testing.T, ctx context.Context, client kubernetes.Interface) []corev1.Pod {
+	t.Helper()
+	pods, err := client.CoreV1().Pods(metav1.NamespaceDefault).List(ctx, metav1.ListOptions{LabelSelector: "app=" + app})
+	if err != nil || len(pods.Items) == 0 {
+		t.Fatalf("no pods of the function: %v", err)
+	}
+	return pods.Items
+}
+
+type answer struct{ Body, Function, Hostname string }
+
+func echo(ctx context.Context, url, body string) (answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
+	if err != nil {
+		return answer{}, err
+	}
+	// A connection of its own each time, so that it may reach another pod.
+	request.Close = true
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return answer{}, err
+	}
+	defer response.Body.Close()
+	content, err := io.ReadAll(response.Body)
+	if err != nil {
+		return answer{}, err
+	}
+	var got answer
+	if err := json.Unmarshal(content, &got); err != nil {
+		return answer{}, fmt.Errorf("%s: %s: %w", response.Status, content, err)
+	}
+	return got, nil
+}
+
+func poll(t *testing.T, ctx context.Context, what string, check func() error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	start := time.Now()
+	for {
+		err := check()
+		if err == nil {
+			t.Logf("%s took %s", what, time.Since(start).Round(time.Millisecond))
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("waiting for %s: %v", what, err)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// inventory is what a node could leave on a machine.
+type inventory map[string][]string
+
+func takeInventory(t *testing.T) inventory {
+	t.Helper()
+	found := inventory{}
+	interfaces, err := net.Interfaces()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range interfaces {
+		found["interfaces"] = append(found["interfaces"], i.Name)
+	}
+	mounts, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found["mounts"] = strings.Split(strings.TrimSpace(string(mounts)), "\n")
+	for _, family := range []string{"iptables-save", "ip6tables-save"} {
+		rules, err := exec.CommandContext(t.Context(), family).Output()
+		if err != nil {
+			continue // a machine without IPv6
+		}
+		for line := range strings.Lines(string(rules)) {
+			// Other lines hold counters and times.
+			if strings.HasPrefix(line, "-A") || strings.HasPrefix(line, ":KUBE") || strings.HasPrefix(line, ":CNI") {
+				found[family] = append(found[family], line)
+			}
+		}
+	}
+	programs, err := filepath.Glob("/proc/[0-9]*/comm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range programs {
+		content, err := os.ReadFile(file)
+		if name := strings.TrimSpace(string(content)); err == nil && slices.Contains(
+			[]string{"containerd", "containerd-shim", "kubelet", "kube-proxy", "pause", "coredns", "function"}, name) {
+			found["processes"] = append(found["processes"], name)
+		}
+	}
+	for _, pattern := range []string{"/run/oaas-node*", "/sys/fs/cgroup/oaas-node", "/sys/fs/cgroup/*/oaas-node", "/run/containerd", "/run/netns/cni-*",
+		"/var/lib/cni", "/var/lib/kubelet", "/var/log/containers", "/var/log/pods", "/opt/containerd", "/usr/libexec/kubernetes"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found["files"] = append(found["files"], files...)
+	}
+	forward, err := os.ReadFile("/proc/sys/net/ipv4/ip_forward")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found["forwarding"] = []string{string(forward)}
+	return found
+}
+
+// diff names everything that is in after and was not there before.
+func (before inventory) diff(after inventory) error {
+	for kind, things := range after {
+		for _, thing := range things {
+			if !slices.Contains(before[kind], thing) {
+				return fmt.Errorf("%s: %s is left", kind, thing)
+			}
+		}
+	}
+	return nil
+}
