@@ -1,0 +1,158 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package validation
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/distribution/reference"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"oaas.io/oaas/pkg/apis/pm"
+)
+
+func validateFunction(function *pm.Function, path *field.Path) field.ErrorList {
+	errs := validateKey(function.Key, path.Child("key"))
+	errs = append(errs, validateEnum(function.Type, path.Child("type"),
+		pm.FunctionBuiltin, pm.FunctionCustom, pm.FunctionMacro, pm.FunctionLogical, pm.FunctionWasm)...)
+	errs = append(errs, validateLength(function.Description, maxDescriptionLength, path.Child("description"))...)
+	errs = append(errs, validateImplementation(function, path.Child("provision"))...)
+	if function.Provision != nil {
+		errs = append(errs, validateProvision(function.Provision, path.Child("provision"))...)
+	}
+	for _, name := range slices.Sorted(maps.Keys(function.Config)) {
+		errs = append(errs, invalidFor(name, path.Child("config").Key(name), validation.IsCIdentifier(name))...)
+	}
+	return errs
+}
+
+// validateImplementation checks that a function of its type can be run at all.
+func validateImplementation(function *pm.Function, path *field.Path) field.ErrorList {
+	provision := function.Provision
+	if provision == nil {
+		provision = &pm.FunctionProvision{}
+	}
+	switch function.Type {
+	case pm.FunctionCustom:
+		if provision.Image == "" {
+			return field.ErrorList{field.Required(path.Child("image"), "a Custom function runs a container image: name one")}
+		}
+		if function.Provision.Port == 0 {
+			return field.ErrorList{field.Required(path.Child("port"), "a Custom function serves HTTP on a port between 1 and 65535")}
+		}
+	case pm.FunctionWasm:
+		if provision.WasmModuleURL == "" {
+			return field.ErrorList{field.Required(path.Child("wasmModuleURL"), "a Wasm function runs a module: say where it is fetched from")}
+		}
+	case pm.FunctionBuiltin, pm.FunctionMacro, pm.FunctionLogical:
+	}
+	return nil
+}
+
+func validateProvision(provision *pm.FunctionProvision, path *field.Path) field.ErrorList {
+	var errs field.ErrorList
+	if provision.Image != "" {
+		if _, err := reference.ParseNormalizedNamed(provision.Image); err != nil {
+			errs = append(errs, field.Invalid(path.Child("image"), provision.Image,
+				fmt.Sprintf("%v: write registry/repository:tag in lower case, such as ghcr.io/acme/echo:1.2", err)))
+		}
+	}
+	if provision.WasmModuleURL != "" {
+		errs = append(errs, validateModuleURL(provision.WasmModuleURL, path.Child("wasmModuleURL"))...)
+	}
+	errs = append(errs, validateAtLeast(provision.WasmFuel, 0, path.Child("wasmFuel"))...)
+	if provision.Port != 0 {
+		errs = append(errs, validateRange(provision.Port, 1, 65535, path.Child("port"))...)
+	}
+	errs = append(errs, validateAtLeast(provision.MaxConcurrency, 0, path.Child("maxConcurrency"))...)
+	errs = append(errs, validateResources(&provision.Resources, path.Child("resources"))...)
+	errs = append(errs, validateBounds(provision.MinScale, provision.MaxScale, path.Child("minScale"), path.Child("maxScale"))...)
+	if provision.Probes != nil {
+		probesPath := path.Child("probes")
+		errs = append(errs, validateProbe(provision.Probes.Startup, probesPath.Child("startup"))...)
+		errs = append(errs, validateProbe(provision.Probes.Readiness, probesPath.Child("readiness"))...)
+		errs = append(errs, validateProbe(provision.Probes.Liveness, probesPath.Child("liveness"))...)
+	}
+	return errs
+}
+
+func validateModuleURL(value string, path *field.Path) field.ErrorList {
+	const remedy = "must be an http, https, oci or file URL, such as https://example.com/echo.wasm"
+	parsed, err := url.Parse(value)
+	if err != nil {
+		return field.ErrorList{field.Invalid(path, value, remedy)}
+	}
+	switch parsed.Scheme {
+	case "http", "https", "oci":
+		if parsed.Host == "" {
+			return field.ErrorList{field.Invalid(path, value, remedy+": the host is missing")}
+		}
+	case "file":
+		if !strings.HasPrefix(parsed.Path, "/") {
+			return field.ErrorList{field.Invalid(path, value, "must name a file by its absolute path, such as file:///modules/echo.wasm")}
+		}
+	default:
+		return field.ErrorList{field.Invalid(path, value, remedy)}
+	}
+	return nil
+}
+
+func validateResources(resources *pm.FunctionResources, path *field.Path) field.ErrorList {
+	errs := validateQuantities(resources.Requests, path.Child("requests"))
+	errs = append(errs, validateQuantities(resources.Limits, path.Child("limits"))...)
+	for _, name := range slices.Sorted(maps.Keys(resources.Requests)) {
+		request := resources.Requests[name]
+		if limit, found := resources.Limits[name]; found && request.Cmp(limit) > 0 {
+			errs = append(errs, field.Invalid(path.Child("requests").Key(name), request.String(),
+				fmt.Sprintf("must not exceed the limit (%s)", limit.String())))
+		}
+	}
+	return errs
+}
+
+func validateQuantities(quantities map[string]resource.Quantity, path *field.Path) field.ErrorList {
+	var errs field.ErrorList
+	for _, name := range slices.Sorted(maps.Keys(quantities)) {
+		errs = append(errs, validateResourceName(name, path.Key(name))...)
+		quantity := quantities[name]
+		if quantity.Sign() < 0 {
+			errs = append(errs, field.Invalid(path.Key(name), quantity.String(), "must not be negative"))
+		}
+	}
+	return errs
+}
+
+// validateResourceName takes the names that Kubernetes knows for containers and
+// any extended resource, which has a domain.
+func validateResourceName(name string, path *field.Path) field.ErrorList {
+	if strings.Contains(name, "/") {
+		return invalidFor(name, path, validation.IsQualifiedName(name))
+	}
+	if strings.HasPrefix(name, corev1.ResourceHugePagesPrefix) {
+		return nil
+	}
+	return validateEnum(name, path,
+		string(corev1.ResourceCPU), string(corev1.ResourceMemory), string(corev1.ResourceEphemeralStorage))
+}
+
+func validateProbe(probe *pm.HTTPProbe, path *field.Path) field.ErrorList {
+	if probe == nil {
+		return nil
+	}
+	var errs field.ErrorList
+	if !strings.HasPrefix(probe.Path, "/") {
+		errs = append(errs, field.Invalid(path.Child("path"), probe.Path, "must begin with /, such as /healthz"))
+	}
+	errs = append(errs, validateAtLeast(probe.InitialDelaySeconds, 0, path.Child("initialDelaySeconds"))...)
+	errs = append(errs, validateAtLeast(probe.PeriodSeconds, 1, path.Child("periodSeconds"))...)
+	errs = append(errs, validateAtLeast(probe.TimeoutSeconds, 1, path.Child("timeoutSeconds"))...)
+	return append(errs, validateAtLeast(probe.FailureThreshold, 1, path.Child("failureThreshold"))...)
+}

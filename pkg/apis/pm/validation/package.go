@@ -1,0 +1,164 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package validation
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/Masterminds/semver/v3"
+	apivalidation "k8s.io/apimachinery/pkg/api/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"oaas.io/oaas/pkg/apis/pm"
+)
+
+const (
+	maxAuthorLength = 256
+	maxTags         = 64
+	// shownKeys bounds how many keys an error message offers.
+	shownKeys = 8
+)
+
+// ValidatePackage returns everything that is wrong with a new package.
+func ValidatePackage(p *pm.Package) field.ErrorList {
+	errs := apivalidation.ValidateObjectMeta(&p.ObjectMeta, true, apivalidation.NameIsDNSLabel, field.NewPath("metadata"))
+	return append(errs, validatePackageSpec(&p.Spec, p.Name, field.NewPath("spec"))...)
+}
+
+// ValidatePackageUpdate returns everything that is wrong with a changed package.
+// The metadata of every update is checked before.
+func ValidatePackageUpdate(updated, _ *pm.Package) field.ErrorList {
+	return validatePackageSpec(&updated.Spec, updated.Name, field.NewPath("spec"))
+}
+
+// ValidatePackageStatusUpdate returns everything that is wrong with a changed
+// status.
+func ValidatePackageStatusUpdate(updated, _ *pm.Package) field.ErrorList {
+	path := field.NewPath("status")
+	errs := validateObservedGeneration(updated.Status.ObservedGeneration, updated.Generation, path)
+	return append(errs, validateConditions(updated.Status.Conditions, path)...)
+}
+
+func validatePackageSpec(spec *pm.PackageSpec, name string, path *field.Path) field.ErrorList {
+	var errs field.ErrorList
+	if spec.Version != "" {
+		if _, err := semver.NewVersion(spec.Version); err != nil {
+			errs = append(errs, field.Invalid(path.Child("version"), spec.Version,
+				"must be a semantic version such as 1.4.0; 1 and 1.0 are accepted too"))
+		}
+	}
+	errs = append(errs, validateLength(spec.Author, maxAuthorLength, path.Child("author"))...)
+	errs = append(errs, validateLength(spec.Description, maxDescriptionLength, path.Child("description"))...)
+	if len(spec.Tags) > maxTags {
+		errs = append(errs, field.TooMany(path.Child("tags"), len(spec.Tags), maxTags))
+	}
+	errs = append(errs, validateSet(spec.Tags, path.Child("tags"), validateTag)...)
+	errs = append(errs, validateDependencies(spec.Dependencies, name, path.Child("dependencies"))...)
+
+	functionKeys := make([]string, 0, len(spec.Functions))
+	seen := uniqueness{}
+	for i := range spec.Functions {
+		function, functionPath := &spec.Functions[i], path.Child("functions").Index(i)
+		functionKeys = append(functionKeys, function.Key)
+		errs = append(errs, validateFunction(function, functionPath)...)
+		errs = append(errs, seen.add(function.Key, functionPath.Child("key"))...)
+	}
+	seen = uniqueness{}
+	for i := range spec.Classes {
+		class, classPath := &spec.Classes[i], path.Child("classes").Index(i)
+		errs = append(errs, validateClass(class, functionKeys, classPath)...)
+		errs = append(errs, seen.add(class.Key, classPath.Child("key"))...)
+	}
+	return errs
+}
+
+func validateTag(tag string, path *field.Path) field.ErrorList {
+	if strings.TrimSpace(tag) == "" {
+		return field.ErrorList{field.Required(path, "write a word or remove the tag")}
+	}
+	return validateLength(tag, maxWordLength, path)
+}
+
+func validateDependencies(dependencies []pm.PackageDependency, self string, path *field.Path) field.ErrorList {
+	var errs field.ErrorList
+	seen := uniqueness{}
+	for i, dependency := range dependencies {
+		namePath := path.Index(i).Child("name")
+		errs = append(errs, validateLabelName(dependency.Name, namePath)...)
+		errs = append(errs, seen.add(dependency.Name, namePath)...)
+		if self != "" && dependency.Name == self {
+			errs = append(errs, field.Invalid(namePath, dependency.Name, "a package cannot depend on itself: remove it"))
+		}
+		if dependency.Version != "" {
+			if _, err := semver.NewConstraint(dependency.Version); err != nil {
+				errs = append(errs, field.Invalid(path.Index(i).Child("version"), dependency.Version,
+					`must be a range of semantic versions such as ">=1.2 <2"; leave it out to accept any`))
+			}
+		}
+	}
+	return errs
+}
+
+func validateClass(class *pm.Class, functionKeys []string, path *field.Path) field.ErrorList {
+	errs := validateKey(class.Key, path.Child("key"))
+	errs = append(errs, validateLength(class.Description, maxDescriptionLength, path.Child("description"))...)
+	errs = append(errs, validateMapKeys(class.Options, path.Child("options"))...)
+	if class.StateSpec != nil {
+		errs = append(errs, validateStateSpec(class.StateSpec, path.Child("stateSpec"))...)
+	}
+
+	bindingsPath := path.Child("functionBindings")
+	if len(class.FunctionBindings) == 0 && class.StateSpec == nil {
+		errs = append(errs, field.Required(bindingsPath, "a class has methods, state or both: bind a function or describe the state in stateSpec"))
+	}
+	seen := uniqueness{}
+	for i := range class.FunctionBindings {
+		binding := &class.FunctionBindings[i]
+		errs = append(errs, validateBinding(binding, functionKeys, bindingsPath.Index(i))...)
+		errs = append(errs, seen.add(binding.Name, bindingsPath.Index(i).Child("name"))...)
+	}
+	return errs
+}
+
+func validateStateSpec(state *pm.StateSpec, path *field.Path) field.ErrorList {
+	errs := validateEnum(state.ConsistencyModel, path.Child("consistencyModel"),
+		pm.ConsistencyNone, pm.ConsistencyReadYourWrite, pm.ConsistencyBoundedStaleness, pm.ConsistencyStrong)
+	errs = append(errs, validateLength(state.DefaultProvider, maxKeyLength, path.Child("defaultProvider"))...)
+	errs = append(errs, validateLength(state.SerializationFormat, maxWordLength, path.Child("serializationFormat"))...)
+	seen := uniqueness{}
+	for i, key := range state.KeySpecs {
+		keyPath := path.Child("keySpecs").Index(i)
+		errs = append(errs, validateKey(key.Name, keyPath.Child("name"))...)
+		errs = append(errs, seen.add(key.Name, keyPath.Child("name"))...)
+		errs = append(errs, validateLength(key.Type, maxWordLength, keyPath.Child("type"))...)
+	}
+	return errs
+}
+
+func validateBinding(binding *pm.FunctionBinding, functionKeys []string, path *field.Path) field.ErrorList {
+	errs := validateKey(binding.Name, path.Child("name"))
+	functionPath := path.Child("functionKey")
+	switch {
+	case binding.FunctionKey == "":
+		errs = append(errs, field.Required(functionPath, "name a function of this package"))
+	case !slices.Contains(functionKeys, binding.FunctionKey):
+		errs = append(errs, field.Invalid(functionPath, binding.FunctionKey, unknownFunction(functionKeys)))
+	}
+	errs = append(errs, validateEnum(binding.AccessModifier, path.Child("accessModifier"),
+		pm.AccessPublic, pm.AccessInternal, pm.AccessPrivate)...)
+	return append(errs, validateSet(binding.Parameters, path.Child("parameters"), validateKey)...)
+}
+
+func unknownFunction(functionKeys []string) string {
+	const remedy = "is not a function of this package: declare it under spec.functions"
+	switch {
+	case len(functionKeys) == 0:
+		return remedy
+	case len(functionKeys) > shownKeys:
+		return fmt.Sprintf("%s or use one of %s, …", remedy, strings.Join(functionKeys[:shownKeys], ", "))
+	}
+	return fmt.Sprintf("%s or use one of %s", remedy, strings.Join(functionKeys, ", "))
+}

@@ -1,0 +1,69 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package stored is what the resources that are kept in etcd share: one store
+// each, a strategy that keeps spec and status apart, and table columns as data.
+// A resource describes itself in a Resource; everything else follows from it.
+package stored
+
+import (
+	"context"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// Category is the category of all resources of the group: kubectl get oaas.
+const Category = "oaas"
+
+// Object is a pointer to an internal API type.
+type Object interface {
+	runtime.Object
+	metav1.Object
+}
+
+// Resource describes a resource of type T with the spec S and the status U. All
+// functions are required unless they say otherwise, and must not change the
+// objects that they are given unless they say so.
+type Resource[T Object, S, U any] struct {
+	// Plural is the name in URLs.
+	Plural schema.GroupResource
+	// Singular is the name that kubectl also accepts.
+	Singular schema.GroupResource
+	// ShortNames are further names that kubectl accepts.
+	ShortNames []string
+	// Versions are the served versions, for the fields that each writer may not
+	// own.
+	Versions []schema.GroupVersion
+	// ClusterScoped resources live in no namespace.
+	ClusterScoped bool
+
+	// New makes an empty object.
+	New func() T
+	// NewList makes an empty list.
+	NewList func() runtime.Object
+	// Spec points at the object's spec: what users write.
+	Spec func(T) *S
+	// Status points at the object's status: what controllers write.
+	Status func(T) *U
+	// Fields are the values of the fields that selectors may name, beside the
+	// object's name and namespace.
+	Fields func(T) fields.Set
+	// Columns are the table's columns between the name and the age.
+	Columns []Column[T]
+
+	// Prepare changes an object whose spec was written before it is validated.
+	// Optional.
+	Prepare func(context.Context, T)
+	// Validate returns everything that is wrong with a new object.
+	Validate func(T) field.ErrorList
+	// ValidateUpdate returns everything that is wrong with a changed object.
+	ValidateUpdate func(updated, old T) field.ErrorList
+	// ValidateStatus returns everything that is wrong with a changed status.
+	ValidateStatus func(updated, old T) field.ErrorList
+	// Warnings tell a writer what is allowed but likely not meant.
+	Warnings func(T) []string
+}

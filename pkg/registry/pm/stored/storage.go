@@ -1,0 +1,143 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package stored
+
+import (
+	"context"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apiserver/pkg/registry/generic"
+	"k8s.io/apiserver/pkg/registry/generic/registry"
+	"k8s.io/apiserver/pkg/registry/rest"
+	"k8s.io/apiserver/pkg/storage"
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+)
+
+// Storage serves a resource and its status from one store, and therefore from
+// one watch cache.
+type Storage struct {
+	// Object serves the resource.
+	Object *REST
+	// Status serves the resource's status subresource.
+	Status *StatusREST
+}
+
+// NewStorage opens the store of a resource. The typer tells the kinds of the
+// resource's objects; the getter tells where and how they are stored.
+func NewStorage[T Object, S, U any](typer runtime.ObjectTyper, getter generic.RESTOptionsGetter, resource *Resource[T, S, U]) (*Storage, error) {
+	users := newStrategy(typer, resource)
+	controllers := statusStrategy[T, S, U]{users}
+	getAttrs := attributesOf(resource)
+
+	store := &registry.Store{
+		NewFunc:                   func() runtime.Object { return resource.New() },
+		NewListFunc:               resource.NewList,
+		DefaultQualifiedResource:  resource.Plural,
+		SingularQualifiedResource: resource.Singular,
+		PredicateFunc: func(label labels.Selector, field fields.Selector) storage.SelectionPredicate {
+			return storage.SelectionPredicate{Label: label, Field: field, GetAttrs: getAttrs}
+		},
+		CreateStrategy:      users,
+		UpdateStrategy:      users,
+		DeleteStrategy:      users,
+		ResetFieldsStrategy: users,
+		TableConvertor:      newTableConvertor(resource.Columns),
+	}
+	if err := store.CompleteWithOptions(&generic.StoreOptions{RESTOptions: getter, AttrFunc: getAttrs}); err != nil {
+		return nil, fmt.Errorf("open the store of %s: %w", resource.Plural, err)
+	}
+
+	statusStore := *store
+	statusStore.UpdateStrategy = controllers
+	statusStore.ResetFieldsStrategy = controllers
+	return &Storage{
+		Object: &REST{Store: store, shortNames: resource.ShortNames},
+		Status: &StatusREST{store: &statusStore},
+	}, nil
+}
+
+// attributesOf returns what selectors see of an object. It runs for every
+// object of every filtered list and watch.
+func attributesOf[T Object, S, U any](resource *Resource[T, S, U]) storage.AttrFunc {
+	return func(obj runtime.Object) (labels.Set, fields.Set, error) {
+		object, ok := obj.(T)
+		if !ok {
+			return nil, nil, fmt.Errorf("%T is not one of %s", obj, resource.Plural)
+		}
+		set := resource.Fields(object)
+		set["metadata.name"] = object.GetName()
+		if !resource.ClusterScoped {
+			set["metadata.namespace"] = object.GetNamespace()
+		}
+		return object.GetLabels(), set, nil
+	}
+}
+
+// REST serves a resource.
+type REST struct {
+	*registry.Store
+	shortNames []string
+}
+
+// ShortNames are further names that kubectl accepts.
+func (r *REST) ShortNames() []string { return r.shortNames }
+
+// Categories are the groups of resources that the resource is listed with.
+func (*REST) Categories() []string { return []string{Category} }
+
+// StatusREST serves a status subresource. It has no store of its own.
+type StatusREST struct {
+	store *registry.Store
+}
+
+// New makes an empty object.
+func (r *StatusREST) New() runtime.Object { return r.store.New() }
+
+// Destroy does nothing: the store belongs to the resource.
+func (*StatusREST) Destroy() {}
+
+// Get returns the object, which lets clients patch the status.
+func (r *StatusREST) Get(ctx context.Context, name string, options *metav1.GetOptions) (runtime.Object, error) {
+	return r.store.Get(ctx, name, options)
+}
+
+// Update changes the status. It never creates, whatever the caller allows.
+func (r *StatusREST) Update(
+	ctx context.Context,
+	name string,
+	info rest.UpdatedObjectInfo,
+	createValidation rest.ValidateObjectFunc,
+	updateValidation rest.ValidateObjectUpdateFunc,
+	_ bool,
+	options *metav1.UpdateOptions,
+) (runtime.Object, bool, error) {
+	return r.store.Update(ctx, name, info, createValidation, updateValidation, false, options)
+}
+
+// GetResetFields tells server-side apply which fields are not the status's.
+func (r *StatusREST) GetResetFields() map[fieldpath.APIVersion]*fieldpath.Set {
+	return r.store.GetResetFields()
+}
+
+// ConvertToTable renders the object as its resource does.
+func (r *StatusREST) ConvertToTable(ctx context.Context, object, options runtime.Object) (*metav1.Table, error) {
+	return r.store.ConvertToTable(ctx, object, options)
+}
+
+var (
+	_ rest.StandardStorage      = (*REST)(nil)
+	_ rest.ShortNamesProvider   = (*REST)(nil)
+	_ rest.CategoriesProvider   = (*REST)(nil)
+	_ rest.SingularNameProvider = (*REST)(nil)
+	_ rest.ResetFieldsStrategy  = (*REST)(nil)
+
+	_ rest.Patcher             = (*StatusREST)(nil)
+	_ rest.Storage             = (*StatusREST)(nil)
+	_ rest.TableConvertor      = (*StatusREST)(nil)
+	_ rest.ResetFieldsStrategy = (*StatusREST)(nil)
+)
