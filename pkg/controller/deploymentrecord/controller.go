@@ -1,0 +1,155 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package deploymentrecord makes what a deployment record asks for run, keeps it
+// that way and tells in the record's status how it is doing.
+package deploymentrecord
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+	"oaas.io/oaas/pkg/crm/render"
+)
+
+const (
+	// Name is the controller's name in logs, metrics and events.
+	Name = "deploymentrecord"
+	// firstRetry and lastRetry bound the exponential backoff of one record.
+	firstRetry = 100 * time.Millisecond
+	lastRetry  = time.Minute
+)
+
+// ChildKinds are the kinds that the reconciler makes. A program that runs it
+// caches those labelled v1alpha1.LabelManagedBy=v1alpha1.FieldManagerReconciler
+// only.
+func ChildKinds() []client.Object {
+	return []client.Object{&appsv1.Deployment{}, &corev1.Service{}, &policyv1.PodDisruptionBudget{}}
+}
+
+// Reconciler brings one record and the cluster together.
+type Reconciler struct {
+	// client reads from caches.
+	client client.Client
+	// live reads from the API server.
+	live     client.Reader
+	recorder events.EventRecorder
+	clock    clock.PassiveClock
+	options  render.Options
+	duration *prometheus.HistogramVec
+}
+
+// New returns a reconciler that works through the manager's client and caches,
+// and registers its metrics.
+func New(mgr manager.Manager, options render.Options, clock clock.PassiveClock, metrics prometheus.Registerer) (*Reconciler, error) {
+	duration := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "crm_reconciliation_duration_seconds",
+		Help:    "Time that one pass over one deployment record took, by result.",
+		Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
+	}, []string{"result"})
+	if err := metrics.Register(duration); err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+	return &Reconciler{
+		client:   mgr.GetClient(),
+		live:     mgr.GetAPIReader(),
+		recorder: mgr.GetEventRecorder("oaas-crm"),
+		clock:    clock,
+		options:  options,
+		duration: duration,
+	}, nil
+}
+
+// Register adds the reconciler to the manager. Concurrency is the number of
+// records worked on at a time.
+func (r *Reconciler) Register(mgr manager.Manager, concurrency int) error {
+	b := builder.ControllerManagedBy(mgr).
+		Named(Name).
+		For(&v1alpha1.DeploymentRecord{}, builder.WithPredicates(intentChanged())).
+		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(recordOfPod), builder.WithPredicates(troubleChanged())).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: concurrency,
+			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
+			// Names are for metrics; tests run several managers in one process.
+			SkipNameValidation: ptr.To(true),
+			LogConstructor: func(request *reconcile.Request) logr.Logger {
+				log := mgr.GetLogger().WithName(Name)
+				if request != nil {
+					log = log.WithValues("deploymentID", request.Name, "namespace", request.Namespace)
+				}
+				return log
+			},
+		})
+	for _, kind := range ChildKinds() {
+		b = b.Owns(kind)
+	}
+	if err := b.Complete(r); err != nil {
+		return fmt.Errorf("set up controller %s: %w", Name, err)
+	}
+	return nil
+}
+
+// intentChanged passes what calls for work: a new generation (which a deletion
+// also makes) or a finalizer that somebody removed. Our own status writes do not
+// wake us.
+func intentChanged() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		return e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() ||
+			!slices.Equal(e.ObjectOld.GetFinalizers(), e.ObjectNew.GetFinalizers())
+	}}
+}
+
+// troubleChanged passes pods of ours whose reason for not running changed. What
+// else happens to pods shows in the status of their Deployment.
+func troubleChanged() predicate.Predicate {
+	ours := func(o client.Object) bool {
+		return o.GetLabels()[v1alpha1.LabelManagedBy] == v1alpha1.FieldManagerReconciler
+	}
+	troubled := func(o client.Object) bool {
+		pod, ok := o.(*corev1.Pod)
+		return ok && ours(o) && troubleOf(pod) != nil
+	}
+	return predicate.Funcs{
+		CreateFunc: func(e event.CreateEvent) bool { return troubled(e.Object) },
+		DeleteFunc: func(e event.DeleteEvent) bool { return troubled(e.Object) },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			before, okBefore := e.ObjectOld.(*corev1.Pod)
+			after, okAfter := e.ObjectNew.(*corev1.Pod)
+			if !okBefore || !okAfter || !ours(after) {
+				return false
+			}
+			return ptr.Deref(troubleOf(before), trouble{}) != ptr.Deref(troubleOf(after), trouble{})
+		},
+		GenericFunc: func(event.GenericEvent) bool { return false },
+	}
+}
+
+func recordOfPod(_ context.Context, pod client.Object) []reconcile.Request {
+	id := pod.GetLabels()[v1alpha1.LabelDeploymentID]
+	if id == "" {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: pod.GetNamespace(), Name: id}}}
+}
