@@ -1,0 +1,97 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package apiserver
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"k8s.io/component-base/cli/flag"
+	"k8s.io/component-base/cli/globalflag"
+	logsapi "k8s.io/component-base/logs/api/v1"
+	_ "k8s.io/component-base/logs/json/register"          // --logging-format=json
+	_ "k8s.io/component-base/metrics/prometheus/clientgo" // metrics of clients
+	_ "k8s.io/component-base/metrics/prometheus/version"  // build information
+	_ "k8s.io/component-base/metrics/prometheus/workqueue"
+	"k8s.io/component-base/term"
+	"k8s.io/klog/v2"
+
+	"oaas.io/oaas/pkg/version"
+)
+
+// NewCommand returns the command that runs the server until the context ends.
+func NewCommand(ctx context.Context) *cobra.Command {
+	options := NewOptions()
+	cmd := &cobra.Command{
+		Use:   serverName,
+		Short: "Serve the OaaS Package Manager's API",
+		Long: `Serves packages, class deployments and clusters as an aggregated Kubernetes API
+(group pm.oaas.io), and runs the controllers that deploy classes to clusters.
+
+Objects are stored in etcd: your own (--etcd-servers) or one within the server
+(--etcd-embedded --data-dir). Who a client is and what it may do is asked of the
+cluster that hosts the server, found by --kubeconfig and its like or, in a pod, by
+the service account; --standalone does without one.`,
+		Args:    cobra.NoArgs,
+		Version: version.Get().String(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return run(cmd.Context(), options)
+		},
+	}
+	cmd.SetContext(ctx)
+	cmd.SetVersionTemplate("{{.Name}} {{.Version}}\n")
+
+	groups := options.Flags()
+	globalflag.AddGlobalFlags(groups.FlagSet("global"), cmd.Name())
+	for _, flags := range groups.FlagSets {
+		cmd.Flags().AddFlagSet(flags)
+	}
+	columns, _, err := term.TerminalSize(cmd.OutOrStdout())
+	if err != nil {
+		columns = 0 // not a terminal: do not wrap
+	}
+	flag.SetUsageAndHelpFunc(cmd, groups, columns)
+	return cmd
+}
+
+func run(ctx context.Context, options *Options) error {
+	if err := options.ServerRun.ComponentGlobalsRegistry.Set(); err != nil {
+		return fmt.Errorf("apply --feature-gates and --emulated-version: %w", err)
+	}
+	if err := logsapi.ValidateAndApply(options.Logs, options.ServerRun.ComponentGlobalsRegistry.FeatureGateFor(options.ServerRun.ComponentName)); err != nil {
+		return fmt.Errorf("apply the log flags: %w", err)
+	}
+	options.Metrics.Apply()
+	klog.FromContext(ctx).Info("Starting", "program", serverName, "version", version.Get().String())
+	return Run(ctx, options)
+}
+
+// Run runs a server with the given options until the context ends.
+func Run(ctx context.Context, options *Options) error {
+	completed, err := options.Complete()
+	if err != nil {
+		return err
+	}
+	if err := completed.Validate(); err != nil {
+		return err
+	}
+	if completed.EmbeddedEtcd.Enabled {
+		etcd, err := completed.EmbeddedEtcd.start(ctx)
+		if err != nil {
+			return err
+		}
+		// After the server, which stores the end of running requests in it.
+		defer etcd.Close()
+	}
+	config, err := completed.Config()
+	if err != nil {
+		return err
+	}
+	server, err := config.Complete().New()
+	if err != nil {
+		return err
+	}
+	return server.Run(ctx)
+}

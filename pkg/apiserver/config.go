@@ -1,0 +1,164 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package apiserver
+
+import (
+	"fmt"
+
+	openapinamer "k8s.io/apiserver/pkg/endpoints/openapi"
+	genericapiserver "k8s.io/apiserver/pkg/server"
+	genericoptions "k8s.io/apiserver/pkg/server/options"
+	serverstorage "k8s.io/apiserver/pkg/server/storage"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+
+	"oaas.io/oaas/pkg/apis/pm/v1alpha1"
+	"oaas.io/oaas/pkg/generated/openapi"
+	"oaas.io/oaas/pkg/version"
+)
+
+// Config is what a server is made of.
+type Config struct {
+	// Generic is the part that every Kubernetes API server has.
+	Generic *genericapiserver.RecommendedConfig
+	// Extra is the part that only this one has.
+	Extra ExtraConfig
+}
+
+// ExtraConfig is what the Package Manager adds to a Kubernetes API server.
+type ExtraConfig struct {
+	// Scheme knows the types that are served.
+	Scheme *runtime.Scheme
+	// Codecs read and write them.
+	Codecs serializer.CodecFactory
+	// Controllers say which controllers run in the server.
+	Controllers ControllerOptions
+	// Host is how the cluster that hosts the server is reached; nil when there is
+	// none.
+	Host *rest.Config
+}
+
+// Config turns options into a configuration. It opens nothing but the listener.
+func (o CompletedOptions) Config() (*Config, error) {
+	scheme := NewScheme()
+	codecs := NewCodecs(scheme)
+	generic := genericapiserver.NewRecommendedConfig(codecs)
+	if err := o.ServerRun.ApplyTo(&generic.Config); err != nil {
+		return nil, fmt.Errorf("apply the server's limits: %w", err)
+	}
+	describeAPI(generic, scheme)
+
+	if err := o.applyStorage(generic, scheme, codecs); err != nil {
+		return nil, err
+	}
+	if err := o.Traces.ApplyTo(nil, &generic.Config); err != nil {
+		return nil, fmt.Errorf("apply --tracing-config-file: %w", err)
+	}
+	if err := o.SecureServing.ApplyToConfig(&generic.Config); err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	if err := o.Authentication.ApplyTo(&generic.Authentication, generic.SecureServing, generic.OpenAPIConfig); err != nil {
+		return nil, fmt.Errorf("set up authentication: %w", err)
+	}
+	if err := o.Authorization.ApplyTo(&generic.Authorization); err != nil {
+		return nil, fmt.Errorf("set up authorization: %w", err)
+	}
+	if err := o.Audit.ApplyTo(&generic.Config); err != nil {
+		return nil, fmt.Errorf("set up auditing: %w", err)
+	}
+	if err := o.applyHost(generic); err != nil {
+		return nil, err
+	}
+	return &Config{
+		Generic: generic,
+		Extra:   ExtraConfig{Scheme: scheme, Codecs: codecs, Controllers: *o.Controllers, Host: generic.ClientConfig},
+	}, nil
+}
+
+// describeAPI makes kubectl explain, server-side apply and client generators
+// understand the resources.
+func describeAPI(generic *genericapiserver.RecommendedConfig, scheme *runtime.Scheme) {
+	namer := openapinamer.NewDefinitionNamer(scheme)
+	generic.OpenAPIConfig = genericapiserver.DefaultOpenAPIConfig(openapi.GetOpenAPIDefinitions, namer)
+	generic.OpenAPIV3Config = genericapiserver.DefaultOpenAPIV3Config(openapi.GetOpenAPIDefinitions, namer)
+	generic.OpenAPIConfig.Info.Title = "OaaS Package Manager"
+	generic.OpenAPIConfig.Info.Version = version.Get().Version
+	generic.OpenAPIV3Config.Info.Title = generic.OpenAPIConfig.Info.Title
+	generic.OpenAPIV3Config.Info.Version = generic.OpenAPIConfig.Info.Version
+}
+
+// applyStorage decides how objects are stored. Only this kind of factory
+// respects --storage-media-type and --etcd-servers-overrides.
+func (o CompletedOptions) applyStorage(generic *genericapiserver.RecommendedConfig, scheme *runtime.Scheme, codecs serializer.CodecFactory) error {
+	storageConfig := o.Etcd.StorageConfig
+	if storageConfig.StorageObjectCountTracker == nil {
+		storageConfig.StorageObjectCountTracker = generic.StorageObjectCountTracker
+	}
+	resources := serverstorage.NewResourceConfig()
+	resources.EnableVersions(v1alpha1.SchemeGroupVersion)
+	factory := serverstorage.NewDefaultStorageFactory(storageConfig, o.Etcd.DefaultStorageMediaType, codecs,
+		serverstorage.NewDefaultResourceEncodingConfigForEffectiveVersion(scheme, generic.EffectiveVersion), resources, nil)
+
+	overrides, err := genericoptions.ParseEtcdServersOverrides(o.Etcd.EtcdServersOverrides)
+	if err != nil {
+		return fmt.Errorf("read --etcd-servers-overrides: %w", err)
+	}
+	for _, override := range overrides {
+		factory.SetEtcdLocation(override.GroupResource, override.Servers)
+	}
+	if err := o.Etcd.ApplyWithStorageFactoryTo(factory, &generic.Config); err != nil {
+		return fmt.Errorf("set up storage: %w", err)
+	}
+	return nil
+}
+
+// applyHost sets up what watches the host cluster: priority and fairness, and
+// admission.
+func (o CompletedOptions) applyHost(generic *genericapiserver.RecommendedConfig) error {
+	if o.CoreAPI == nil {
+		if err := o.Features.ApplyTo(&generic.Config, nil, nil); err != nil {
+			return fmt.Errorf("set up request handling: %w", err)
+		}
+		return nil
+	}
+	if err := o.CoreAPI.ApplyTo(generic); err != nil {
+		return fmt.Errorf("find the host cluster, set --kubeconfig or use --standalone: %w", err)
+	}
+	client, err := kubernetes.NewForConfig(generic.ClientConfig)
+	if err != nil {
+		return fmt.Errorf("make a client of the host cluster: %w", err)
+	}
+	dynamicClient, err := dynamic.NewForConfig(generic.ClientConfig)
+	if err != nil {
+		return fmt.Errorf("make a dynamic client of the host cluster: %w", err)
+	}
+	if err := o.Features.ApplyTo(&generic.Config, client, generic.SharedInformerFactory); err != nil {
+		return fmt.Errorf("set up priority and fairness: %w", err)
+	}
+	if err := o.Admission.ApplyTo(&generic.Config, generic.SharedInformerFactory, client, dynamicClient,
+		generic.FeatureGate, generic.EffectiveVersion); err != nil {
+		return fmt.Errorf("set up admission: %w", err)
+	}
+	return nil
+}
+
+// CompletedConfig is a configuration that a server can be made of. Only Complete
+// makes it.
+type CompletedConfig struct {
+	*completedConfig
+}
+
+type completedConfig struct {
+	generic genericapiserver.CompletedConfig
+	extra   *ExtraConfig
+}
+
+// Complete fills in what follows from the rest.
+func (c *Config) Complete() CompletedConfig {
+	return CompletedConfig{&completedConfig{generic: c.Generic.Complete(), extra: &c.Extra}}
+}

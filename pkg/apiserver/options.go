@@ -1,0 +1,196 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package apiserver
+
+import (
+	"errors"
+	"fmt"
+	"net"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	utilerrors "k8s.io/apimachinery/pkg/util/errors"
+	genericoptions "k8s.io/apiserver/pkg/server/options"
+	"k8s.io/apiserver/pkg/storage/storagebackend"
+	utilfeature "k8s.io/apiserver/pkg/util/feature"
+	"k8s.io/component-base/cli/flag"
+	"k8s.io/component-base/compatibility"
+	logsapi "k8s.io/component-base/logs/api/v1"
+	"k8s.io/component-base/metrics"
+	baseversion "k8s.io/component-base/version"
+)
+
+const (
+	// storagePrefix is where objects are kept in etcd: <prefix>/<resource>/…
+	storagePrefix = "/registry/pm.oaas.io"
+	// defaultPort is where the server listens unless told otherwise; above 1024
+	// so that it needs no privilege.
+	defaultPort = 6443
+	// http2Streams is the number of requests that one connection carries at a
+	// time. kube-apiserver sends the requests of all clients, watches among them,
+	// through very few connections.
+	http2Streams = 1000
+)
+
+// Options are what the command line says. NewOptions makes them, with defaults.
+type Options struct {
+	// ServerRun are limits, timeouts and the order of shutdown.
+	ServerRun *genericoptions.ServerRunOptions
+	// Etcd is where objects are stored.
+	Etcd *genericoptions.EtcdOptions
+	// EmbeddedEtcd runs an etcd within the server instead.
+	EmbeddedEtcd *EmbeddedEtcdOptions
+	// SecureServing is where the server listens.
+	SecureServing *genericoptions.SecureServingOptionsWithLoopback
+	// Authentication asks the host cluster who a client is.
+	Authentication *genericoptions.DelegatingAuthenticationOptions
+	// Authorization asks the host cluster what a client may do.
+	Authorization *genericoptions.DelegatingAuthorizationOptions
+	// Audit writes down who did what.
+	Audit *genericoptions.AuditOptions
+	// Features are profiling, and priority and fairness.
+	Features *genericoptions.FeatureOptions
+	// CoreAPI is how the host cluster is reached.
+	CoreAPI *genericoptions.CoreAPIOptions
+	// Admission are the admission plugins.
+	Admission *genericoptions.AdmissionOptions
+	// Traces exports spans.
+	Traces *genericoptions.TracingOptions
+	// Metrics says which metrics are served.
+	Metrics *metrics.Options
+	// Logs says what is logged and how.
+	Logs *logsapi.LoggingConfiguration
+	// Controllers are the controllers that run in the server.
+	Controllers *ControllerOptions
+	// Standalone runs the server without a host cluster.
+	Standalone bool
+}
+
+// NewOptions returns the defaults.
+func NewOptions() *Options {
+	secureServing := genericoptions.NewSecureServingOptions()
+	secureServing.BindPort = defaultPort
+	secureServing.HTTP2MaxStreamsPerConnection = http2Streams
+	// A certificate made at start is kept in memory: a pod's file system is read-only.
+	secureServing.ServerCert.CertDirectory = ""
+
+	// The codec is chosen for each resource by the storage factory.
+	etcd := genericoptions.NewEtcdOptions(storagebackend.NewDefaultConfig(storagePrefix, nil))
+	etcd.DefaultStorageMediaType = runtime.ContentTypeProtobuf
+
+	// The registry is this server's own; the feature gate is the one that the
+	// Kubernetes libraries consult.
+	components := compatibility.NewComponentGlobalsRegistry()
+	components.ComponentGlobalsOrRegister(compatibility.DefaultKubeComponent,
+		compatibility.NewEffectiveVersionFromString(baseversion.DefaultKubeBinaryVersion, "", ""),
+		utilfeature.DefaultMutableFeatureGate)
+
+	return &Options{
+		ServerRun:      genericoptions.NewServerRunOptionsForComponent(compatibility.DefaultKubeComponent, components),
+		Etcd:           etcd,
+		EmbeddedEtcd:   &EmbeddedEtcdOptions{},
+		SecureServing:  secureServing.WithLoopback(),
+		Authentication: genericoptions.NewDelegatingAuthenticationOptions(),
+		Authorization:  genericoptions.NewDelegatingAuthorizationOptions(),
+		Audit:          genericoptions.NewAuditOptions(),
+		Features:       genericoptions.NewFeatureOptions(),
+		CoreAPI:        genericoptions.NewCoreAPIOptions(),
+		Admission:      genericoptions.NewAdmissionOptions(),
+		Traces:         genericoptions.NewTracingOptions(),
+		Metrics:        metrics.NewOptions(),
+		Logs:           logsapi.NewLoggingConfiguration(),
+		Controllers:    NewControllerOptions(),
+	}
+}
+
+// Flags returns the flags, grouped for the help text.
+func (o *Options) Flags() flag.NamedFlagSets {
+	var groups flag.NamedFlagSets
+	o.ServerRun.AddUniversalFlags(groups.FlagSet("generic"))
+	groups.FlagSet("generic").BoolVar(&o.Standalone, "standalone", o.Standalone,
+		"Run without a host cluster: clients are known by certificates that --client-ca-file signed, members of "+
+			"system:masters may do everything, and there is neither admission control nor leader election.")
+	o.Etcd.AddFlags(groups.FlagSet("etcd"))
+	o.EmbeddedEtcd.AddFlags(groups.FlagSet("etcd"))
+	o.SecureServing.AddFlags(groups.FlagSet("secure serving"))
+	o.Authentication.AddFlags(groups.FlagSet("authentication"))
+	o.Authorization.AddFlags(groups.FlagSet("authorization"))
+	o.Audit.AddFlags(groups.FlagSet("auditing"))
+	o.Features.AddFlags(groups.FlagSet("features"))
+	o.CoreAPI.AddFlags(groups.FlagSet("host cluster"))
+	o.Admission.AddFlags(groups.FlagSet("admission"))
+	o.Traces.AddFlags(groups.FlagSet("traces"))
+	o.Metrics.AddFlags(groups.FlagSet("metrics"))
+	logsapi.AddFlags(o.Logs, groups.FlagSet("logs"))
+	o.Controllers.AddFlags(groups.FlagSet("controllers"))
+	return groups
+}
+
+// CompletedOptions are options that are consistent. Only Complete makes them.
+type CompletedOptions struct {
+	*completedOptions
+}
+
+type completedOptions struct {
+	Options
+}
+
+// Complete derives what follows from other options.
+func (o *Options) Complete() (CompletedOptions, error) {
+	completed := completedOptions{*o}
+	if err := completed.ServerRun.DefaultAdvertiseAddress(completed.SecureServing.SecureServingOptions); err != nil {
+		return CompletedOptions{}, fmt.Errorf("choose an address to advertise, set --advertise-address: %w", err)
+	}
+	if err := completed.SecureServing.MaybeDefaultWithSelfSignedCerts(
+		completed.ServerRun.AdvertiseAddress.String(), []string{"localhost"}, []net.IP{net.IPv4(127, 0, 0, 1)},
+	); err != nil {
+		return CompletedOptions{}, fmt.Errorf("make a serving certificate, set --tls-cert-file and --tls-private-key-file: %w", err)
+	}
+	if completed.EmbeddedEtcd.Enabled && len(completed.Etcd.StorageConfig.Transport.ServerList) == 0 {
+		etcd := *completed.Etcd
+		etcd.StorageConfig.Transport.ServerList = []string{completed.EmbeddedEtcd.endpoint()}
+		completed.Etcd = &etcd
+	}
+	if completed.Standalone {
+		completed.completeStandalone()
+	}
+	return CompletedOptions{&completed}, nil
+}
+
+// completeStandalone leaves out everything that asks a host cluster.
+func (o *completedOptions) completeStandalone() {
+	authentication, authorization := *o.Authentication, *o.Authorization
+	authentication.RemoteKubeConfigFileOptional = true
+	authentication.SkipInClusterLookup = true
+	authorization.RemoteKubeConfigFileOptional = true
+	features, controllers := *o.Features, *o.Controllers
+	features.EnablePriorityAndFairness = false
+	controllers.LeaderElect = false
+
+	o.Authentication, o.Authorization = &authentication, &authorization
+	o.Features, o.Controllers = &features, &controllers
+	o.CoreAPI, o.Admission = nil, nil
+}
+
+// Validate returns everything that is wrong with the options.
+func (o CompletedOptions) Validate() error {
+	var errs []error
+	errs = append(errs, o.ServerRun.Validate()...)
+	errs = append(errs, o.ServerRun.ComponentGlobalsRegistry.Validate()...)
+	errs = append(errs, o.Etcd.Validate()...)
+	errs = append(errs, o.EmbeddedEtcd.Validate(o.Etcd.StorageConfig.Transport.ServerList)...)
+	errs = append(errs, o.SecureServing.Validate()...)
+	errs = append(errs, o.Authentication.Validate()...)
+	errs = append(errs, o.Authorization.Validate()...)
+	errs = append(errs, o.Audit.Validate()...)
+	errs = append(errs, o.Features.Validate()...)
+	errs = append(errs, o.CoreAPI.Validate()...)
+	errs = append(errs, o.Admission.Validate()...)
+	errs = append(errs, o.Traces.Validate()...)
+	errs = append(errs, o.Metrics.Validate()...)
+	errs = append(errs, o.Controllers.Validate()...)
+	if o.Standalone && o.Authentication.ClientCert.ClientCA == "" {
+		errs = append(errs, errors.New("--standalone needs --client-ca-file: nobody else could tell who a client is"))
+	}
+	return utilerrors.NewAggregate(errs)
+}
