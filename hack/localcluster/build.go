@@ -32,12 +32,17 @@ or in KUBEBUILDER_ASSETS, and print where each one is.`,
 			if err != nil {
 				return err
 			}
+			if kind.build != nil {
+				if err := kind.build(c.Context(), reporter(c)); err != nil {
+					return err
+				}
+			}
 			for _, p := range programs {
 				fmt.Fprintln(c.OutOrStdout(), set.Path(p))
 			}
 			return nil
 		},
 	}
-	command.Flags().StringVar(&node, "node", nodeKwok, "kind of node to build for: kwok (simulated), real (adds kubelet and kube-proxy)")
+	command.Flags().StringVar(&node, "node", nodeKwok, "kind of node to build for: kwok (simulated), real (adds kubelet, kube-proxy and the images of pods)")
 	return command
 }

@@ -26,6 +26,8 @@ const (
 type nodeKind struct {
 	// programs that it needs beside the control plane.
 	programs []binaries.Program
+	// build makes what is not a program, ahead of a start; nil for nothing.
+	build func(ctx context.Context, p progress.Reporter) error
 	// prepare sets what the control plane must know, and refuses a machine that
 	// cannot be such a node.
 	prepare func(ctx context.Context, o *cluster.Options) error
@@ -45,10 +47,7 @@ func nodeKinds() map[string]nodeKind {
 			join:  func(context.Context, *cluster.Cluster, progress.Reporter) error { return nil },
 			leave: func(context.Context, *cluster.Cluster, progress.Reporter) error { return nil },
 		},
-		nodeReal: {
-			programs: []binaries.Program{binaries.Kubelet, binaries.KubeProxy},
-			leave:    func(context.Context, *cluster.Cluster, progress.Reporter) error { return nil },
-		},
+		nodeReal: realNode(),
 	}
 }
 
@@ -66,7 +65,7 @@ func nodeKindOf(name string) (nodeKind, error) {
 func joinableNodeKind(name string) (nodeKind, error) {
 	kind, err := nodeKindOf(name)
 	if err == nil && kind.join == nil {
-		return nodeKind{}, &exitError{fmt.Errorf("--node %s: this build cannot make this machine a node; use --node %s", name, nodeKwok), exitUsage}
+		return nodeKind{}, &exitError{fmt.Errorf("--node %s: only Linux can be a real node; use --node %s", name, nodeKwok), exitUsage}
 	}
 	return kind, err
 }

@@ -92,6 +92,9 @@ func Leave(ctx context.Context, clusterDir string) error {
 	if os.Geteuid() != 0 {
 		return nil // Start has refused, too
 	}
+	if _, err := os.Stat(statePath()); errors.Is(err, os.ErrNotExist) && !bridgeExists() {
+		return nil
+	}
 	lock, err := lock(ctx)
 	if err != nil {
 		return err

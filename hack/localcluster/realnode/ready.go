@@ -16,6 +16,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"oaas.io/oaas/hack/localcluster/image"
 )
 
 // tailLines is how much of a log an error shows.
@@ -26,11 +28,27 @@ func ctr(ctx context.Context, args ...string) ([]byte, error) {
 	return run(ctx, nil, "ctr", append([]string{"--address", containerdSocket(), "--namespace", "k8s.io"}, args...)...)
 }
 
-// importImages hands the archives to containerd. An image that is there already
-// is replaced if its content changed.
 func (s *start) importImages(ctx context.Context) error {
-	mode := snapshotter(string(s.files))
-	for _, archive := range s.images {
+	return importImages(ctx, s.files, s.images)
+}
+
+// Import makes further images available to the pods of this machine's node. An
+// image that is there already is replaced if its content changed; pods that run
+// keep theirs.
+func Import(ctx context.Context, archives ...image.Archive) error {
+	s, err := loadState()
+	if err != nil {
+		return err
+	}
+	if !s.running(containerd) {
+		return errors.New("importing images: this machine is no real node: start one first")
+	}
+	return importImages(ctx, filesOf(s.ClusterDir), archives)
+}
+
+func importImages(ctx context.Context, f files, archives []image.Archive) error {
+	mode := snapshotter(string(f))
+	for _, archive := range archives {
 		if _, err := ctr(ctx, "images", "import", "--snapshotter", mode, archive.Path); err != nil {
 			return fmt.Errorf("importing image %s: %w", archive.Reference, err)
 		}

@@ -222,7 +222,7 @@ func (s *start) startContainerd(ctx context.Context) error {
 	var script strings.Builder
 	script.WriteString("set -e\n")
 	for _, dir := range mountPoints() {
-		fmt.Fprintf(&script, "mount -t tmpfs -o mode=755 tmpfs %s\n", dir)
+		fmt.Fprintf(&script, "mount -n -t tmpfs -o mode=755 tmpfs %s\n", dir)
 	}
 	script.WriteString(`exec "$@"`)
 	// Neither unshare nor the shell start a process of their own for containerd:
