@@ -48,6 +48,14 @@ ended, "up" starts it again and keeps what is stored.`,
 			if err != nil {
 				return err
 			}
+			if node == nodeReal {
+				if c.Flags().Changed("nodes") {
+					return usageError(c, errors.New("--node real: this machine is the only node; leave --nodes out"))
+				}
+				if len(targets) > 1 {
+					return usageError(c, errors.New("--node real: this machine can be the node of one cluster only; leave --clusters out"))
+				}
+			}
 			o := cluster.Options{Nodes: nodes, Detached: true, StartTimeout: timeout, Progress: reporter(c)}
 			// Without the flag, a cluster that exists keeps its nodes.
 			switch {
@@ -60,7 +68,7 @@ ended, "up" starts it again and keeps what is stored.`,
 		},
 	}
 	command.Flags().IntVar(&nodes, "nodes", cluster.DefaultNodes, "number of simulated nodes of a cluster; one that exists keeps its number without the flag")
-	command.Flags().StringVar(&node, "node", nodeKwok, "kind of node: kwok (simulated)")
+	command.Flags().StringVar(&node, "node", nodeKwok, "kind of node: kwok (simulated), real (this machine; needs root and containerd, and runs the pods)")
 	command.Flags().DurationVar(&timeout, "timeout", cluster.DefaultStartTimeout, "time for a cluster to get ready, without the build of its programs")
 	return command
 }
@@ -98,7 +106,7 @@ func upOne(c *cobra.Command, t target, o cluster.Options, kind nodeKind) (*clust
 	o.Name, o.Dir = t.name, t.dir
 	started, err := cluster.Start(c.Context(), o)
 	if err != nil {
-		return nil, fmt.Errorf("cluster %s: %w\nIts logs are kept in %s until \"localcluster down --name %s\"", t.name, err, t.dir, t.name)
+		return nil, fmt.Errorf("cluster %s: %w\nIts state and logs, as far as there are any, stay in %s until \"localcluster down\"", t.name, err, t.dir)
 	}
 	if err := kind.join(c.Context(), started, o.Progress); err != nil {
 		return nil, fmt.Errorf("cluster %s: adding a node: %w", t.name, err)
