@@ -122,6 +122,8 @@ func controllerManagerArgs(l layout, s settings) []string {
 		"--concurrent-service-endpoint-syncs=20",
 		"--concurrent-namespace-syncs=20",
 		"--node-monitor-grace-period=" + nodeMonitorGracePeriod,
+		// It makes the folder, by default outside of the state folder.
+		"--flex-volume-plugin-dir=" + l.path("volume-plugins"),
 	}, s.ControllerManagerArgs...)
 }
 
