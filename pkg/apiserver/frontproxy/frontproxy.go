@@ -31,14 +31,14 @@ type proxied struct{ user.Info }
 // Authenticator recognises requests of the front proxy, and leaves all others,
 // and those with a wrong certificate, to next.
 func Authenticator(config *authenticatorfactory.RequestHeaderConfig, next authenticator.Request) authenticator.Request {
-	vouched := group.NewAuthenticatedGroupAdder(mark(headerrequest.NewDynamicVerifyOptionsSecure(
+	vouched := group.NewAuthenticatedGroupAdder(headerrequest.NewDynamicVerifyOptionsSecure(
 		config.CAContentProvider.VerifyOptions,
 		config.AllowedClientNames,
 		config.UsernameHeaders,
 		config.UIDHeaders,
 		config.GroupHeaders,
 		config.ExtraHeaderPrefixes,
-	)))
+	))
 	return authenticator.RequestFunc(func(request *http.Request) (*authenticator.Response, bool, error) {
 		// Verifying a certificate costs more than anything else here, so only
 		// requests that look like the proxy's are tried.
@@ -46,17 +46,11 @@ func Authenticator(config *authenticatorfactory.RequestHeaderConfig, next authen
 			return next.AuthenticateRequest(request)
 		}
 		if response, ok, err := vouched.AuthenticateRequest(request); ok && err == nil {
-			return response, true, nil
+			marked := *response
+			marked.User = proxied{response.User}
+			return &marked, true, nil
 		}
 		return next.AuthenticateRequest(request)
-	})
-}
-
-// mark is inside of the group adder, which makes a user of its own: the mark
-// would be lost in it otherwise.
-func mark(inner authenticator.Request) authenticator.Request {
-	return authenticator.RequestFunc(func(request *http.Request) (*authenticator.Response, bool, error) {
-		return inner.AuthenticateRequest(request)
 	})
 }
 

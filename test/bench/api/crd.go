@@ -19,7 +19,7 @@ import (
 const (
 	peerGroup   = "bench.oaas.io"
 	peerVersion = "v1alpha1"
-	packageName = "io.oaas.pm.v1alpha1.Package"
+	packageName = "io.oaas.oaas.pkg.apis.pm.v1alpha1.Package"
 )
 
 // peerDefinition is a custom resource of the same shape as our Package, made
