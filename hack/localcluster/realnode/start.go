@@ -32,7 +32,8 @@ const stopTimeout = 30 * time.Second
 // Start makes this machine a node of the cluster and returns when the node
 // takes pods. A node that is up already only gets the images; one that is half
 // up, or belongs to a cluster that is gone, is made anew. ctx bounds the start,
-// not the life of the node. After a failure nothing is left but the logs.
+// not the life of the node. After a failure nothing runs; the logs and the
+// network are there until Leave.
 func Start(ctx context.Context, o Options) (*Node, error) {
 	o, err := o.complete()
 	if err != nil {
