@@ -1,0 +1,174 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package classdeployment
+
+import (
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
+	"oaas.io/oaas/pkg/crmclient"
+	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
+)
+
+// unitUnreachable is the condition of a unit whose cluster does not answer; all
+// others are the record's own.
+const unitUnreachable = "Unreachable"
+
+// observation is what is known of one unit on its cluster.
+type observation struct {
+	// record as the cluster last told it.
+	record crmclient.RecordState
+	// outcome of the last call for the unit.
+	outcome outcome
+	// clusterGone is true when the Cluster object does not exist any more.
+	clusterGone bool
+	// silence tells why nothing is heard of the cluster; empty while it answers
+	// or was not given the time to.
+	silence string
+}
+
+// observe collects what is known of a unit. cluster is nil when it is gone.
+func (c *Controller) observe(key unitKey, cluster *pmv1alpha1.Cluster) observation {
+	seen := observation{clusterGone: cluster == nil, outcome: c.dispatcher.outcomeOf(key)}
+	if link, ok := c.pool.Get(key.cluster); ok {
+		seen.record = link.Record(key.id)
+	}
+	switch {
+	case cluster == nil:
+	case crmclient.IsUnreachable(seen.outcome.err):
+		seen.silence = seen.outcome.err.Error()
+	case seen.record.Stale, !seen.record.Known && cluster.Status.Health == pmv1alpha1.ClusterUnhealthy:
+		seen.silence = "cluster " + key.cluster + " does not answer"
+		if ready := meta.FindStatusCondition(cluster.Status.Conditions, pmv1alpha1.ClusterReady); ready != nil && ready.Status == metav1.ConditionFalse {
+			seen.silence += ": " + ready.Message
+		}
+	}
+	return seen
+}
+
+// fresh is true when a record that is not there is known to be missing.
+func (o observation) fresh() bool { return o.record.Known && !o.record.Stale }
+
+// has is true when the cluster's record is known to hold the content, and is not
+// on its way out.
+func (o observation) has(hash string) bool {
+	record := o.record.Record
+	return record != nil && record.GetUnit().GetHash() == hash && record.GetDeletedAt() == nil
+}
+
+// fill writes what is known of a unit into its status. What is unknown stays as
+// it was last seen.
+func (o observation) fill(unit *pmv1alpha1.DeploymentUnitStatus) {
+	record := o.record.Record
+	switch {
+	case record != nil:
+		status := record.GetStatus()
+		unit.Condition = conditionName(status.GetCondition())
+		unit.Phase = phaseName(status.GetPhase())
+		unit.Message = status.GetMessage()
+		unit.Available = conditionTrue(status, "Available")
+		unit.Degraded = conditionTrue(status, "Degraded") || status.GetCondition() == deploymentv1.RecordCondition_RECORD_CONDITION_FAILED
+		unit.Functions = functionStatuses(status.GetFunctions())
+		if record.GetDeletedAt() != nil {
+			unit.Condition = conditionName(deploymentv1.RecordCondition_RECORD_CONDITION_TERMINATED)
+		}
+		unit.DispatchedHash = record.GetUnit().GetHash()
+	case o.fresh():
+		unit.Condition = conditionName(deploymentv1.RecordCondition_RECORD_CONDITION_PENDING)
+		unit.Phase, unit.Message, unit.Functions = "", "", nil
+		unit.Available, unit.Degraded = false, false
+		unit.DispatchedHash = ""
+	case unit.Condition == "":
+		unit.Condition = conditionName(deploymentv1.RecordCondition_RECORD_CONDITION_PENDING)
+	}
+	if o.outcome.hash != "" {
+		// The answer to a call is newer than the stream.
+		unit.DispatchedHash = o.outcome.hash
+	}
+	if !unit.Planned && !o.fresh() && unit.Condition != unitUnreachable {
+		unit.Condition = conditionName(deploymentv1.RecordCondition_RECORD_CONDITION_TERMINATED)
+	}
+	switch {
+	case o.silence != "":
+		unit.Condition = unitUnreachable
+		unit.Message = o.silence
+	case o.outcome.err != nil:
+		unit.Message = o.outcome.err.Error()
+	case unit.Condition == unitUnreachable:
+		// Heard of again, and the record is about to follow.
+		unit.Condition = conditionName(deploymentv1.RecordCondition_RECORD_CONDITION_PENDING)
+		unit.Message = ""
+	}
+}
+
+// settled is true when the unit's record is at rest with the wanted content.
+func (o observation) settled(hash string) bool {
+	if !o.has(hash) || !o.record.Record.GetStatus().GetCurrent() {
+		return false
+	}
+	switch o.record.Record.GetStatus().GetCondition() {
+	case deploymentv1.RecordCondition_RECORD_CONDITION_RUNNING, deploymentv1.RecordCondition_RECORD_CONDITION_FAILED:
+		return true
+	case deploymentv1.RecordCondition_RECORD_CONDITION_UNSPECIFIED, deploymentv1.RecordCondition_RECORD_CONDITION_PENDING,
+		deploymentv1.RecordCondition_RECORD_CONDITION_PROVISIONING, deploymentv1.RecordCondition_RECORD_CONDITION_SCALING,
+		deploymentv1.RecordCondition_RECORD_CONDITION_TERMINATED:
+		return false
+	default:
+		return false
+	}
+}
+
+func conditionTrue(status *deploymentv1.DeploymentStatus, kind string) bool {
+	for _, condition := range status.GetConditions() {
+		if condition.GetType() == kind {
+			return condition.GetStatus() == string(metav1.ConditionTrue)
+		}
+	}
+	return false
+}
+
+func functionStatuses(functions []*deploymentv1.FunctionStatus) []pmv1alpha1.FunctionStatus {
+	if len(functions) == 0 {
+		return nil
+	}
+	statuses := make([]pmv1alpha1.FunctionStatus, 0, len(functions))
+	for _, function := range functions {
+		statuses = append(statuses, pmv1alpha1.FunctionStatus{
+			Key:           function.GetFunctionKey(),
+			Replicas:      function.GetReplicas(),
+			ReadyReplicas: function.GetReadyReplicas(),
+			URL:           function.GetUrl(),
+		})
+	}
+	return statuses
+}
+
+// conditionName is the condition in the words of the API, such as Provisioning;
+// empty while not known.
+func conditionName(condition deploymentv1.RecordCondition) string {
+	return camelCase(condition.String(), "RECORD_CONDITION_")
+}
+
+// phaseName is the phase in the words of the API, such as PodScheduling; empty
+// while not known.
+func phaseName(phase deploymentv1.RecordPhase) string {
+	return camelCase(phase.String(), "RECORD_PHASE_")
+}
+
+func camelCase(enum, prefix string) string {
+	words := strings.TrimPrefix(enum, prefix)
+	if words == "UNSPECIFIED" {
+		return ""
+	}
+	var name strings.Builder
+	for word := range strings.SplitSeq(words, "_") {
+		if word != "" {
+			name.WriteString(word[:1] + strings.ToLower(word[1:]))
+		}
+	}
+	return name.String()
+}

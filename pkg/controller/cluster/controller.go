@@ -1,0 +1,181 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+
+	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
+	"oaas.io/oaas/pkg/controller/worker"
+	"oaas.io/oaas/pkg/crmclient"
+	"oaas.io/oaas/pkg/generated/clientset/versioned"
+	informers "oaas.io/oaas/pkg/generated/informers/externalversions/pm/v1alpha1"
+	listers "oaas.io/oaas/pkg/generated/listers/pm/v1alpha1"
+)
+
+const (
+	// DefaultInterval is how often a cluster is asked how it is doing.
+	DefaultInterval = 30 * time.Second
+	// workers ask clusters at the same time. One that does not answer holds a
+	// worker for at most probeTimeout, and none while its breaker is open.
+	workers = 32
+	// probeTimeout bounds one question, also where calls may take longer.
+	probeTimeout = 10 * time.Second
+)
+
+// Config is what the controller works with.
+type Config struct {
+	// Client writes the status of Clusters.
+	Client versioned.Interface
+	// Clusters is the informer, not started yet.
+	Clusters informers.ClusterInformer
+	// Pool gets a link for each Cluster.
+	Pool *crmclient.Pool
+	// Events gets the transitions.
+	Events events.EventRecorder
+	// Clock tells the time. Defaults to the real one.
+	Clock clock.PassiveClock
+	// Interval between two questions to a cluster. Defaults to DefaultInterval.
+	Interval time.Duration
+}
+
+// Controller keeps the links to the clusters and their status.
+type Controller struct {
+	client   versioned.Interface
+	clusters listers.ClusterLister
+	synced   cache.InformerSynced
+	pool     *crmclient.Pool
+	events   events.EventRecorder
+	clock    clock.PassiveClock
+	interval time.Duration
+	queue    workqueue.TypedRateLimitingInterface[string]
+}
+
+// New returns the controller and has it told about clusters and links.
+func New(config Config) (*Controller, error) {
+	c := &Controller{
+		client:   config.Client,
+		clusters: config.Clusters.Lister(),
+		pool:     config.Pool,
+		events:   config.Events,
+		clock:    config.Clock,
+		interval: config.Interval,
+		queue:    worker.NewQueue[string]("cluster"),
+	}
+	if c.clock == nil {
+		c.clock = clock.RealClock{}
+	}
+	if c.interval <= 0 {
+		c.interval = DefaultInterval
+	}
+	handler, err := config.Clusters.Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc: c.enqueue,
+		UpdateFunc: func(before, after any) {
+			// The status is this controller's own word.
+			if before.(*pmv1alpha1.Cluster).Generation != after.(*pmv1alpha1.Cluster).Generation {
+				c.enqueue(after)
+			}
+		},
+		DeleteFunc: c.enqueue,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("watching clusters: %w", err)
+	}
+	c.synced = handler.HasSynced
+	c.pool.Subscribe(func(change crmclient.Change) {
+		if change.DeploymentID == "" {
+			c.queue.Add(change.Cluster)
+		}
+	})
+	return c, nil
+}
+
+// Run works until ctx ends, and returns when nothing is under way any more.
+func (c *Controller) Run(ctx context.Context) error {
+	if !cache.WaitForCacheSync(ctx.Done(), c.synced) {
+		return fmt.Errorf("cluster controller: cache is not filled: %w", context.Cause(ctx))
+	}
+	worker.Run(ctx, c.queue, workers, c.reconcile)
+	return nil
+}
+
+func (c *Controller) enqueue(obj any) {
+	// A name is the key of an object without a namespace.
+	if name, err := cache.DeletionHandlingMetaNamespaceKeyFunc(obj); err == nil {
+		c.queue.Add(name)
+	}
+}
+
+func (c *Controller) reconcile(ctx context.Context, name string) (time.Duration, error) {
+	cluster, err := c.clusters.Get(name)
+	if apierrors.IsNotFound(err) {
+		c.pool.Remove(name)
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("reading cluster %s: %w", name, err)
+	}
+	asked := c.ask(ctx, cluster)
+	if ctx.Err() != nil {
+		return 0, fmt.Errorf("asking cluster %s: %w", name, ctx.Err())
+	}
+	if err := c.writeStatus(ctx, cluster, nextStatus(cluster, asked, c.clock.Now())); err != nil {
+		return 0, err
+	}
+	return c.interval, nil
+}
+
+// ask makes sure of the link, with the Secret's present content, and asks the
+// cluster.
+func (c *Controller) ask(ctx context.Context, cluster *pmv1alpha1.Cluster) probe {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	var asked probe
+	link, err := c.pool.Ensure(ctx, cluster)
+	asked.setup = err
+	if link == nil {
+		return asked
+	}
+	asked.report, asked.err = link.Health(ctx)
+	breaker := link.Breaker()
+	asked.breaker = &breaker
+	return asked
+}
+
+func (c *Controller) writeStatus(ctx context.Context, cluster *pmv1alpha1.Cluster, next pmv1alpha1.ClusterStatus) error {
+	if apiequality.Semantic.DeepEqual(cluster.Status, next) {
+		return nil
+	}
+	changed := cluster.DeepCopy()
+	changed.Status = next
+	_, err := c.client.PmV1alpha1().Clusters().UpdateStatus(ctx, changed, metav1.UpdateOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("writing the status of cluster %s: %w", cluster.Name, err)
+	}
+	before := meta.FindStatusCondition(cluster.Status.Conditions, pmv1alpha1.ClusterReady)
+	after := meta.FindStatusCondition(next.Conditions, pmv1alpha1.ClusterReady)
+	if before == nil || before.Status != after.Status || before.Reason != after.Reason {
+		kind := corev1.EventTypeNormal
+		if after.Status != metav1.ConditionTrue {
+			kind = corev1.EventTypeWarning
+		}
+		c.events.Eventf(cluster, nil, kind, after.Reason, "Probe", "%s", after.Message)
+	}
+	return nil
+}
