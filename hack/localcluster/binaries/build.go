@@ -23,7 +23,7 @@ import (
 // looks like a program.
 func build(ctx context.Context, dir, pkg, flags, path string) error {
 	temp := fmt.Sprintf("%s.%d.tmp", path, os.Getpid())
-	defer os.Remove(temp)
+	defer func() { _ = os.Remove(temp) }() // gone after success
 	if _, err := goCommand(ctx, dir, "build", "-trimpath", "-ldflags", flags, "-o", temp, pkg); err != nil {
 		return fmt.Errorf("building %s: %w", pkg, err)
 	}

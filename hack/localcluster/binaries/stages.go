@@ -42,7 +42,7 @@ func (e *ensurer) kwokStages(ctx context.Context) (string, error) {
 			return err
 		}
 		temp := fmt.Sprintf("%s.%d.tmp", path, os.Getpid())
-		defer os.Remove(temp)
+		defer func() { _ = os.Remove(temp) }() // gone after success
 		if err := os.WriteFile(temp, content, 0o644); err != nil {
 			return fmt.Errorf("keeping kwok's stages: %w", err)
 		}

@@ -49,7 +49,7 @@ func Attach(dir string) (*Cluster, error) {
 	}
 	c := newCluster(layout(dir), s, clock.RealClock{})
 	// Without a kubeconfig the cluster was never up; it can still be stopped.
-	c.admin, _ = clientcmd.BuildConfigFromFlags("", c.layout.kubeconfig()) //nolint:errcheck // see above
+	c.admin, _ = clientcmd.BuildConfigFromFlags("", c.layout.kubeconfig())
 	return c, nil
 }
 

@@ -7,10 +7,14 @@ package cluster_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -18,10 +22,13 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
 
 	"oaas.io/oaas/hack/localcluster/cluster"
 	"oaas.io/oaas/hack/localcluster/internal/process"
@@ -120,6 +127,100 @@ func TestStartRepairsWhatDied(t *testing.T) {
 		t.Errorf("an object from before the crash: %v", err)
 	}
 	deployAndWait(t, client, "after")
+}
+
+func TestStartAfterTheMachineWentDownAndAnotherTookThePorts(t *testing.T) {
+	o := cluster.Options{Name: "reborn", Dir: filepath.Join(t.TempDir(), "reborn"), Nodes: 2}
+	first, err := cluster.Start(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stopAndCheck(t, first) })
+	deployAndWait(t, clientFor(t, first), "before")
+	for name, pid := range first.Programs() {
+		id, err := process.Identify(pid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := process.Kill(t.Context(), id); err != nil {
+			t.Fatalf("ending %s: %v", name, err)
+		}
+	}
+	for _, url := range []string{first.EtcdEndpoint(), first.RESTConfig().Host} {
+		listener, err := net.Listen("tcp", strings.TrimPrefix(url, "https://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = listener.Close() })
+	}
+
+	// The number of nodes is not mentioned again.
+	o.Nodes = 0
+	second, err := cluster.Start(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stopAndCheck(t, second) })
+	if first.EtcdEndpoint() == second.EtcdEndpoint() || first.RESTConfig().Host == second.RESTConfig().Host {
+		t.Error("a port that another program listens on was taken")
+	}
+	if status := second.Status(t.Context()); !status.Ready || status.ReadyNodes != 2 {
+		t.Errorf("status is %+v, want ready with the 2 nodes from before", status)
+	}
+	client := clientFor(t, second)
+	if _, err := client.AppsV1().Deployments("default").Get(t.Context(), "before", metav1.GetOptions{}); err != nil {
+		t.Errorf("an object from before: %v", err)
+	}
+	deployAndWait(t, client, "after")
+}
+
+func TestUsersAndServersGetCertificates(t *testing.T) {
+	c, err := cluster.Start(t.Context(), cluster.Options{Nodes: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stopAndCheck(t, c) })
+
+	path := filepath.Join(t.TempDir(), "jane.kubeconfig")
+	if err := c.WriteKubeconfig(path, "jane", "developers"); err != nil {
+		t.Fatal(err)
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	jane, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	review, err := jane.AuthenticationV1().SelfSubjectReviews().Create(t.Context(), &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if user := review.Status.UserInfo; user.Username != "jane" || !slices.Contains(user.Groups, "developers") {
+		t.Errorf("the holder of the kubeconfig is %+v", user)
+	}
+	if _, err := jane.CoreV1().Secrets("kube-system").List(t.Context(), metav1.ListOptions{}); !apierrors.IsForbidden(err) {
+		t.Errorf("jane lists secrets: %v", err)
+	}
+
+	cert, key := filepath.Join(t.TempDir(), "tls.crt"), filepath.Join(t.TempDir(), "tls.key")
+	if err := c.IssueServingCert(cert, key, "pm.example", "127.0.0.1"); err != nil {
+		t.Fatal(err)
+	}
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca, err := os.ReadFile(c.CAPath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(ca)
+	if _, err := pair.Leaf.Verify(x509.VerifyOptions{Roots: roots, DNSName: "pm.example"}); err != nil {
+		t.Errorf("the serving certificate: %v", err)
+	}
 }
 
 func TestStartRefusesAFolderOfOtherFiles(t *testing.T) {

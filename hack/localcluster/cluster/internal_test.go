@@ -11,8 +11,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 )
 
 func TestOptionsThatCannotWorkAreRefused(t *testing.T) {
@@ -112,6 +116,31 @@ func TestTakesPods(t *testing.T) {
 		if got := takesPods(&test.node); got != test.want {
 			t.Errorf("%s: takes pods: %t, want %t", name, got, test.want)
 		}
+	}
+}
+
+func TestLeaseHeld(t *testing.T) {
+	now := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+	renewed := func(ago time.Duration) *metav1.MicroTime { return &metav1.MicroTime{Time: now.Add(-ago)} }
+	for name, test := range map[string]struct {
+		lease coordinationv1.LeaseSpec
+		want  bool
+	}{
+		"one that nobody holds":         {lease: coordinationv1.LeaseSpec{}},
+		"one that was renewed in time":  {lease: coordinationv1.LeaseSpec{RenewTime: renewed(59 * time.Second), LeaseDurationSeconds: ptr.To[int32](60)}, want: true},
+		"one whose holder is overdue":   {lease: coordinationv1.LeaseSpec{RenewTime: renewed(61 * time.Second), LeaseDurationSeconds: ptr.To[int32](60)}},
+		"one without a time to be held": {lease: coordinationv1.LeaseSpec{RenewTime: renewed(0)}},
+	} {
+		if got := leaseHeld(test.lease, now); got != test.want {
+			t.Errorf("%s: held: %t, want %t", name, got, test.want)
+		}
+	}
+}
+
+func TestFailedChecks(t *testing.T) {
+	body := "[+]ping ok\n[-]poststarthook/rbac/bootstrap-roles failed: reason withheld\n[+]etcd ok\n[-]etcd failed: reason withheld\nreadyz check failed"
+	if got, want := failedChecks(body), []string{"poststarthook/rbac/bootstrap-roles", "etcd"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
 

@@ -10,7 +10,9 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -113,19 +115,57 @@ func simulatedNodes(ctx context.Context, client kubernetes.Interface) ([]corev1.
 	return list.Items, nil
 }
 
-// readyNodes counts the simulated nodes that take pods.
-func readyNodes(ctx context.Context, client kubernetes.Interface) (int, error) {
+// releaseNodes takes the simulated nodes from a kwok that has ended. A new one
+// would wait until the leases of the old one run out, and pods with it.
+func (c *Cluster) releaseNodes(ctx context.Context) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	nodes, err := simulatedNodes(ctx, client)
+	if err != nil {
+		return err
+	}
+	for i := range nodes {
+		err := client.CoordinationV1().Leases(corev1.NamespaceNodeLease).Delete(ctx, nodes[i].Name, metav1.DeleteOptions{})
+		if err != nil && !apierrors.IsNotFound(err) {
+			return fmt.Errorf("releasing node %s: %w", nodes[i].Name, err)
+		}
+	}
+	return nil
+}
+
+// readyNodes counts the simulated nodes that take pods and have a kwok that
+// runs them.
+func readyNodes(ctx context.Context, client kubernetes.Interface, now time.Time) (int, error) {
 	nodes, err := simulatedNodes(ctx, client)
 	if err != nil {
 		return 0, err
 	}
+	leases, err := client.CoordinationV1().Leases(corev1.NamespaceNodeLease).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return 0, fmt.Errorf("listing the leases of nodes: %w", err)
+	}
+	held := map[string]bool{}
+	for i := range leases.Items {
+		held[leases.Items[i].Name] = leaseHeld(leases.Items[i].Spec, now)
+	}
 	ready := 0
 	for i := range nodes {
-		if takesPods(&nodes[i]) {
+		if takesPods(&nodes[i]) && held[nodes[i].Name] {
 			ready++
 		}
 	}
 	return ready, nil
+}
+
+// leaseHeld says whether the holder of a lease renewed it in time.
+func leaseHeld(lease coordinationv1.LeaseSpec, now time.Time) bool {
+	if lease.RenewTime == nil || lease.LeaseDurationSeconds == nil {
+		return false
+	}
+	end := lease.RenewTime.Add(time.Duration(*lease.LeaseDurationSeconds) * time.Second)
+	return now.Before(end)
 }
 
 // takesPods says whether a node is ready, and the controller manager has seen

@@ -14,6 +14,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -52,9 +53,9 @@ func (c *Cluster) etcdHealthy(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("asking etcd for its health: %w", err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
-		body, _ := io.ReadAll(io.LimitReader(response.Body, 1<<10)) //nolint:errcheck // the status suffices
+		body, _ := io.ReadAll(io.LimitReader(response.Body, 1<<10)) // the status suffices
 		return fmt.Errorf("etcd is not healthy: %s: %s", response.Status, body)
 	}
 	return nil
@@ -78,10 +79,27 @@ func (c *Cluster) apiServerReady(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if body, err := client.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(ctx); err != nil {
-		return fmt.Errorf("the API server is not ready: %w: %.500s", err, body)
+	body, err := client.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
+	if err == nil {
+		return nil
 	}
-	return nil
+	if failed := failedChecks(string(body)); len(failed) > 0 {
+		return fmt.Errorf("the API server is not ready for lack of %s", strings.Join(failed, ", "))
+	}
+	return fmt.Errorf("the API server is not ready: %w", err)
+}
+
+// failedChecks picks the names of failed checks from the body of /readyz, whose
+// error would quote all of them.
+func failedChecks(body string) []string {
+	var failed []string
+	for line := range strings.Lines(body) {
+		if check, ok := strings.CutPrefix(line, "[-]"); ok {
+			name, _, _ := strings.Cut(strings.TrimSpace(check), " ")
+			failed = append(failed, name)
+		}
+	}
+	return failed
 }
 
 // ready checks all that a user of a new cluster relies on, and names the first
@@ -94,7 +112,7 @@ func (c *Cluster) ready(ctx context.Context, nodes int) error {
 	if err != nil {
 		return err
 	}
-	ready, err := readyNodes(ctx, client)
+	ready, err := readyNodes(ctx, client, c.clock.Now())
 	if err != nil {
 		return err
 	}

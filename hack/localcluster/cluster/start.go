@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"time"
 
@@ -128,7 +129,7 @@ func (s *start) run(ctx context.Context) error {
 	if err := s.apiServer(ctx); err != nil {
 		return err
 	}
-	if err := s.clients(); err != nil {
+	if err := s.clients(ctx); err != nil {
 		return err
 	}
 	if err := s.ensureNodes(ctx, s.settings.Nodes); err != nil {
@@ -155,6 +156,8 @@ func (s *start) prepare(ctx context.Context) error {
 	}
 	return s.update(func(st *state) {
 		st.settings = s.settings
+		// Those that ended before this start are no failure of it.
+		maps.DeleteFunc(st.Processes, func(_ binaries.Program, id process.Identity) bool { return !id.Running() })
 	})
 }
 
@@ -198,7 +201,12 @@ func (s *start) apiServer(ctx context.Context) error {
 }
 
 // clients starts the programs that only need the API server, side by side.
-func (s *start) clients() error {
+func (s *start) clients(ctx context.Context) error {
+	if !s.running(binaries.Kwok) {
+		if err := s.releaseNodes(ctx); err != nil {
+			return err
+		}
+	}
 	args := map[binaries.Program][]string{
 		binaries.KubeControllerManager: controllerManagerArgs(s.layout, s.settings),
 		binaries.KubeScheduler:         schedulerArgs(s.layout),
@@ -245,8 +253,8 @@ func (s *start) onFreePort(ctx context.Context, p binaries.Program, host string,
 			return err
 		}
 		err := s.wait(ctx, string(p)+" to be ready", p, healthy)
-		var stopped *stoppedError
-		if err == nil || attempt == attempts || !errors.As(err, &stopped) || stopped.program != p || !stopped.portTaken() {
+		stopped, ok := errors.AsType[*stoppedError](err)
+		if !ok || attempt == attempts || stopped.program != p || !stopped.portTaken() {
 			return err
 		}
 		port = 0
@@ -289,6 +297,9 @@ func (s *start) wait(ctx context.Context, what string, suspect binaries.Program,
 		}
 		select {
 		case <-ctx.Done():
+			if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return fmt.Errorf("waiting for %s: %w", what, context.Cause(ctx))
+			}
 			return fmt.Errorf("waiting for %s: %w (%w); the end of %s:\n%s", what, err, context.Cause(ctx),
 				s.layout.log(suspect), tail(s.layout.log(suspect), tailLines))
 		case <-ticker.C:

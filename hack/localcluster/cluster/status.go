@@ -71,7 +71,7 @@ func (c *Cluster) describe(ctx context.Context, out *Status) error {
 	if err := c.apiServerReady(ctx); err != nil {
 		return err
 	}
-	if out.ReadyNodes, err = readyNodes(ctx, client); err != nil {
+	if out.ReadyNodes, err = readyNodes(ctx, client, c.clock.Now()); err != nil {
 		return err
 	}
 	version, err := client.Discovery().ServerVersion()

@@ -137,6 +137,6 @@ func (c *Cluster) removeEmptyBase() {
 	}
 	// Removing a folder that is not empty fails, as it should.
 	if os.Remove(base) == nil {
-		os.Remove(filepath.Dir(base)) //nolint:errcheck // the cache of programs may be there
+		_ = os.Remove(filepath.Dir(base)) // the cache of programs may be there
 	}
 }

@@ -60,7 +60,7 @@ func try(path string) (*Lock, error) {
 		return nil, err
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		f.Close()
+		_ = f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) || errors.Is(err, syscall.EINTR) {
 			return nil, nil
 		}
@@ -75,7 +75,7 @@ func try(path string) (*Lock, error) {
 			return &Lock{file: f}, nil
 		}
 	}
-	f.Close()
+	_ = f.Close()
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}

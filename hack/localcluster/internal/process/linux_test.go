@@ -12,8 +12,9 @@ import (
 )
 
 func TestStartTicks(t *testing.T) {
-	// Fields 4 to 21 do not matter.
-	const between = " 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18"
+	// Fields 4 to 21, of which the last but one counts threads.
+	const before = " 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16"
+	const between = before + " 1 0"
 	for name, test := range map[string]struct {
 		stat    string
 		want    string
@@ -22,6 +23,7 @@ func TestStartTicks(t *testing.T) {
 		"a plain name":                                   {stat: "42 (etcd) S" + between + " 777 0 0", want: "777"},
 		"a name with spaces and parentheses":             {stat: "42 (a) R 1 (b) c) S" + between + " 777 0 0", want: "777"},
 		"one that only waits to be collected":            {stat: "42 (etcd) Z" + between + " 777 0 0", wantErr: "has ended"},
+		"one whose other threads still end":              {stat: "42 (etcd) Z" + before + " 7 0 777 0 0", want: "777"},
 		"one that is being taken away":                   {stat: "42 (etcd) X" + between + " 777 0 0", wantErr: "has ended"},
 		"a line that is cut off before the start":        {stat: "42 (etcd) S" + between, wantErr: "want more than"},
 		"a line without a name":                          {stat: "42 etcd S", wantErr: "no program name"},

@@ -44,11 +44,14 @@ func startTicks(stat string) (string, error) {
 		return "", fmt.Errorf("no program name in %q", stat)
 	}
 	fields := strings.Fields(stat[end+1:])
-	const state, startTime = 3 - 3, 22 - 3
+	// Fields 3, 20 and 22.
+	const state, threads, startTime = 0, 17, 19
 	if len(fields) <= startTime {
 		return "", fmt.Errorf("%d fields after the program name in %q, want more than %d", len(fields), stat, startTime)
 	}
-	if s := fields[state]; s == "Z" || s == "X" {
+	// The first thread of a killed process may be done while others still hold
+	// its files and ports.
+	if s := fields[state]; s == "X" || s == "Z" && fields[threads] == "1" {
 		return "", errEnded
 	}
 	return fields[startTime], nil
@@ -57,7 +60,7 @@ func startTicks(stat string) (string, error) {
 // FindByEnv returns the processes that were started with the given environment
 // variable. It finds those that were started but never written down.
 func FindByEnv(name, value string) []Identity {
-	files, _ := filepath.Glob("/proc/[0-9]*/environ") //nolint:errcheck // the pattern is well-formed
+	files, _ := filepath.Glob("/proc/[0-9]*/environ") // the pattern is well-formed
 	want := []byte(name + "=" + value)
 	var found []Identity
 	for _, file := range files {

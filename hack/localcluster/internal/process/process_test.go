@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 
 // startAndHang starts a process, prints its id and waits for its own end.
 func startAndHang(detached bool) {
-	os.Unsetenv(roleVariable)
+	_ = os.Unsetenv(roleVariable)
 	child, err := process.NewStarter(detached).Start(process.Command{Path: "/bin/sleep", Args: []string{"600"}, Log: os.DevNull})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -85,7 +85,7 @@ func TestAProcessThatNobodyCollectsCountsAsEnded(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer cmd.Wait()
+	defer func() { _ = cmd.Wait() }()
 	id, err := process.Identify(cmd.Process.Pid)
 	if err != nil {
 		t.Fatal(err)
@@ -139,7 +139,7 @@ func TestWhatAStarterStartsEndsWithIt(t *testing.T) {
 			if err := starter.Process.Kill(); err != nil {
 				t.Fatal(err)
 			}
-			_ = starter.Wait() //nolint:errcheck // it was killed
+			_ = starter.Wait()
 
 			if want.survives {
 				if !child.Running() {

@@ -76,7 +76,7 @@ func (s *Starter) Start(c Command) (*Child, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the log of %s: %w", filepath.Base(c.Path), err)
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }()
 	// No context: the process outlives the call that starts it.
 	cmd := exec.Command(c.Path, c.Args...) //nolint:noctx // see above
 	cmd.Env = append(os.Environ(), c.Env...)
