@@ -1,0 +1,185 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package plugin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+const (
+	// FieldManager owns the fields that deploy sets.
+	FieldManager = "kubectl-oaas"
+	// parallel is the number of requests at a time.
+	parallel = 8
+)
+
+// dryRun says how much of a change is done.
+type dryRun string
+
+const (
+	dryRunNone   dryRun = "none"
+	dryRunClient dryRun = "client"
+	dryRunServer dryRun = "server"
+)
+
+func parseDryRun(text string) (dryRun, error) {
+	switch d := dryRun(text); d {
+	case dryRunNone, dryRunClient, dryRunServer:
+		return d, nil
+	}
+	return "", usageErrorf("--dry-run=%s is not one of none, client, server", text)
+}
+
+// suffix marks a line of output that stands for nothing done.
+func (d dryRun) suffix() string {
+	if d == dryRunNone {
+		return ""
+	}
+	return fmt.Sprintf(" (%s dry run)", d)
+}
+
+// operation is what an apply did to an object.
+type operation string
+
+const (
+	opCreated    operation = "created"
+	opConfigured operation = "configured"
+	opUnchanged  operation = "unchanged"
+	opChecked    operation = "checked"
+)
+
+// applied is the outcome of applying an item.
+type applied struct {
+	item
+	operation operation
+	object    *unstructured.Unstructured
+}
+
+// applier applies items server-side.
+type applier struct {
+	*connection
+	force  bool
+	strict bool
+}
+
+// applyAll applies the items kind by kind, several of a kind at a time. It goes
+// on after a failure within a kind, so that all errors of it are seen at once.
+func (a *applier) applyAll(ctx context.Context, items []item, dry dryRun) ([]applied, error) {
+	results := make([]applied, len(items))
+	for start := 0; start < len(items); {
+		end := start
+		for end < len(items) && items[end].kind == items[start].kind {
+			end++
+		}
+		errs := make([]error, end-start)
+		var group errgroup.Group
+		group.SetLimit(parallel)
+		for i := start; i < end; i++ {
+			group.Go(func() error {
+				results[i], errs[i-start] = a.apply(ctx, items[i], dry)
+				return nil
+			})
+		}
+		_ = group.Wait()
+		if err := errors.Join(errs...); err != nil {
+			return succeeded(results), err
+		}
+		start = end
+	}
+	return results, nil
+}
+
+// succeeded are the results that are there.
+func succeeded(results []applied) []applied {
+	var out []applied
+	for _, r := range results {
+		if r.object != nil {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+func (a *applier) apply(ctx context.Context, i item, dry dryRun) (applied, error) {
+	client := a.resource(i.kind, i.GetNamespace())
+	before, err := client.Get(ctx, i.GetName(), metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		before, err = nil, nil
+	}
+	if err != nil {
+		return applied{}, explainItem(i, err)
+	}
+	data, err := json.Marshal(i.Object)
+	if err != nil {
+		return applied{}, explainItem(i, err)
+	}
+	options := metav1.PatchOptions{FieldManager: FieldManager, Force: &a.force, FieldValidation: metav1.FieldValidationWarn}
+	if a.strict {
+		options.FieldValidation = metav1.FieldValidationStrict
+	}
+	if dry == dryRunServer {
+		options.DryRun = []string{metav1.DryRunAll}
+	}
+	after, err := client.Patch(ctx, i.GetName(), types.ApplyPatchType, data, options)
+	if err != nil {
+		return applied{}, explainItem(i, err)
+	}
+	return applied{item: i, operation: compare(before, after), object: after}, nil
+}
+
+// compare tells what an apply did. The content decides, not the resource version:
+// a dry run keeps it, and a controller's status moves it at any moment.
+func compare(before, after *unstructured.Unstructured) operation {
+	if before == nil {
+		return opCreated
+	}
+	if equality.Semantic.DeepEqual(wanted(before), wanted(after)) {
+		return opUnchanged
+	}
+	return opConfigured
+}
+
+// wanted is the part of an object that users write.
+func wanted(u *unstructured.Unstructured) map[string]any {
+	return map[string]any{"spec": u.Object["spec"], "labels": u.GetLabels(), "annotations": u.GetAnnotations()}
+}
+
+// explainItem says what the server refused, field by field, and what to do.
+func explainItem(i item, err error) error {
+	prefix := fmt.Sprintf("%s: %s", i.where, i.title())
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || status.Status().Details == nil {
+		return fmt.Errorf("%s: %w", prefix, err)
+	}
+	causes := status.Status().Details.Causes
+	switch {
+	case apierrors.IsConflict(err) && len(causes) > 0:
+		var b strings.Builder
+		fmt.Fprintf(&b, "%s: other field managers own fields that the file sets (409 Conflict):", prefix)
+		for _, cause := range causes {
+			fmt.Fprintf(&b, "\n  %s: %s", cause.Field, cause.Message)
+		}
+		b.WriteString("\nRemove these fields from the file to leave them to their managers, or pass --force-conflicts to take them over.")
+		return errors.New(b.String())
+	case apierrors.IsInvalid(err) && len(causes) > 0:
+		var b strings.Builder
+		fmt.Fprintf(&b, "%s is refused:", prefix)
+		for _, cause := range causes {
+			fmt.Fprintf(&b, "\n  %s: %s", cause.Field, cause.Message)
+		}
+		return errors.New(b.String())
+	}
+	return fmt.Errorf("%s: %w", prefix, err)
+}

@@ -1,0 +1,343 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+)
+
+// DeleteOptions are the flags of kubectl oaas delete.
+type DeleteOptions struct {
+	*shared
+
+	// Packages are names of packages.
+	Packages []string
+	// Deployments are names of deployments.
+	Deployments []string
+	// Filenames are files, directories, http(s) URLs or - for standard input.
+	Filenames []string
+	// Recursive reads the subdirectories of directories too.
+	Recursive bool
+	// Cascade deletes all deployments of a package with it.
+	Cascade bool
+	// IgnoreNotFound takes what is not there for deleted.
+	IgnoreNotFound bool
+	// DryRun is none, client or server.
+	DryRun string
+	// Output is empty or name.
+	Output string
+	// Wait waits until everything is gone.
+	Wait bool
+	// Timeout bounds the wait.
+	Timeout time.Duration
+
+	dryRun dryRun
+}
+
+func newDeleteCommand(common *shared) *cobra.Command {
+	o := &DeleteOptions{shared: common, DryRun: string(dryRunNone), Wait: true, Timeout: 5 * time.Minute}
+	cmd := &cobra.Command{
+		Use:     "delete (-f FILE|DIR|URL|- | PACKAGE... | --deployment NAME)",
+		Short:   "Remove deployments and packages",
+		GroupID: groupDeploy,
+		Long: `Remove deployments and packages.
+
+Deployments go first, then packages, then clusters. A deployment is gone when every cluster has
+confirmed it. A package that deployments still use is kept: delete them too, or pass --cascade.
+
+` + exitCodesHelp,
+		Example: `  # What a file deployed
+  kubectl oaas delete -f echo.yaml
+
+  # A package with all its deployments
+  kubectl oaas delete echo --cascade
+
+  # One deployment; the package stays published
+  kubectl oaas delete --deployment echo`,
+		RunE: run(o),
+	}
+	flags := cmd.Flags()
+	addFileFlags(cmd, &o.Filenames, &o.Recursive)
+	flags.StringSliceVar(&o.Deployments, "deployment", nil, "delete the deployment with this name; may be repeated")
+	flags.BoolVar(&o.Cascade, "cascade", false, "delete the deployments of the packages too")
+	flags.BoolVar(&o.IgnoreNotFound, "ignore-not-found", false, "take what is not there for deleted")
+	flags.StringVar(&o.DryRun, "dry-run", o.DryRun, "none, client (only find the objects) or server (let the server check, change nothing)")
+	flags.Lookup("dry-run").NoOptDefVal = string(dryRunServer)
+	flags.StringVarP(&o.Output, "output", "o", "", "print the names only: name")
+	flags.BoolVar(&o.Wait, "wait", o.Wait, "wait until everything is gone, and show which cluster is waited for")
+	flags.DurationVar(&o.Timeout, "timeout", o.Timeout, "how long --wait waits")
+	return cmd
+}
+
+// Complete takes the names.
+func (o *DeleteOptions) Complete(_ *cobra.Command, args []string) (err error) {
+	o.Packages = args
+	o.dryRun, err = parseDryRun(o.DryRun)
+	return err
+}
+
+// Validate refuses flags that are missing or contradict each other.
+func (o *DeleteOptions) Validate() error {
+	if err := validateFilenames(o.Filenames); err != nil {
+		return err
+	}
+	named := len(o.Packages) + len(o.Deployments)
+	switch {
+	case named == 0 && len(o.Filenames) == 0:
+		return usageErrorf("nothing to delete is named: give a package, --deployment NAME or -f FILE")
+	case named > 0 && len(o.Filenames) > 0:
+		return usageErrorf("names and -f contradict each other: use one of them")
+	}
+	if err := validateOutput(o.Output, "name"); err != nil {
+		return err
+	}
+	if o.Timeout <= 0 {
+		return usageErrorf("--timeout=%s is not a time to wait: give one above zero, such as 5m", o.Timeout)
+	}
+	return nil
+}
+
+// target is an object to delete.
+type target struct {
+	kind      kind
+	namespace string
+	name      string
+	uid       types.UID
+}
+
+func (t target) title() string { return title(t.kind.name, t.name) }
+
+// Run finds what is to go, and deletes it kind by kind.
+func (o *DeleteOptions) Run(cmd *cobra.Command) error {
+	ctx := cmd.Context()
+	var items []item
+	if len(o.Filenames) > 0 {
+		var err error
+		if items, err = o.readItems(ctx, o.Filenames, o.Recursive, false); err != nil {
+			return err
+		}
+	}
+	c, err := o.connect(ctx)
+	if err != nil {
+		return err
+	}
+	if err := setNamespaces(items, c.namespace, c.enforceNamespace); err != nil {
+		return err
+	}
+	targets, err := o.find(ctx, c, o.wanted(items, c.namespace))
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, o.Timeout, errTimeout)
+	defer cancel()
+	for start := 0; start < len(targets); {
+		end := start
+		for end < len(targets) && targets[end].kind == targets[start].kind {
+			end++
+		}
+		if err := o.deleteAll(ctx, c, targets[start:end]); err != nil {
+			return o.explain(err)
+		}
+		start = end
+	}
+	return nil
+}
+
+// errTimeout is the cause of a context that ran out of the user's patience.
+var errTimeout = errors.New("timed out")
+
+// ended is why a context is over: errTimeout, or context.Canceled whatever signal
+// is behind it.
+func ended(ctx context.Context) error {
+	if cause := context.Cause(ctx); errors.Is(cause, errTimeout) {
+		return cause
+	}
+	return ctx.Err()
+}
+
+func (o *DeleteOptions) explain(err error) error {
+	switch {
+	case errors.Is(err, errTimeout) || errors.Is(err, context.DeadlineExceeded):
+		return withCode(ExitTimeout, fmt.Errorf("not gone after %s; the deletion goes on: kubectl oaas status shows what it waits for: %w", o.Timeout, err))
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintln(o.ErrOut, "Interrupted. The deletion goes on without being watched: kubectl oaas status shows what it waits for.")
+		return withCode(ExitInterrupted, errors.New("interrupted while waiting"))
+	}
+	return err
+}
+
+// wanted lists what the command line names, in the order of deleting.
+func (o *DeleteOptions) wanted(items []item, namespace string) []target {
+	var out []target
+	for _, name := range o.Deployments {
+		out = append(out, target{kind: kindNamed("ClassDeployment"), namespace: namespace, name: name})
+	}
+	for _, name := range o.Packages {
+		out = append(out, target{kind: kindNamed("Package"), namespace: namespace, name: name})
+	}
+	for _, i := range slices.Backward(items) {
+		out = append(out, target{kind: i.kind, namespace: i.GetNamespace(), name: i.GetName()})
+	}
+	return out
+}
+
+// find looks the targets up, adds the deployments of packages with --cascade, and
+// refuses to pull a package from under deployments that stay.
+func (o *DeleteOptions) find(ctx context.Context, c *connection, wanted []target) ([]target, error) {
+	var errs []error
+	var found, cascaded []target
+	for _, t := range wanted {
+		u, err := c.resource(t.kind, t.namespace).Get(ctx, t.name, metav1.GetOptions{})
+		switch {
+		case apierrors.IsNotFound(err) && o.IgnoreNotFound:
+			continue
+		case apierrors.IsNotFound(err):
+			errs = append(errs, fmt.Errorf("%s is not found in namespace %s: --ignore-not-found takes it for deleted", t.title(), t.namespace))
+			continue
+		case err != nil:
+			errs = append(errs, fmt.Errorf("%s: %w", t.title(), err))
+			continue
+		}
+		t.uid = u.GetUID()
+		found = append(found, t)
+	}
+	for _, t := range found {
+		if t.kind.name != "Package" {
+			continue
+		}
+		users, err := o.users(ctx, c, t, found)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if len(users) > 0 && !o.Cascade {
+			errs = append(errs, inUse(t, users))
+			continue
+		}
+		cascaded = append(cascaded, users...)
+	}
+	return append(cascaded, found...), errors.Join(errs...)
+}
+
+// users are the deployments of a package that are not among the targets.
+func (o *DeleteOptions) users(ctx context.Context, c *connection, pkg target, targets []target) ([]target, error) {
+	k := kindNamed("ClassDeployment")
+	list, err := c.resource(k, pkg.namespace).List(ctx, metav1.ListOptions{FieldSelector: "spec.packageName=" + pkg.name})
+	if err != nil {
+		return nil, fmt.Errorf("listing the deployments of %s: %w", pkg.title(), err)
+	}
+	var out []target
+	for i := range list.Items {
+		t := target{kind: k, namespace: pkg.namespace, name: list.Items[i].GetName(), uid: list.Items[i].GetUID()}
+		if !slices.Contains(targets, t) {
+			out = append(out, t)
+		}
+	}
+	return out, nil
+}
+
+func inUse(pkg target, users []target) error {
+	names := make([]string, 0, len(users))
+	for _, u := range users {
+		names = append(names, u.name)
+	}
+	return fmt.Errorf("%s is used by the deployments %s: delete them first, or pass --cascade", pkg.title(), strings.Join(names, ", "))
+}
+
+// deleteAll deletes targets of one kind and waits until they are gone.
+func (o *DeleteOptions) deleteAll(ctx context.Context, c *connection, targets []target) error {
+	for _, t := range targets {
+		if o.dryRun != dryRunClient {
+			options := metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &t.uid}, PropagationPolicy: ptr.To(metav1.DeletePropagationBackground)}
+			if o.dryRun == dryRunServer {
+				options.DryRun = []string{metav1.DryRunAll}
+			}
+			err := c.resource(t.kind, t.namespace).Delete(ctx, t.name, options)
+			if err != nil && !apierrors.IsNotFound(err) {
+				return fmt.Errorf("deleting %s: %w", t.title(), err)
+			}
+		}
+		line := t.title()
+		if o.Output == "" {
+			line += " deleted" + o.dryRun.suffix()
+		}
+		fmt.Fprintln(o.Out, line)
+	}
+	if !o.Wait || o.dryRun != dryRunNone {
+		return nil
+	}
+	return o.waitGone(ctx, c, targets)
+}
+
+// waitGone returns when none of the targets exists any more.
+func (o *DeleteOptions) waitGone(ctx context.Context, c *connection, targets []target) error {
+	following, stop := context.WithCancel(ctx)
+	defer stop()
+	changed := make(chan struct{}, 1)
+	type getter func(target) (*unstructured.Unstructured, error)
+	getters := map[string]getter{}
+	for _, t := range targets {
+		if getters[t.namespace] != nil {
+			continue
+		}
+		store, err := c.follow(following, t.kind, t.namespace, "", changed)
+		if err != nil {
+			return err
+		}
+		getters[t.namespace] = func(t target) (*unstructured.Unstructured, error) {
+			key := types.NamespacedName{Namespace: t.namespace, Name: t.name}.String()
+			if t.namespace == "" {
+				key = t.name
+			}
+			object, exists, err := store.GetByKey(key)
+			u, ok := object.(*unstructured.Unstructured)
+			if err != nil || !exists || !ok || u.GetUID() != t.uid {
+				return nil, err
+			}
+			return u, nil
+		}
+	}
+	progress := newProgress(o.ErrOut)
+	defer progress.clear()
+	shown := map[string]string{}
+	for {
+		var block, news []string
+		for _, t := range targets {
+			u, err := getters[t.namespace](t)
+			if err != nil {
+				return err
+			}
+			if u == nil {
+				continue
+			}
+			line := t.title() + ": " + removalText(u)
+			if shown[t.namespace+"/"+t.name] != line {
+				news = append(news, line)
+			}
+			shown[t.namespace+"/"+t.name] = line
+			block = append(block, line)
+		}
+		progress.show(block, news)
+		if len(block) == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %w", strings.Join(block, "; "), ended(ctx))
+		case <-changed:
+		}
+	}
+}

@@ -1,0 +1,218 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package plugin
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
+)
+
+// Verdict is what the state of a deployment means for somebody who waits for it.
+type Verdict string
+
+const (
+	// VerdictWaiting means that the platform is at work.
+	VerdictWaiting Verdict = "Waiting"
+	// VerdictAvailable means that the deployment serves as it was last written.
+	VerdictAvailable Verdict = "Available"
+	// VerdictFailing means that waiting will not help as things are. A moment
+	// later they may be different, so a wait gives up only when it persists.
+	VerdictFailing Verdict = "Failing"
+	// VerdictRemoved means that the deployment is gone or on its way out.
+	VerdictRemoved Verdict = "Removed"
+)
+
+// Assessment is a deployment's state in the terms of a wait.
+type Assessment struct {
+	Verdict Verdict
+	// Phase is the deployment's phase; Pending before there is one.
+	Phase string
+	// Units are the planned units, AvailableUnits those that serve.
+	Units, AvailableUnits int
+	// Replicas are the wanted ones of all functions, ReadyReplicas those that serve.
+	Replicas, ReadyReplicas int32
+	// WaitsFor says in words what is missing; empty when available.
+	WaitsFor string
+}
+
+// failure finds the pod states that only a change of the package or of the
+// cluster can mend, in the messages that carry them.
+var failure = regexp.MustCompile(`\b(ErrImagePull|ImagePullBackOff|InvalidImageName|ErrImageNeverPull|CrashLoopBackOff|` +
+	`CreateContainerConfigError|CreateContainerError|RunContainerError|Unschedulable|FailedCreate|QuotaExceeded|ProgressDeadlineExceeded)\b`)
+
+// Assess judges a deployment; nil is one that does not exist.
+func Assess(d *pmv1alpha1.ClassDeployment) Assessment {
+	if d == nil {
+		return Assessment{Verdict: VerdictRemoved, Phase: "Removed", WaitsFor: "somebody deleted it"}
+	}
+	a := Assessment{Verdict: VerdictWaiting, Phase: string(d.Status.Phase)}
+	if a.Phase == "" {
+		a.Phase = string(pmv1alpha1.ClassDeploymentPending)
+	}
+	for _, unit := range d.Status.Units {
+		if !unit.Planned {
+			continue
+		}
+		a.Units++
+		if unit.Available {
+			a.AvailableUnits++
+		}
+		for _, f := range unit.Functions {
+			a.Replicas += f.Replicas
+			a.ReadyReplicas += f.ReadyReplicas
+		}
+	}
+	switch {
+	case d.DeletionTimestamp != nil:
+		a.Verdict, a.WaitsFor = VerdictRemoved, waitsForRemoval(d)
+	case d.Status.ObservedGeneration < d.Generation:
+		a.WaitsFor = "the Package Manager to take up the change"
+	case isCurrentlyTrue(d, pmv1alpha1.ClassDeploymentAvailable):
+		a.Verdict = VerdictAvailable
+	default:
+		a.WaitsFor = waitsFor(d)
+		if d.Status.Phase == pmv1alpha1.ClassDeploymentFailed || failsForGood(d) {
+			a.Verdict = VerdictFailing
+		}
+	}
+	return a
+}
+
+// isCurrentlyTrue ignores a condition that speaks of an earlier generation.
+func isCurrentlyTrue(d *pmv1alpha1.ClassDeployment, conditionType string) bool {
+	c := meta.FindStatusCondition(d.Status.Conditions, conditionType)
+	return c != nil && c.Status == metav1.ConditionTrue && (c.ObservedGeneration == 0 || c.ObservedGeneration >= d.Generation)
+}
+
+// failsForGood looks at what the clusters say of units that are degraded.
+func failsForGood(d *pmv1alpha1.ClassDeployment) bool {
+	for _, unit := range d.Status.Units {
+		if unit.Planned && !unit.Available && (unit.Degraded || unit.Condition == "Failed") && failure.MatchString(unit.Message) {
+			return true
+		}
+	}
+	degraded := meta.FindStatusCondition(d.Status.Conditions, pmv1alpha1.ClassDeploymentDegradedCondition)
+	return degraded != nil && degraded.Status == metav1.ConditionTrue && failure.MatchString(degraded.Reason+" "+degraded.Message)
+}
+
+// waitsFor names the first step that is not done: the plan, the units' way to
+// their clusters, a unit.
+func waitsFor(d *pmv1alpha1.ClassDeployment) string {
+	for _, step := range []string{pmv1alpha1.ClassDeploymentPlanned, pmv1alpha1.ClassDeploymentDispatched} {
+		if c := meta.FindStatusCondition(d.Status.Conditions, step); c != nil && c.Status != metav1.ConditionTrue {
+			return conditionText(*c)
+		}
+	}
+	for _, unit := range d.Status.Units {
+		if unit.Planned && !unit.Available {
+			return "cluster " + unit.Cluster + ": " + unitText(unit)
+		}
+	}
+	for _, last := range []string{pmv1alpha1.ClassDeploymentAvailable, pmv1alpha1.ClassDeploymentProgressing} {
+		if c := meta.FindStatusCondition(d.Status.Conditions, last); c != nil && c.Message != "" {
+			return conditionText(*c)
+		}
+	}
+	return "a plan"
+}
+
+func waitsForRemoval(d *pmv1alpha1.ClassDeployment) string {
+	var clusters []string
+	for _, unit := range d.Status.Units {
+		clusters = append(clusters, fmt.Sprintf("%s (%s)", unit.Cluster, unit.DeploymentID))
+	}
+	if len(clusters) == 0 {
+		return "its removal"
+	}
+	return "its removal from " + strings.Join(clusters, ", ")
+}
+
+func unitText(unit pmv1alpha1.DeploymentUnitStatus) string {
+	switch {
+	case unit.Message != "":
+		return oneLine(unit.Message)
+	case unit.Phase != "":
+		return unit.Phase
+	case unit.Condition != "":
+		return unit.Condition
+	}
+	return "no report yet"
+}
+
+func conditionText(c metav1.Condition) string {
+	if c.Message == "" {
+		return c.Type + " is " + string(c.Status) + ": " + c.Reason
+	}
+	return oneLine(c.Message)
+}
+
+func oneLine(text string) string {
+	return strings.Join(strings.Fields(text), " ")
+}
+
+// String is the assessment in one line.
+func (a Assessment) String() string {
+	var b strings.Builder
+	b.WriteString(a.Phase)
+	if a.Units > 0 {
+		fmt.Fprintf(&b, ", %d/%d units available", a.AvailableUnits, a.Units)
+	}
+	if a.Replicas > 0 {
+		fmt.Fprintf(&b, ", %d/%d replicas ready", a.ReadyReplicas, a.Replicas)
+	}
+	if a.WaitsFor != "" {
+		b.WriteString(", waits for: " + a.WaitsFor)
+	}
+	return b.String()
+}
+
+// failureWindow is how long a failure must persist before a wait gives up: a
+// package may arrive after its deployment, and an image a moment after both.
+const failureWindow = 10 * time.Second
+
+// tracker follows one deployment through a wait.
+type tracker struct {
+	last         Assessment
+	failingSince time.Time
+}
+
+// observe takes in a new state. It tells whether the line to show changed, and
+// whether the wait for this deployment is over.
+func (t *tracker) observe(a Assessment, now time.Time) (changed, over bool) {
+	changed = a.String() != t.last.String()
+	if a.Verdict != VerdictFailing {
+		t.failingSince = time.Time{}
+	} else if t.failingSince.IsZero() {
+		t.failingSince = now
+	}
+	t.last = a
+	switch a.Verdict {
+	case VerdictAvailable, VerdictRemoved:
+		return changed, true
+	case VerdictFailing:
+		return changed, now.Sub(t.failingSince) >= failureWindow
+	}
+	return changed, false
+}
+
+// removalText says what the removal of an object waits for.
+func removalText(u *unstructured.Unstructured) string {
+	if u.GetKind() == "ClassDeployment" {
+		if d, err := typed[pmv1alpha1.ClassDeployment](u); err == nil {
+			return "waits for " + waitsForRemoval(d)
+		}
+	}
+	if finalizers := u.GetFinalizers(); len(finalizers) > 0 {
+		return "waits for its finalizers " + strings.Join(finalizers, ", ")
+	}
+	return "waits for its removal"
+}

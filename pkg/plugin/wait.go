@@ -1,0 +1,220 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/utils/clock"
+
+	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
+)
+
+// waiter waits for deployments to become available.
+type waiter struct {
+	*connection
+	clock    clock.WithTicker
+	progress *progress
+	timeout  time.Duration
+}
+
+// outcome is a deployment at the end of a wait.
+type outcome struct {
+	name       types.NamespacedName
+	deployment *pmv1alpha1.ClassDeployment
+	tracker    tracker
+	over       bool
+}
+
+// lookup finds the present state of a deployment; nil when there is none.
+type lookup func(types.NamespacedName) (*pmv1alpha1.ClassDeployment, error)
+
+// wait returns when every deployment is available, has failed or was removed, or
+// when the timeout is over; the error then says which and why.
+func (w *waiter) wait(ctx context.Context, names []types.NamespacedName) ([]*outcome, error) {
+	outcomes := make([]*outcome, 0, len(names))
+	for _, name := range names {
+		outcomes = append(outcomes, &outcome{name: name})
+	}
+	following, stop := context.WithCancel(ctx)
+	defer stop()
+	changed := make(chan struct{}, 1)
+	find, err := w.followDeployments(following, names, changed)
+	if err != nil {
+		return outcomes, err
+	}
+	started := w.clock.Now()
+	expired := w.clock.NewTimer(w.timeout)
+	defer expired.Stop()
+	ticker := w.clock.NewTicker(time.Second)
+	defer ticker.Stop()
+	defer w.progress.clear()
+	for {
+		done, err := w.look(outcomes, find, started)
+		if err != nil {
+			return outcomes, err
+		}
+		if done {
+			return outcomes, failures(outcomes, 0)
+		}
+		select {
+		case <-ctx.Done():
+			return outcomes, ended(ctx)
+		case <-expired.C():
+			return outcomes, failures(outcomes, w.timeout)
+		case <-changed:
+		case <-ticker.C():
+		}
+	}
+}
+
+// look takes in the present states and shows them.
+func (w *waiter) look(outcomes []*outcome, find lookup, started time.Time) (done bool, err error) {
+	now := w.clock.Now()
+	done = true
+	var block, news []string
+	for _, o := range outcomes {
+		if !o.over {
+			if o.deployment, err = find(o.name); err != nil {
+				return false, err
+			}
+			var changed bool
+			changed, o.over = o.tracker.observe(Assess(o.deployment), now)
+			if changed {
+				news = append(news, progressLine(o))
+			}
+		}
+		block = append(block, progressLine(o))
+		done = done && o.over
+	}
+	if len(block) > 1 {
+		block = append(block, fmt.Sprintf("%d of %d deployments available", available(outcomes), len(outcomes)))
+	}
+	const mostRows = 20
+	if len(block) > mostRows {
+		block = unfinished(outcomes, block, mostRows)
+	}
+	block[len(block)-1] += fmt.Sprintf(" (%s)", now.Sub(started).Round(time.Second))
+	w.progress.show(block, news)
+	return done, nil
+}
+
+// unfinished keeps the last line and those that are still of interest, so that
+// the block fits a screen.
+func unfinished(outcomes []*outcome, block []string, rows int) []string {
+	var out []string
+	for i, o := range outcomes {
+		if len(out) == rows-1 {
+			break
+		}
+		if o.tracker.last.Verdict != VerdictAvailable {
+			out = append(out, block[i])
+		}
+	}
+	return append(out, block[len(block)-1])
+}
+
+func available(outcomes []*outcome) int {
+	n := 0
+	for _, o := range outcomes {
+		if o.tracker.last.Verdict == VerdictAvailable {
+			n++
+		}
+	}
+	return n
+}
+
+func progressLine(o *outcome) string {
+	return title("ClassDeployment", o.name.Name) + ": " + o.tracker.last.String()
+}
+
+// followDeployments watches the namespaces of the deployments.
+func (w *waiter) followDeployments(ctx context.Context, names []types.NamespacedName, changed chan<- struct{}) (lookup, error) {
+	stores := map[string]cache.Store{}
+	for _, name := range names {
+		if stores[name.Namespace] != nil {
+			continue
+		}
+		selector := ""
+		if len(names) == 1 {
+			selector = "metadata.name=" + name.Name
+		}
+		store, err := w.follow(ctx, kindNamed("ClassDeployment"), name.Namespace, selector, changed)
+		if err != nil {
+			return nil, err
+		}
+		stores[name.Namespace] = store
+	}
+	return func(name types.NamespacedName) (*pmv1alpha1.ClassDeployment, error) {
+		object, exists, err := stores[name.Namespace].GetByKey(name.String())
+		if err != nil || !exists {
+			return nil, err
+		}
+		return typed[pmv1alpha1.ClassDeployment](object)
+	}, nil
+}
+
+// failures tells why a wait did not end well; timeout is 0 when it was not cut
+// short. A failure outweighs a timeout, because it needs a change.
+func failures(outcomes []*outcome, timeout time.Duration) error {
+	var failed, late []string
+	for _, o := range outcomes {
+		switch {
+		case o.tracker.last.Verdict == VerdictAvailable:
+		case o.over:
+			failed = append(failed, explainOutcome(o))
+		default:
+			late = append(late, explainOutcome(o))
+		}
+	}
+	var parts []string
+	code := ExitTimeout
+	if len(failed) > 0 {
+		code = ExitFailed
+		parts = append(parts, "failed:\n"+strings.Join(failed, "\n"))
+	}
+	if len(late) > 0 {
+		parts = append(parts, fmt.Sprintf("not available after %s:\n%s", timeout, strings.Join(late, "\n")))
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	return withCode(code, errors.New(strings.Join(parts, "\n")))
+}
+
+// explainOutcome lists what the conditions and the units say.
+func explainOutcome(o *outcome) string {
+	lines := []string{"  " + progressLine(o)}
+	if o.deployment == nil {
+		return lines[0]
+	}
+	for _, c := range o.deployment.Status.Conditions {
+		if isNews(c) {
+			lines = append(lines, fmt.Sprintf("    %s=%s %s: %s", c.Type, c.Status, c.Reason, oneLine(c.Message)))
+		}
+	}
+	for _, unit := range o.deployment.Status.Units {
+		if !unit.Available {
+			lines = append(lines, fmt.Sprintf("    unit %s on cluster %s: %s", unit.DeploymentID, unit.Cluster, unitText(unit)))
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// isNews tells whether a condition says that something is not as it should be:
+// Degraded and Progressing when they are not False, all others when not True.
+func isNews(c metav1.Condition) bool {
+	switch c.Type {
+	case pmv1alpha1.ClassDeploymentDegradedCondition, pmv1alpha1.ClassDeploymentProgressing:
+		return c.Status != metav1.ConditionFalse
+	}
+	return c.Status != metav1.ConditionTrue
+}
