@@ -34,7 +34,7 @@ type records struct {
 }
 
 func newRecords() *records {
-	return &records{byID: map[string]*deploymentv1.DeploymentRecord{}, stale: true}
+	return &records{byID: map[string]*deploymentv1.DeploymentRecord{}}
 }
 
 func (r *records) get(id string) RecordState {

@@ -13,7 +13,7 @@ import (
 
 // availabilityDigits is how many digits after the point an availability is
 // reported with; the rest is cut, so that a report never promises too much.
-const availabilityDigits = 9
+const availabilityDigits = 6
 
 // maxOverlapping bounds the work for environments that share clusters in ways
 // that cannot be split: 2^maxOverlapping states.
