@@ -60,8 +60,13 @@ func run(ctx context.Context, options *Options) error {
 	if err := options.ServerRun.ComponentGlobalsRegistry.Set(); err != nil {
 		return fmt.Errorf("apply --feature-gates and --emulated-version: %w", err)
 	}
-	if err := logsapi.ValidateAndApply(options.Logs, options.ServerRun.ComponentGlobalsRegistry.FeatureGateFor(options.ServerRun.ComponentName)); err != nil {
+	// Without a feature gate, features of logging are as stable as they say.
+	if err := logsapi.ValidateAndApply(options.Logs, nil); err != nil {
 		return fmt.Errorf("apply the log flags: %w", err)
+	}
+	if options.Metrics.AllowListMappingManifest == "" && options.Metrics.AllowListMapping == nil {
+		// Otherwise the library complains that the manifest is empty.
+		options.Metrics.AllowListMapping = map[string]string{}
 	}
 	options.Metrics.Apply()
 	klog.FromContext(ctx).Info("Starting", "program", serverName, "version", version.Get().String())

@@ -24,9 +24,11 @@ func addDefaultingFuncs(scheme *runtime.Scheme) error {
 	return RegisterDefaults(scheme)
 }
 
-// SetDefaults_Function defaults the port of functions that have a workload.
+// SetDefaults_Function defaults the port of functions that have a workload. It
+// runs before the type is defaulted, so that no type means Custom here too.
 func SetDefaults_Function(f *Function) {
-	if f.Type == FunctionCustom && f.Provision != nil && f.Provision.Port == 0 {
+	custom := f.Type == FunctionCustom || f.Type == ""
+	if custom && f.Provision != nil && f.Provision.Port == 0 {
 		f.Provision.Port = DefaultFunctionPort
 	}
 }
