@@ -43,6 +43,20 @@ func TestNames(t *testing.T) {
 	}
 }
 
+func TestNodesText(t *testing.T) {
+	for want, n := range map[string]struct{ simulated, real int }{
+		"3 simulated nodes":                 {3, 0},
+		"1 simulated node":                  {1, 0},
+		"0 simulated nodes":                 {0, 0},
+		"1 real node":                       {0, 1},
+		"1 real node and 2 simulated nodes": {2, 1},
+	} {
+		if got := nodesText(n.simulated, n.real); got != want {
+			t.Errorf("%+v: got %q, want %q", n, got, want)
+		}
+	}
+}
+
 func TestExitCodesWithoutACluster(t *testing.T) {
 	for name, test := range map[string]struct {
 		args       []string

@@ -81,7 +81,10 @@ func printStatus(out io.Writer, s cluster.Status) error {
 	fmt.Fprintf(w, "state\t%s\n", state)
 	if s.Version != "" {
 		fmt.Fprintf(w, "version\t%s\n", s.Version)
-		fmt.Fprintf(w, "nodes\t%d of %d simulated nodes ready\n", s.ReadyNodes, s.Nodes)
+		fmt.Fprintf(w, "nodes\t%d of %s ready\n", s.ReadyNodes, counted(s.Nodes, "simulated node"))
+		if s.RealNodes > 0 {
+			fmt.Fprintf(w, "\t%s ready\n", counted(s.RealNodes, "real node"))
+		}
 	}
 	fmt.Fprintf(w, "server\t%s\n", s.Server)
 	fmt.Fprintf(w, "kubeconfig\t%s\n", s.Kubeconfig)

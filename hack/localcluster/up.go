@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -119,6 +120,25 @@ func printStarted(out io.Writer, c *cluster.Cluster, s cluster.Status) {
 	if c.WasRunning() {
 		how = "was already running and is ready"
 	}
-	fmt.Fprintf(out, "Cluster %s %s: Kubernetes %s with %d simulated nodes at %s\n", s.Name, how, s.Version, s.ReadyNodes, s.Server)
+	fmt.Fprintf(out, "Cluster %s %s: Kubernetes %s with %s at %s\n", s.Name, how, s.Version, nodesText(s.ReadyNodes, s.RealNodes), s.Server)
 	fmt.Fprintf(out, "  export KUBECONFIG=%s\n", s.Kubeconfig)
+}
+
+// nodesText counts nodes in words.
+func nodesText(simulated, real int) string {
+	var parts []string
+	if real > 0 {
+		parts = append(parts, counted(real, "real node"))
+	}
+	if simulated > 0 || real == 0 {
+		parts = append(parts, counted(simulated, "simulated node"))
+	}
+	return strings.Join(parts, " and ")
+}
+
+func counted(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
 }

@@ -147,7 +147,7 @@ func TestStartAfterTheMachineWentDownAndAnotherTookThePorts(t *testing.T) {
 		}
 	}
 	for _, url := range []string{first.EtcdEndpoint(), first.RESTConfig().Host} {
-		listener, err := net.Listen("tcp", strings.TrimPrefix(url, "https://"))
+		listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", strings.TrimPrefix(url, "https://"))
 		if err != nil {
 			t.Fatal(err)
 		}

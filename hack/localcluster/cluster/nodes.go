@@ -159,6 +159,21 @@ func readyNodes(ctx context.Context, client kubernetes.Interface, now time.Time)
 	return ready, nil
 }
 
+// realNodes counts the nodes that take pods and are not simulated.
+func realNodes(ctx context.Context, client kubernetes.Interface) (int, error) {
+	list, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{LabelSelector: kwokNodeKey + "!=" + kwokNodeValue})
+	if err != nil {
+		return 0, fmt.Errorf("listing real nodes: %w", err)
+	}
+	ready := 0
+	for i := range list.Items {
+		if takesPods(&list.Items[i]) {
+			ready++
+		}
+	}
+	return ready, nil
+}
+
 // leaseHeld says whether the holder of a lease renewed it in time.
 func leaseHeld(lease coordinationv1.LeaseSpec, now time.Time) bool {
 	if lease.RenewTime == nil || lease.LeaseDurationSeconds == nil {

@@ -30,6 +30,8 @@ type Status struct {
 	// Nodes is the number of simulated nodes that there should be, ReadyNodes of
 	// those that take pods.
 	Nodes, ReadyNodes int
+	// RealNodes is the number of nodes that take pods and are not simulated.
+	RealNodes int
 }
 
 // ProgramStatus is one program of a cluster.
@@ -72,6 +74,9 @@ func (c *Cluster) describe(ctx context.Context, out *Status) error {
 		return err
 	}
 	if out.ReadyNodes, err = readyNodes(ctx, client, c.clock.Now()); err != nil {
+		return err
+	}
+	if out.RealNodes, err = realNodes(ctx, client); err != nil {
 		return err
 	}
 	version, err := client.Discovery().ServerVersion()
