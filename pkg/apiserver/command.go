@@ -11,7 +11,8 @@ import (
 	"k8s.io/component-base/cli/flag"
 	"k8s.io/component-base/cli/globalflag"
 	logsapi "k8s.io/component-base/logs/api/v1"
-	_ "k8s.io/component-base/logs/json/register"          // --logging-format=json
+	_ "k8s.io/component-base/logs/json/register" // --logging-format=json
+	"k8s.io/component-base/metrics"
 	_ "k8s.io/component-base/metrics/prometheus/clientgo" // metrics of clients
 	_ "k8s.io/component-base/metrics/prometheus/version"  // build information
 	_ "k8s.io/component-base/metrics/prometheus/workqueue"
@@ -64,13 +65,22 @@ func run(ctx context.Context, options *Options) error {
 	if err := logsapi.ValidateAndApply(options.Logs, nil); err != nil {
 		return fmt.Errorf("apply the log flags: %w", err)
 	}
-	if options.Metrics.AllowListMappingManifest == "" && options.Metrics.AllowListMapping == nil {
-		// Otherwise the library complains that the manifest is empty.
-		options.Metrics.AllowListMapping = map[string]string{}
-	}
-	options.Metrics.Apply()
+	applyMetrics(options.Metrics)
 	klog.FromContext(ctx).Info("Starting", "program", serverName, "version", version.Get().String())
 	return Run(ctx, options)
+}
+
+// applyMetrics applies the flags of metrics. The library complains about an
+// allow-list that was never given, so that part is left out then.
+func applyMetrics(options *metrics.Options) {
+	if len(options.AllowListMapping) > 0 || options.AllowListMappingManifest != "" {
+		options.Apply()
+		return
+	}
+	if options.ShowHiddenMetricsForVersion != "" {
+		metrics.SetShowHidden()
+	}
+	metrics.SetDisabledMetrics(options.DisabledMetrics)
 }
 
 // Run runs a server with the given options until the context ends.

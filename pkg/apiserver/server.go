@@ -9,12 +9,15 @@ package apiserver
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/registry/generic"
 	"k8s.io/apiserver/pkg/registry/rest"
 	genericapiserver "k8s.io/apiserver/pkg/server"
+	restclient "k8s.io/client-go/rest"
 
 	"oaas.io/oaas/pkg/apis/pm/v1alpha1"
 	"oaas.io/oaas/pkg/registry/pm/classdeployments"
@@ -25,10 +28,15 @@ import (
 
 const serverName = "oaas-apiserver"
 
+// errControllers is why a server stopped whose controllers could not go on.
+var errControllers = errors.New("the controllers failed")
+
 // Server is a Package Manager that is ready to run.
 type Server struct {
 	// Generic serves the API.
 	Generic *genericapiserver.GenericAPIServer
+
+	extra *ExtraConfig
 }
 
 // New opens the stores and installs the API.
@@ -48,7 +56,7 @@ func (c CompletedConfig) New() (*Server, error) {
 	if err := server.InstallAPIGroup(&group); err != nil {
 		return nil, fmt.Errorf("install the API group %s: %w", v1alpha1.GroupName, err)
 	}
-	return &Server{Generic: server}, nil
+	return &Server{Generic: server, extra: c.extra}, nil
 }
 
 // resourceStorage opens one store for each resource; the status subresource
@@ -70,7 +78,42 @@ func resourceStorage(typer runtime.ObjectTyper, getter generic.RESTOptionsGetter
 	return storage, nil
 }
 
-// Run serves until the context ends, then lets requests finish.
+// Run serves until the context ends, then lets requests and controllers finish.
+// A controller that cannot go on stops the server: one that only looks healthy
+// would leave every deployment as it is, and nobody would notice.
 func (s *Server) Run(ctx context.Context) error {
-	return s.Generic.PrepareRun().RunWithContext(ctx)
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var controllers sync.WaitGroup
+	if s.extra.Controllers.Enabled {
+		err := s.Generic.AddPostStartHook("start-oaas-controllers", func(hook genericapiserver.PostStartHookContext) error {
+			config := s.controllerConfig(hook.LoopbackClientConfig)
+			controllers.Go(func() {
+				if err := RunControllers(hook, config); err != nil && hook.Err() == nil {
+					stop(fmt.Errorf("%w: %w", errControllers, err))
+				}
+			})
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("start the controllers with the server: %w", err)
+		}
+	}
+
+	err := s.Generic.PrepareRun().RunWithContext(ctx)
+	stop(nil)
+	controllers.Wait()
+	if cause := context.Cause(ctx); errors.Is(cause, errControllers) {
+		return cause
+	}
+	return err
+}
+
+func (s *Server) controllerConfig(loopback *restclient.Config) ControllerConfig {
+	return ControllerConfig{
+		Loopback:       loopback,
+		Host:           s.extra.Host,
+		LeaderElect:    s.extra.Controllers.LeaderElect,
+		LeaseNamespace: s.extra.Controllers.LeaseNamespace,
+	}
 }
