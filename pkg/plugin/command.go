@@ -47,11 +47,21 @@ A package defines classes (object types with state and methods) and the function
 the methods. A deployment runs a class with the throughput, latency and availability it must reach.
 
 ` + exitCodesHelp,
-		Annotations:       map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl oaas"},
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		Args:              cobra.NoArgs,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl oaas"},
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			if meant := cmd.SuggestionsFor(args[0]); len(meant) > 0 {
+				return usageErrorf("there is no command %q: did you mean %s?", args[0], meant[0])
+			}
+			return usageErrorf("there is no command %q", args[0])
+		},
+		CompletionOptions:          cobra.CompletionOptions{HiddenDefaultCmd: true},
+		SuggestionsMinimumDistance: 2,
 	}
 	root.SetIn(streams.In)
 	root.SetOut(streams.Out)

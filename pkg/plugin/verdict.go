@@ -40,7 +40,7 @@ type Assessment struct {
 	Units, AvailableUnits int
 	// Replicas are the wanted ones of all functions, ReadyReplicas those that serve.
 	Replicas, ReadyReplicas int32
-	// WaitsFor says in words what is missing; empty when available.
+	// WaitsFor says in words what is missing, or why it fails; empty when nothing is.
 	WaitsFor string
 }
 
@@ -52,7 +52,7 @@ var failure = regexp.MustCompile(`\b(ErrImagePull|ImagePullBackOff|InvalidImageN
 // Assess judges a deployment; nil is one that does not exist.
 func Assess(d *pmv1alpha1.ClassDeployment) Assessment {
 	if d == nil {
-		return Assessment{Verdict: VerdictRemoved, Phase: "Removed", WaitsFor: "somebody deleted it"}
+		return Assessment{Verdict: VerdictRemoved, Phase: "Removed"}
 	}
 	a := Assessment{Verdict: VerdictWaiting, Phase: string(d.Status.Phase)}
 	if a.Phase == "" {
@@ -117,6 +117,9 @@ func waitsFor(d *pmv1alpha1.ClassDeployment) string {
 			return "cluster " + unit.Cluster + ": " + unitText(unit)
 		}
 	}
+	if c := meta.FindStatusCondition(d.Status.Conditions, pmv1alpha1.ClassDeploymentDegradedCondition); c != nil && c.Status == metav1.ConditionTrue {
+		return c.Reason + ": " + conditionText(*c)
+	}
 	for _, last := range []string{pmv1alpha1.ClassDeploymentAvailable, pmv1alpha1.ClassDeploymentProgressing} {
 		if c := meta.FindStatusCondition(d.Status.Conditions, last); c != nil && c.Message != "" {
 			return conditionText(*c)
@@ -169,7 +172,11 @@ func (a Assessment) String() string {
 	if a.Replicas > 0 {
 		fmt.Fprintf(&b, ", %d/%d replicas ready", a.ReadyReplicas, a.Replicas)
 	}
-	if a.WaitsFor != "" {
+	switch {
+	case a.WaitsFor == "":
+	case a.Verdict == VerdictFailing:
+		b.WriteString(", because: " + a.WaitsFor)
+	default:
 		b.WriteString(", waits for: " + a.WaitsFor)
 	}
 	return b.String()
