@@ -1,0 +1,112 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/protoadapt"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// invalid is INVALID_ARGUMENT with one violation for each field.
+func invalid(problems field.ErrorList) error {
+	details := &errdetails.BadRequest{}
+	var texts []string
+	for _, problem := range problems {
+		details.FieldViolations = append(details.FieldViolations, &errdetails.BadRequest_FieldViolation{
+			Field: problem.Field, Description: problem.ErrorBody(),
+		})
+		texts = append(texts, problem.Error())
+	}
+	return withDetails(codes.InvalidArgument, strings.Join(texts, "; "), details)
+}
+
+// precondition is FAILED_PRECONDITION for something on the cluster.
+func precondition(kind, subject, text string) error {
+	return withDetails(codes.FailedPrecondition, text, &errdetails.PreconditionFailure{
+		Violations: []*errdetails.PreconditionFailure_Violation{{Type: kind, Subject: subject, Description: text}},
+	})
+}
+
+func withDetails(code codes.Code, text string, details protoadapt.MessageV1) error {
+	s, err := status.New(code, text).WithDetails(details)
+	if err != nil {
+		return status.Error(code, text)
+	}
+	return s.Err()
+}
+
+func notFound(id string) error {
+	return status.Errorf(codes.NotFound, "deployment %q does not exist on this cluster", id)
+}
+
+// writeError tells why the API server did not take a record.
+func writeError(err error, namespace string) error {
+	switch {
+	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
+		return precondition("NAMESPACE_TERMINATING", namespace, fmt.Sprintf("namespace %q is being removed: wait until it is gone and create it anew", namespace))
+	case apierrors.IsNotFound(err):
+		return precondition("NAMESPACE_MISSING", namespace, fmt.Sprintf("namespace %q does not exist on this cluster: create it", namespace))
+	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "exceeded quota"):
+		return status.Error(codes.ResourceExhausted, err.Error())
+	}
+	return statusOf(err)
+}
+
+// statusOf translates an error of the API server.
+func statusOf(err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := status.FromError(err); ok {
+		return err
+	}
+	var reply apierrors.APIStatus
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return status.Error(codes.DeadlineExceeded, err.Error())
+	case errors.Is(err, context.Canceled):
+		return status.Error(codes.Canceled, err.Error())
+	case apierrors.IsInvalid(err) && errors.As(err, &reply):
+		return invalidOf(err, reply)
+	case apierrors.IsNotFound(err):
+		return status.Error(codes.NotFound, err.Error())
+	case apierrors.IsResourceExpired(err), apierrors.IsGone(err):
+		return status.Error(codes.OutOfRange, "the resource version is too old: start anew without one")
+	case apierrors.IsConflict(err):
+		return status.Error(codes.Aborted, err.Error())
+	case apierrors.IsTooManyRequests(err), apierrors.IsServerTimeout(err), apierrors.IsTimeout(err), apierrors.IsServiceUnavailable(err):
+		return status.Error(codes.Unavailable, err.Error())
+	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
+		// Ours, not the caller's: it may call, but this program may not.
+		return precondition("PERMISSION", "oaas-crm", "the Class Runtime Manager lacks a permission: "+err.Error())
+	case apierrors.ReasonForError(err) == "":
+		// Not an answer of the API server at all: it could not be reached.
+		return status.Error(codes.Unavailable, err.Error())
+	default:
+		return status.Error(codes.Internal, err.Error())
+	}
+}
+
+// invalidOf passes on what the API server found wrong with a record.
+func invalidOf(err error, reply apierrors.APIStatus) error {
+	details := &errdetails.BadRequest{}
+	if reply.Status().Details != nil {
+		for _, cause := range reply.Status().Details.Causes {
+			details.FieldViolations = append(details.FieldViolations, &errdetails.BadRequest_FieldViolation{
+				Field: cause.Field, Description: cause.Message,
+			})
+		}
+	}
+	return withDetails(codes.InvalidArgument, err.Error(), details)
+}

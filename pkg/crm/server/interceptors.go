@@ -1,0 +1,121 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/go-logr/logr"
+	middleware "github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors"
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/auth"
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+)
+
+const (
+	// correlationKey is the metadata key of the id under which the caller logs.
+	correlationKey = "oaas-correlation-id"
+	// correlationLimit is the longest id that is kept, in characters.
+	correlationLimit = 128
+)
+
+// interceptors wrap each call, outermost first: log and count, catch panics, bound
+// the time, admit the caller.
+func interceptors(log logr.Logger, guard *guard, metrics *metrics) []grpc.ServerOption {
+	report := reporter{log: log, metrics: metrics}
+	recovered := recovery.WithRecoveryHandlerContext(func(ctx context.Context, p any) error {
+		logr.FromContextOrDiscard(ctx).Error(fmt.Errorf("panic: %v", p), "A call failed", "stack", string(debug.Stack()))
+		return status.Error(codes.Internal, "internal error")
+	})
+	admit := func(ctx context.Context) (context.Context, error) {
+		method, _ := grpc.Method(ctx)
+		caller, err := guard.admit(ctx, method)
+		if err != nil {
+			return nil, err
+		}
+		return logr.NewContext(ctx, logr.FromContextOrDiscard(ctx).WithValues("caller", caller)), nil
+	}
+	return []grpc.ServerOption{
+		grpc.ChainUnaryInterceptor(
+			middleware.UnaryServerInterceptor(report),
+			recovery.UnaryServerInterceptor(recovered),
+			boundTime,
+			auth.UnaryServerInterceptor(admit),
+		),
+		grpc.ChainStreamInterceptor(
+			middleware.StreamServerInterceptor(report),
+			recovery.StreamServerInterceptor(recovered),
+			auth.StreamServerInterceptor(admit),
+		),
+	}
+}
+
+func boundTime(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+	ctx, cancel := context.WithTimeout(ctx, maxDeadline)
+	defer cancel()
+	return handle(ctx, request)
+}
+
+// reporter logs and counts calls.
+type reporter struct {
+	log     logr.Logger
+	metrics *metrics
+}
+
+// ServerReporter starts the report of one call.
+func (r reporter) ServerReporter(ctx context.Context, call middleware.CallMeta) (middleware.Reporter, context.Context) {
+	log := r.log.WithValues("method", call.FullMethod())
+	if id := correlationID(ctx); id != "" {
+		log = log.WithValues("correlationID", id)
+	}
+	if named, ok := call.ReqOrNil.(interface{ GetDeploymentId() string }); ok {
+		log = log.WithValues("deploymentID", named.GetDeploymentId())
+	}
+	return callReport{log: log, metrics: r.metrics, method: call.FullMethod()}, logr.NewContext(ctx, log)
+}
+
+type callReport struct {
+	middleware.NoopReporter
+	log     logr.Logger
+	metrics *metrics
+	method  string
+}
+
+// PostCall ends the report. What the caller did wrong is its own business and
+// logged with the rest; what we did wrong is an error.
+func (r callReport) PostCall(err error, duration time.Duration) {
+	code := status.Code(err)
+	r.metrics.calls.WithLabelValues(r.method, code.String()).Observe(duration.Seconds())
+	switch code {
+	case codes.Internal, codes.Unknown, codes.DataLoss:
+		r.log.Error(err, "call failed", "duration", duration.String())
+	case codes.OK:
+		r.log.V(1).Info("call", "duration", duration.String())
+	default:
+		r.log.V(1).Info("call refused", "code", code.String(), "reason", status.Convert(err).Message(), "duration", duration.String())
+	}
+}
+
+// correlationID is the caller's id of the call, made fit for a log and an
+// annotation.
+func correlationID(ctx context.Context) string {
+	values := metadata.ValueFromIncomingContext(ctx, correlationKey)
+	if len(values) == 0 {
+		return ""
+	}
+	id := strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return -1
+		}
+		return r
+	}, values[0])
+	return id[:min(len(id), correlationLimit)]
+}

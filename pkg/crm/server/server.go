@@ -1,0 +1,197 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package server is the gRPC side of the Class Runtime Manager: it writes
+// deployment records and tells how they are doing. What records ask for is done
+// by the reconciler; the two meet in the records alone.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/health"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"oaas.io/oaas/pkg/crm/availability"
+	"oaas.io/oaas/pkg/crm/config"
+	crmv1 "oaas.io/oaas/pkg/generated/grpc/oaas/crm/v1"
+	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
+)
+
+const (
+	// maxMessage is the largest message in bytes, either way.
+	maxMessage = 4 << 20
+	// maxDeadline is the longest that a unary call may take, also where the caller
+	// sets no deadline.
+	maxDeadline = 30 * time.Second
+	// leastPing is how often an idle caller may ping; more often is cut off.
+	leastPing = 10 * time.Second
+	// ping is how often the server makes sure that a silent caller is there.
+	ping = 30 * time.Second
+	// stopGrace is how long running calls get when the program ends.
+	stopGrace = 10 * time.Second
+)
+
+// Options are what a server works with.
+type Options struct {
+	// Settings of the program.
+	Settings config.Config
+	// Kube reaches the API server.
+	Kube *rest.Config
+	// Cache holds records, nodes and pods.
+	Cache cache.Cache
+	// Client writes records and reads them from Cache.
+	Client client.Client
+	// Live reads from the API server.
+	Live client.Reader
+	// Clock tells the time.
+	Clock clock.PassiveClock
+	// Metrics takes the server's metrics.
+	Metrics prometheus.Registerer
+	// Log is where calls are logged.
+	Log logr.Logger
+}
+
+// Server answers the Package Manager.
+type Server struct {
+	options Options
+	grpc    *grpc.Server
+	health  *health.Server
+	tls     *serverTLS
+	nodes   *nodeTracker
+	serving atomic.Bool
+}
+
+// New sets up a server that answers once it is started. The context bounds the
+// setting up.
+func New(ctx context.Context, options Options) (*Server, error) {
+	clientset, err := kubernetes.NewForConfig(options.Kube)
+	if err != nil {
+		return nil, fmt.Errorf("set up gRPC server: %w", err)
+	}
+	watching, err := client.NewWithWatch(options.Kube, client.Options{Scheme: options.Client.Scheme(), Mapper: options.Client.RESTMapper()})
+	if err != nil {
+		return nil, fmt.Errorf("set up gRPC server: %w", err)
+	}
+	if err := indexRecords(ctx, options.Cache); err != nil {
+		return nil, err
+	}
+	metrics, err := newMetrics(options.Metrics, options.Cache)
+	if err != nil {
+		return nil, err
+	}
+	security := options.Settings.Security
+	s := &Server{options: options, health: health.NewServer()}
+	if s.tls, err = newServerTLS(security); err != nil {
+		return nil, err
+	}
+	open := options.Settings.Profile == config.ProfileDev && !security.MTLS
+	if open {
+		options.Log.Info("WARNING: callers without a certificate and without a token may do everything; set SECURITY_MTLS or use another profile")
+	}
+	guard := newGuard(guardOptions{
+		allowedNames: security.AllowedNames,
+		open:         open,
+		tokens:       newTokens(clientset, options.Clock),
+		limits:       newLimits(options.Clock),
+	})
+	s.nodes = &nodeTracker{cache: options.Cache, tracker: availability.New(options.Clock)}
+
+	serverOptions := append(interceptors(options.Log, guard, metrics),
+		grpc.MaxRecvMsgSize(maxMessage),
+		grpc.MaxSendMsgSize(maxMessage),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: leastPing, PermitWithoutStream: true}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: ping, Timeout: ping / 3}),
+	)
+	if s.tls != nil {
+		serverOptions = append(serverOptions, grpc.Creds(credentials.NewTLS(s.tls.config())))
+	}
+	s.grpc = grpc.NewServer(serverOptions...)
+	deploymentv1.RegisterDeploymentServiceServer(s.grpc, &deployments{
+		namespace: options.Settings.K8sNamespace,
+		client:    options.Client,
+		live:      options.Live,
+		watching:  watching,
+		metrics:   metrics,
+	})
+	crmv1.RegisterCrmInfoServiceServer(s.grpc, &info{
+		cache:   options.Cache,
+		version: discovery.NewDiscoveryClient(clientset.RESTClient()),
+		nodes:   s.nodes,
+		clock:   options.Clock,
+	})
+	healthv1.RegisterHealthServer(s.grpc, s.health)
+	reflection.Register(s.grpc)
+	return s, nil
+}
+
+// NeedLeaderElection tells the manager that copies which do not lead answer too.
+func (*Server) NeedLeaderElection() bool { return false }
+
+// Serving tells whether calls are answered.
+func (s *Server) Serving() bool { return s.serving.Load() }
+
+// Start answers calls until ctx ends. The manager calls it when its caches are in
+// sync.
+func (s *Server) Start(ctx context.Context) error {
+	// A cache that is asked for the first time during a call would make it wait.
+	for _, object := range cachedObjects() {
+		if _, err := s.options.Cache.GetInformer(ctx, object); err != nil {
+			return fmt.Errorf("fill cache of %T: %w", object, err)
+		}
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.options.Settings.GRPCAddress)
+	if err != nil {
+		return fmt.Errorf("serve gRPC on GRPC_ADDRESS %s: %w", s.options.Settings.GRPCAddress, err)
+	}
+	return s.serve(ctx, listener)
+}
+
+func (s *Server) serve(ctx context.Context, listener net.Listener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if s.tls != nil {
+		go s.tls.watch(ctx, s.options.Log)
+	}
+	go s.nodes.run(ctx)
+	for name := range s.grpc.GetServiceInfo() {
+		s.health.SetServingStatus(name, healthv1.HealthCheckResponse_SERVING)
+	}
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		<-ctx.Done()
+		s.serving.Store(false)
+		// Callers see NOT_SERVING and go elsewhere; watches end with the server.
+		s.health.Shutdown()
+		force := time.AfterFunc(stopGrace, s.grpc.Stop)
+		defer force.Stop()
+		s.grpc.GracefulStop()
+	}()
+	s.serving.Store(true)
+	s.options.Log.Info("serving", "address", listener.Addr().String())
+	err := s.grpc.Serve(listener)
+	cancel()
+	<-stopped
+	if err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+		return fmt.Errorf("serve gRPC: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,208 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/distribution/reference"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
+)
+
+const (
+	// maxKey is the longest class or function key, in bytes.
+	maxKey = 200
+	// maxFunctions is the most functions of a unit.
+	maxFunctions = 512
+	// maxText is the longest other name, in bytes.
+	maxText = 253
+)
+
+// validateUnit finds everything that is wrong with a unit. Paths are those of the
+// message.
+func validateUnit(unit *deploymentv1.DeploymentUnit) field.ErrorList {
+	path := field.NewPath("unit")
+	if unit == nil {
+		return field.ErrorList{field.Required(path, "a unit is what Deploy deploys")}
+	}
+	var problems field.ErrorList
+	problems = append(problems, validateLabel(path.Child("id"), unit.GetId())...)
+	problems = append(problems, validateLabel(path.Child("namespace"), unit.GetNamespace())...)
+	problems = append(problems, validateText(path.Child("class_deployment"), unit.GetClassDeployment(), maxText)...)
+	problems = append(problems, validateText(path.Child("package_name"), unit.GetPackageName(), maxText)...)
+	problems = append(problems, validateText(path.Child("class_key"), unit.GetClassKey(), maxKey)...)
+	problems = append(problems, validateText(path.Child("environment"), unit.GetEnvironment(), validation.DNS1123LabelMaxLength)...)
+	if len(unit.GetTemplate()) > maxText {
+		problems = append(problems, field.TooLong(path.Child("template"), unit.GetTemplate(), maxText))
+	}
+	problems = append(problems, validateRequirements(path.Child("nfr_requirements"), unit.GetNfrRequirements())...)
+	problems = append(problems, validateAllocation(path.Child("resource_allocation"), unit.GetResourceAllocation())...)
+
+	functions := path.Child("function_containers")
+	if count := len(unit.GetFunctionContainers()); count > maxFunctions {
+		return append(problems, field.TooMany(functions, count, maxFunctions))
+	}
+	seen := map[string]bool{}
+	for i, f := range unit.GetFunctionContainers() {
+		at := functions.Index(i)
+		if seen[f.GetFunctionKey()] {
+			problems = append(problems, field.Duplicate(at.Child("function_key"), f.GetFunctionKey()))
+		}
+		seen[f.GetFunctionKey()] = true
+		problems = append(problems, validateFunction(at, f)...)
+	}
+	return problems
+}
+
+func validateFunction(path *field.Path, f *deploymentv1.FunctionContainer) field.ErrorList {
+	problems := validateText(path.Child("function_key"), f.GetFunctionKey(), maxKey)
+	if f.GetImage() == "" {
+		problems = append(problems, field.Required(path.Child("image"), "a function with a workload needs an image"))
+	} else if _, err := reference.ParseNormalizedNamed(f.GetImage()); err != nil {
+		problems = append(problems, field.Invalid(path.Child("image"), f.GetImage(), err.Error()))
+	}
+	if f.GetPort() != 0 {
+		for _, text := range validation.IsValidPortNum(int(f.GetPort())) {
+			problems = append(problems, field.Invalid(path.Child("port"), f.GetPort(), text))
+		}
+	}
+	problems = append(problems, validateNotNegative(path.Child("max_concurrency"), int64(f.GetMaxConcurrency()))...)
+	problems = append(problems, validateResources(path, f)...)
+	for _, name := range slices.Sorted(maps.Keys(f.GetEnv())) {
+		for _, text := range validation.IsEnvVarName(name) {
+			problems = append(problems, field.Invalid(path.Child("env").Key(name), name, text))
+		}
+	}
+	problems = append(problems, validateNotNegative(path.Child("min_replicas"), int64(f.GetMinReplicas()))...)
+	problems = append(problems, validateNotNegative(path.Child("max_replicas"), int64(f.GetMaxReplicas()))...)
+	problems = append(problems, validateOrder(path, f.GetMinReplicas(), f.GetMaxReplicas())...)
+	check := path.Child("health_check")
+	problems = append(problems, validateProbe(check.Child("startup"), f.GetHealthCheck().GetStartup())...)
+	problems = append(problems, validateProbe(check.Child("readiness"), f.GetHealthCheck().GetReadiness())...)
+	return append(problems, validateProbe(check.Child("liveness"), f.GetHealthCheck().GetLiveness())...)
+}
+
+func validateResources(path *field.Path, f *deploymentv1.FunctionContainer) field.ErrorList {
+	requests, problems := parseQuantities(path.Child("resource_requests"), f.GetResourceRequests())
+	limits, more := parseQuantities(path.Child("resource_limits"), f.GetResourceLimits())
+	problems = append(problems, more...)
+	for _, name := range slices.Sorted(maps.Keys(requests)) {
+		request := requests[name]
+		if limit, ok := limits[name]; ok && request.Cmp(limit) > 0 {
+			problems = append(problems, field.Invalid(path.Child("resource_requests").Key(name), request.String(),
+				fmt.Sprintf("must not exceed the limit of %s", limit.String())))
+		}
+	}
+	return problems
+}
+
+func parseQuantities(path *field.Path, texts map[string]string) (map[string]resource.Quantity, field.ErrorList) {
+	var problems field.ErrorList
+	parsed := map[string]resource.Quantity{}
+	for _, name := range slices.Sorted(maps.Keys(texts)) {
+		at := path.Key(name)
+		for _, text := range validation.IsQualifiedName(name) {
+			problems = append(problems, field.Invalid(at, name, text))
+		}
+		quantity, err := resource.ParseQuantity(texts[name])
+		switch {
+		case err != nil:
+			problems = append(problems, field.Invalid(at, texts[name], "must be a Kubernetes quantity, such as 200m or 256Mi"))
+		case quantity.Sign() < 0:
+			problems = append(problems, field.Invalid(at, texts[name], "must not be negative"))
+		default:
+			parsed[name] = quantity
+		}
+	}
+	return parsed, problems
+}
+
+func validateProbe(path *field.Path, probe *deploymentv1.HttpProbe) field.ErrorList {
+	if probe == nil {
+		return nil
+	}
+	var problems field.ErrorList
+	if !strings.HasPrefix(probe.GetPath(), "/") {
+		problems = append(problems, field.Invalid(path.Child("path"), probe.GetPath(), "must start with /"))
+	}
+	for name, seconds := range map[string]int32{
+		"initial_delay_seconds": probe.GetInitialDelaySeconds(),
+		"period_seconds":        probe.GetPeriodSeconds(),
+		"timeout_seconds":       probe.GetTimeoutSeconds(),
+		"failure_threshold":     probe.GetFailureThreshold(),
+	} {
+		problems = append(problems, validateNotNegative(path.Child(name), int64(seconds))...)
+	}
+	return problems
+}
+
+func validateRequirements(path *field.Path, nfr *deploymentv1.NfrRequirements) field.ErrorList {
+	problems := validateNotNegative(path.Child("min_throughput_rps"), nfr.GetMinThroughputRps())
+	if nfr != nil && nfr.MaxLatencyMs != nil && nfr.GetMaxLatencyMs() < 1 {
+		problems = append(problems, field.Invalid(path.Child("max_latency_ms"), nfr.GetMaxLatencyMs(), "must be at least 1"))
+	}
+	if text := nfr.GetAvailability(); text != "" {
+		value, err := strconv.ParseFloat(text, 64)
+		if err != nil || math.IsNaN(value) || value < 0 || value > 1 {
+			problems = append(problems, field.Invalid(path.Child("availability"), text, "must be a decimal between 0 and 1"))
+		}
+	}
+	if nfr != nil && nfr.CpuUtilizationTarget != nil && (nfr.GetCpuUtilizationTarget() < 1 || nfr.GetCpuUtilizationTarget() > 100) {
+		problems = append(problems, field.Invalid(path.Child("cpu_utilization_target"), nfr.GetCpuUtilizationTarget(), "must be between 1 and 100"))
+	}
+	return problems
+}
+
+func validateAllocation(path *field.Path, allocation *deploymentv1.ResourceAllocation) field.ErrorList {
+	problems := validateNotNegative(path.Child("replication_factor"), int64(allocation.GetReplicationFactor()))
+	problems = append(problems, validateNotNegative(path.Child("min_replicas"), int64(allocation.GetMinReplicas()))...)
+	problems = append(problems, validateNotNegative(path.Child("max_replicas"), int64(allocation.GetMaxReplicas()))...)
+	return append(problems, validateOrder(path, allocation.GetMinReplicas(), allocation.GetMaxReplicas())...)
+}
+
+// validateOrder compares replicas; a maximum of 0 is none.
+func validateOrder(path *field.Path, least, most int32) field.ErrorList {
+	if most > 0 && least > most {
+		return field.ErrorList{field.Invalid(path.Child("min_replicas"), least, fmt.Sprintf("must not exceed max_replicas, which is %d", most))}
+	}
+	return nil
+}
+
+func validateLabel(path *field.Path, text string) field.ErrorList {
+	if text == "" {
+		return field.ErrorList{field.Required(path, "must be a DNS-1123 label")}
+	}
+	var problems field.ErrorList
+	for _, problem := range validation.IsDNS1123Label(text) {
+		problems = append(problems, field.Invalid(path, text, problem))
+	}
+	return problems
+}
+
+func validateText(path *field.Path, text string, limit int) field.ErrorList {
+	switch {
+	case text == "":
+		return field.ErrorList{field.Required(path, "must not be empty")}
+	case len(text) > limit:
+		return field.ErrorList{field.TooLong(path, text, limit)}
+	default:
+		return nil
+	}
+}
+
+func validateNotNegative(path *field.Path, value int64) field.ErrorList {
+	if value < 0 {
+		return field.ErrorList{field.Invalid(path, value, "must not be negative")}
+	}
+	return nil
+}
