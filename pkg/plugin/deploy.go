@@ -187,7 +187,11 @@ func (o *DeployOptions) checkOnly(items []item) error {
 
 func (o *DeployOptions) wait(ctx context.Context, c *connection, results []applied) error {
 	var names []types.NamespacedName
+	settle := time.Duration(0)
 	for _, r := range results {
+		if r.kind.name == "Package" && r.operation == opConfigured {
+			settle = settleWindow
+		}
 		if r.kind.name == "ClassDeployment" {
 			names = append(names, types.NamespacedName{Namespace: r.object.GetNamespace(), Name: r.object.GetName()})
 		}
@@ -201,7 +205,7 @@ func (o *DeployOptions) wait(ctx context.Context, c *connection, results []appli
 		// The objects alone go to the standard output, for other programs to read.
 		out = o.ErrOut
 	}
-	w := &waiter{connection: c, clock: o.clock, progress: newProgress(out), timeout: o.Timeout}
+	w := &waiter{connection: c, clock: o.clock, progress: newProgress(out), timeout: o.Timeout, settle: settle}
 	started := o.clock.Now()
 	outcomes, err := w.wait(ctx, names)
 	if errors.Is(err, context.Canceled) {

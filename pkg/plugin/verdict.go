@@ -76,7 +76,7 @@ func Assess(d *pmv1alpha1.ClassDeployment) Assessment {
 		a.Verdict, a.WaitsFor = VerdictRemoved, waitsForRemoval(d)
 	case d.Status.ObservedGeneration < d.Generation:
 		a.WaitsFor = "the Package Manager to take up the change"
-	case isCurrentlyTrue(d, pmv1alpha1.ClassDeploymentAvailable):
+	case isCurrentlyTrue(d, pmv1alpha1.ClassDeploymentAvailable) && !isRollingOut(d):
 		a.Verdict = VerdictAvailable
 	default:
 		a.WaitsFor = waitsFor(d)
@@ -91,6 +91,16 @@ func Assess(d *pmv1alpha1.ClassDeployment) Assessment {
 func isCurrentlyTrue(d *pmv1alpha1.ClassDeployment, conditionType string) bool {
 	c := meta.FindStatusCondition(d.Status.Conditions, conditionType)
 	return c != nil && c.Status == metav1.ConditionTrue && (c.ObservedGeneration == 0 || c.ObservedGeneration >= d.Generation)
+}
+
+// reasonRemoving is the reason of Progressing while only units that left the plan
+// change. They serve nobody, so nobody waits for them.
+const reasonRemoving = "Removing"
+
+// isRollingOut is true while the units that serve are still the old ones in part.
+func isRollingOut(d *pmv1alpha1.ClassDeployment) bool {
+	c := meta.FindStatusCondition(d.Status.Conditions, pmv1alpha1.ClassDeploymentProgressing)
+	return c != nil && c.Status == metav1.ConditionTrue && c.Reason != reasonRemoving
 }
 
 // failsForGood looks at what the clusters say of units that are degraded.
@@ -120,7 +130,7 @@ func waitsFor(d *pmv1alpha1.ClassDeployment) string {
 	if c := meta.FindStatusCondition(d.Status.Conditions, pmv1alpha1.ClassDeploymentDegradedCondition); c != nil && c.Status == metav1.ConditionTrue {
 		return c.Reason + ": " + conditionText(*c)
 	}
-	for _, last := range []string{pmv1alpha1.ClassDeploymentAvailable, pmv1alpha1.ClassDeploymentProgressing} {
+	for _, last := range []string{pmv1alpha1.ClassDeploymentProgressing, pmv1alpha1.ClassDeploymentAvailable} {
 		if c := meta.FindStatusCondition(d.Status.Conditions, last); c != nil && c.Message != "" {
 			return conditionText(*c)
 		}
@@ -182,31 +192,40 @@ func (a Assessment) String() string {
 	return b.String()
 }
 
+// settleWindow is how long a deployment must stay available after its package was
+// changed: its status does not tell which state of the package it speaks of, so a
+// deployment that serves the old state looks available for a moment.
+const settleWindow = 3 * time.Second
+
 // failureWindow is how long a failure must persist before a wait gives up: a
 // package may arrive after its deployment, and an image a moment after both.
 const failureWindow = 10 * time.Second
 
 // tracker follows one deployment through a wait.
 type tracker struct {
-	last         Assessment
-	failingSince time.Time
+	// settle is how long the deployment must stay available.
+	settle time.Duration
+
+	last  Assessment
+	since time.Time
 }
 
 // observe takes in a new state. It tells whether the line to show changed, and
 // whether the wait for this deployment is over.
 func (t *tracker) observe(a Assessment, now time.Time) (changed, over bool) {
 	changed = a.String() != t.last.String()
-	if a.Verdict != VerdictFailing {
-		t.failingSince = time.Time{}
-	} else if t.failingSince.IsZero() {
-		t.failingSince = now
+	if a.Verdict != t.last.Verdict {
+		t.since = now
 	}
 	t.last = a
 	switch a.Verdict {
-	case VerdictAvailable, VerdictRemoved:
-		return changed, true
+	case VerdictAvailable:
+		return changed, now.Sub(t.since) >= t.settle
 	case VerdictFailing:
-		return changed, now.Sub(t.failingSince) >= failureWindow
+		return changed, now.Sub(t.since) >= failureWindow
+	case VerdictRemoved:
+		return changed, true
+	case VerdictWaiting:
 	}
 	return changed, false
 }

@@ -48,6 +48,14 @@ func TestAssess(t *testing.T) {
 		"an available deployment waits for nothing": {
 			makeDeployment("cart").phase(pmv1alpha1.ClassDeploymentRunning).condition("Available", yes, "UnitsReady", "").unit(readyUnit("north")).obj(),
 			VerdictAvailable, "Running, 1/1 units available, 2/2 replicas ready"},
+		"a deployment that serves with its old pods in part is waited for": {
+			makeDeployment("cart").phase(pmv1alpha1.ClassDeploymentDeploying).condition("Available", yes, "UnitsAvailable", "").
+				condition("Progressing", yes, "RollingOut", "1 of 2 pods is new").unit(readyUnit("north")).obj(),
+			VerdictWaiting, "Deploying, 1/1 units available, 2/2 replicas ready, waits for: 1 of 2 pods is new"},
+		"a unit that is being removed is not waited for": {
+			makeDeployment("cart").phase(pmv1alpha1.ClassDeploymentDeploying).condition("Available", yes, "UnitsAvailable", "").
+				condition("Progressing", yes, "Removing", "old is being removed").unit(readyUnit("north")).obj(),
+			VerdictAvailable, "Deploying, 1/1 units available, 2/2 replicas ready"},
 		"units that left the plan do not count": {
 			makeDeployment("cart").phase(pmv1alpha1.ClassDeploymentRunning).condition("Available", yes, "UnitsReady", "").
 				unit(readyUnit("north")).unit(pmv1alpha1.DeploymentUnitStatus{Cluster: "old"}).obj(),
@@ -87,20 +95,24 @@ func TestTrackerGivesUpOnlyWhenAFailurePersists(t *testing.T) {
 		state Assessment
 	}
 	tests := map[string]struct {
-		steps []step
-		over  bool
+		settle time.Duration
+		steps  []step
+		over   bool
 	}{
-		"waiting never ends by itself":          {[]step{{0, waiting}, {time.Hour, waiting}}, false},
-		"a first failure is not the end":        {[]step{{0, failing}}, false},
-		"a failure just short of the window":    {[]step{{0, failing}, {failureWindow - 1, failing}}, false},
-		"a failure that fills the window":       {[]step{{0, failing}, {failureWindow, failing}}, true},
-		"a recovery starts the window again":    {[]step{{0, failing}, {9 * time.Second, waiting}, {time.Second, failing}, {9 * time.Second, failing}}, false},
-		"being available ends it at once":       {[]step{{0, failing}, {time.Second, available}}, true},
-		"a removal by somebody ends it at once": {[]step{{0, removed}}, true},
+		"waiting never ends by itself":                            {0, []step{{0, waiting}, {time.Hour, waiting}}, false},
+		"a first failure is not the end":                          {0, []step{{0, failing}}, false},
+		"a failure just short of the window":                      {0, []step{{0, failing}, {failureWindow - 1, failing}}, false},
+		"a failure that fills the window":                         {0, []step{{0, failing}, {failureWindow, failing}}, true},
+		"a recovery starts the window again":                      {0, []step{{0, failing}, {9 * time.Second, waiting}, {time.Second, failing}, {9 * time.Second, failing}}, false},
+		"being available ends it at once":                         {0, []step{{0, failing}, {time.Second, available}}, true},
+		"a removal by somebody ends it at once":                   {0, []step{{0, removed}}, true},
+		"after a change of the package being available must last": {settleWindow, []step{{0, available}, {time.Second, available}}, false},
+		"a deployment that stays available has settled":           {settleWindow, []step{{0, available}, {settleWindow, available}}, true},
+		"a roll-out that begins late starts the settling again":   {settleWindow, []step{{0, available}, {2 * time.Second, waiting}, {2 * time.Second, available}}, false},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			var track tracker
+			track := tracker{settle: tc.settle}
 			now := created
 			over := false
 			for _, s := range tc.steps {

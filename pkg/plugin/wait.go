@@ -24,6 +24,8 @@ type waiter struct {
 	clock    clock.WithTicker
 	progress *progress
 	timeout  time.Duration
+	// settle is how long a deployment must stay available to count.
+	settle time.Duration
 }
 
 // outcome is a deployment at the end of a wait.
@@ -42,7 +44,7 @@ type lookup func(types.NamespacedName) (*pmv1alpha1.ClassDeployment, error)
 func (w *waiter) wait(ctx context.Context, names []types.NamespacedName) ([]*outcome, error) {
 	outcomes := make([]*outcome, 0, len(names))
 	for _, name := range names {
-		outcomes = append(outcomes, &outcome{name: name})
+		outcomes = append(outcomes, &outcome{name: name, tracker: tracker{settle: w.settle}})
 	}
 	following, stop := context.WithCancel(ctx)
 	defer stop()
