@@ -25,7 +25,7 @@ const (
 )
 
 // EmbeddedEtcdOptions run an etcd within the server, for a single replica on a
-// laptop or at the edge. Only this server reaches it: it listens on sockets in
+// laptop or at the edge. Only this server reaches it: it listens on a socket in
 // its data folder, which nobody but the server's user may enter.
 type EmbeddedEtcdOptions struct {
 	// Enabled runs it.
@@ -58,16 +58,16 @@ func (o *EmbeddedEtcdOptions) Validate(servers []string) []error {
 	if o.DataDir == "" {
 		errs = append(errs, errors.New("--etcd-embedded needs --data-dir, such as /var/lib/oaas"))
 	}
-	if path := o.socket("client"); len(path) > maxSocketPath {
+	if path := o.socket(); len(path) > maxSocketPath {
 		errs = append(errs, fmt.Errorf("--data-dir %q is too long for the socket %q in it, which may have %d characters: use a shorter path",
 			o.DataDir, path, maxSocketPath))
 	}
 	return errs
 }
 
-// socket is the absolute path of one of etcd's sockets.
-func (o *EmbeddedEtcdOptions) socket(name string) string {
-	path := filepath.Join(o.DataDir, name+".sock")
+// socket is the absolute path of etcd's socket.
+func (o *EmbeddedEtcdOptions) socket() string {
+	path := filepath.Join(o.DataDir, "etcd.sock")
 	if absolute, err := filepath.Abs(path); err == nil {
 		return absolute
 	}
@@ -76,7 +76,7 @@ func (o *EmbeddedEtcdOptions) socket(name string) string {
 
 // endpoint is where clients reach the embedded etcd.
 func (o *EmbeddedEtcdOptions) endpoint() string {
-	return "unix://" + o.socket("client")
+	return "unix://" + o.socket()
 }
 
 // start runs the embedded etcd until it is stopped, and returns when it serves.
@@ -88,10 +88,15 @@ func (o *EmbeddedEtcdOptions) start(ctx context.Context) (*embed.Etcd, error) {
 	config.Name = embeddedMember
 	config.Dir = filepath.Join(o.DataDir, "etcd")
 	config.QuotaBackendBytes = embeddedQuota
-	config.LogLevel = "warn"
-	clients, peers := unixURL(o.socket("client")), unixURL(o.socket("peer"))
+	config.LogLevel = "error"
+	clients := unixURL(o.socket())
 	config.ListenClientUrls, config.AdvertiseClientUrls = clients, clients
-	config.ListenPeerUrls, config.AdvertisePeerUrls = peers, peers
+	// The only member has no peers to listen to. It must have an address all the
+	// same, which must not change with the data folder, or the stored membership
+	// would not be recognised after a move.
+	config.ListenPeerUrls, config.AdvertisePeerUrls = nil, unixURL("/peer.sock")
+	// Without the gateway to JSON, which would be one more way in.
+	config.EnableGRPCGateway = false
 	config.InitialCluster = config.InitialClusterFromName(embeddedMember)
 
 	etcd, err := embed.StartEtcd(config)
