@@ -72,18 +72,18 @@ func (d *decoder) at(path string) place {
 	return place{path: path, line: d.lines[""]}
 }
 
-// field is one field of a schema type.
-type field struct {
+// schemaField is one field of a schema type.
+type schemaField struct {
 	name     string
 	index    int
 	required bool
 }
 
-func fieldsOf(t reflect.Type) []field {
-	fields := make([]field, 0, t.NumField())
+func fieldsOf(t reflect.Type) []schemaField {
+	fields := make([]schemaField, 0, t.NumField())
 	for i := range t.NumField() {
 		name, option, _ := strings.Cut(t.Field(i).Tag.Get("oaas"), ",")
-		fields = append(fields, field{name: name, index: i, required: option == "required"})
+		fields = append(fields, schemaField{name: name, index: i, required: option == "required"})
 	}
 	return fields
 }
@@ -133,7 +133,7 @@ func (d *decoder) decodeStruct(n *yaml.Node, value reflect.Value, at place) {
 		return
 	}
 	fields := fieldsOf(value.Type())
-	byName := make(map[string]field, len(fields))
+	byName := make(map[string]schemaField, len(fields))
 	for _, f := range fields {
 		byName[f.name] = f
 	}

@@ -104,7 +104,7 @@ func (c *connection) explain(err error) error {
 	case err == nil:
 		return nil
 	case apierrors.IsNotFound(err):
-		return fmt.Errorf("%s does not serve %s: install the Package Manager there (make demo starts a cluster that has it), "+
+		return fmt.Errorf("%s does not serve %s: install the Package Manager there (kubectl apply -k artifacts/kustomize/hub), "+
 			"or choose another cluster with --context", c.host, group)
 	case apierrors.IsServiceUnavailable(err):
 		return fmt.Errorf("%s has %s registered, but its server does not answer: "+
