@@ -18,6 +18,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+	"oaas.io/oaas/pkg/crm/intent"
 )
 
 // TemplateDeployment is the name of the built-in template that runs each function
@@ -68,11 +69,11 @@ func Render(record *v1alpha1.DeploymentRecord, options Options) (*Rendering, err
 			objects = append(objects, f.disruptionBudget())
 		}
 		for _, object := range objects {
-			intent, err := intentOf(object)
+			wanted, err := stamped(object)
 			if err != nil {
 				return nil, fmt.Errorf("function %q: %w", f.container.FunctionKey, err)
 			}
-			rendering.Objects = append(rendering.Objects, intent)
+			rendering.Objects = append(rendering.Objects, wanted)
 		}
 		rendering.Functions = append(rendering.Functions, Function{
 			Key:      f.container.FunctionKey,
@@ -84,53 +85,26 @@ func Render(record *v1alpha1.DeploymentRecord, options Options) (*Rendering, err
 	return rendering, nil
 }
 
-// intentOf makes an object into the content of a server-side apply and stamps it
-// with its hash.
-func intentOf(object runtime.Object) (*unstructured.Unstructured, error) {
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
+// stamped makes an object into the content of a server-side apply that carries its
+// own hash.
+func stamped(object runtime.Object) (*unstructured.Unstructured, error) {
+	wanted, err := intent.From(object)
 	if err != nil {
-		return nil, fmt.Errorf("convert %T: %w", object, err)
+		return nil, err
 	}
-	// Status is not ours to apply, and the zero values of typed objects are no wish.
-	delete(content, "status")
-	dropEmpty(content)
-	intent := &unstructured.Unstructured{Object: content}
-
 	// Keys of maps are sorted by the encoder, so the hash is stable.
-	encoded, err := json.Marshal(content)
+	encoded, err := json.Marshal(wanted.Object)
 	if err != nil {
-		return nil, fmt.Errorf("encode %s: %w", intent.GetKind(), err)
+		return nil, fmt.Errorf("encode %s: %w", wanted.GetKind(), err)
 	}
 	sum := sha256.Sum256(encoded)
-	annotations := intent.GetAnnotations()
+	annotations := wanted.GetAnnotations()
 	if annotations == nil {
 		annotations = map[string]string{}
 	}
 	annotations[v1alpha1.AnnotationSpecHash] = hex.EncodeToString(sum[:16])
-	intent.SetAnnotations(annotations)
-	return intent, nil
-}
-
-// dropEmpty removes nulls and empty maps that typed structs without omitempty
-// leave behind; applied, they would own fields that nobody meant.
-func dropEmpty(content map[string]any) {
-	for key, value := range content {
-		switch value := value.(type) {
-		case nil:
-			delete(content, key)
-		case map[string]any:
-			dropEmpty(value)
-			if len(value) == 0 {
-				delete(content, key)
-			}
-		case []any:
-			for _, item := range value {
-				if item, ok := item.(map[string]any); ok {
-					dropEmpty(item)
-				}
-			}
-		}
-	}
+	wanted.SetAnnotations(annotations)
+	return wanted, nil
 }
 
 // ownerOf makes the record the controller of a child, so that the garbage

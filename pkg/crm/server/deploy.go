@@ -21,6 +21,7 @@ import (
 	"github.com/go-logr/logr"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+	"oaas.io/oaas/pkg/crm/intent"
 	"oaas.io/oaas/pkg/crm/render/names"
 	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
 )
@@ -54,7 +55,7 @@ func (d *deployments) Deploy(ctx context.Context, request *deploymentv1.DeployRe
 	if before != nil && equality.Semantic.DeepEqual(before.Spec, spec) {
 		return d.deployed(ctx, request, before, deploymentv1.DeployOutcome_DEPLOY_OUTCOME_UNCHANGED), nil
 	}
-	intent, err := intentOf(namespace, spec, correlationID(ctx))
+	wanted, err := intentOf(namespace, spec, correlationID(ctx))
 	if err != nil {
 		return nil, status.Error(codes.Internal, err.Error())
 	}
@@ -62,11 +63,11 @@ func (d *deployments) Deploy(ctx context.Context, request *deploymentv1.DeployRe
 	if request.GetDryRun() {
 		options = append(options, client.DryRunAll)
 	}
-	if err := d.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(intent), options...); err != nil {
+	if err := d.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(wanted), options...); err != nil {
 		return nil, writeError(err, namespace)
 	}
 	after := &v1alpha1.DeploymentRecord{}
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(intent.Object, after); err != nil {
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(wanted.Object, after); err != nil {
 		return nil, status.Errorf(codes.Internal, "read the record back: %v", err)
 	}
 	if after.DeletionTimestamp != nil {
@@ -164,11 +165,5 @@ func intentOf(namespace string, spec v1alpha1.DeploymentRecordSpec, correlationI
 	if correlationID != "" {
 		record.Annotations[v1alpha1.AnnotationCorrelationID] = correlationID
 	}
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(record)
-	if err != nil {
-		return nil, fmt.Errorf("convert record: %w", err)
-	}
-	// The status is the reconciler's.
-	delete(content, "status")
-	return &unstructured.Unstructured{Object: content}, nil
+	return intent.From(record)
 }
