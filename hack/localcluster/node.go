@@ -7,6 +7,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -28,8 +29,9 @@ type nodeKind struct {
 	programs []binaries.Program
 	// build makes what is not a program, ahead of a start; nil for nothing.
 	build func(ctx context.Context, p progress.Reporter) error
-	// prepare sets what the control plane must know, and refuses a machine that
-	// cannot be such a node.
+	// check refuses a machine that cannot be such a node.
+	check func() error
+	// prepare sets what the control plane must know. Name and Dir are set.
 	prepare func(ctx context.Context, o *cluster.Options) error
 	// join adds the node to a cluster that is up. It is nil for a kind that this
 	// build can make the programs for, but not the node.
@@ -42,7 +44,14 @@ type nodeKind struct {
 func nodeKinds() map[string]nodeKind {
 	return map[string]nodeKind{
 		nodeKwok: {
-			prepare: func(context.Context, *cluster.Options) error { return nil },
+			check: func() error { return nil },
+			prepare: func(_ context.Context, o *cluster.Options) error {
+				has, err := hasRealNode(o.Dir)
+				if err == nil && has {
+					err = errors.New("it has a real node, to whose network the API server is bound: keep --node real, or stop the cluster first")
+				}
+				return err
+			},
 			// The cluster library itself makes simulated nodes.
 			join:  func(context.Context, *cluster.Cluster, progress.Reporter) error { return nil },
 			leave: func(context.Context, *cluster.Cluster, progress.Reporter) error { return nil },

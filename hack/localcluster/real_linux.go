@@ -21,8 +21,9 @@ func realNode() nodeKind {
 			_, err := image.Build(ctx, image.Options{Progress: p}, image.Pause(), image.CoreDNS(), image.Function())
 			return err
 		},
+		check: realnode.Preflight,
 		prepare: func(ctx context.Context, o *cluster.Options) error {
-			address, err := realnode.Prepare(ctx)
+			address, err := realnode.Prepare(ctx, o.Dir)
 			if err != nil {
 				return err
 			}
@@ -45,3 +46,5 @@ func realNode() nodeKind {
 		},
 	}
 }
+
+func hasRealNode(clusterDir string) (bool, error) { return realnode.Has(clusterDir) }

@@ -41,11 +41,16 @@ ended, "up" starts it again and keeps what is stored.`,
 			if nodes < 0 {
 				return usageError(c, fmt.Errorf("--nodes %d: must be 0 or more", nodes))
 			}
-			kind, err := joinableNodeKind(node)
+			targets, err := s.targets()
 			if err != nil {
 				return err
 			}
-			targets, err := s.targets()
+			if !c.Flags().Changed("node") {
+				if node, err = presentNode(targets); err != nil {
+					return err
+				}
+			}
+			kind, err := joinableNodeKind(node)
 			if err != nil {
 				return err
 			}
@@ -69,14 +74,26 @@ ended, "up" starts it again and keeps what is stored.`,
 		},
 	}
 	command.Flags().IntVar(&nodes, "nodes", cluster.DefaultNodes, "number of simulated nodes of a cluster; one that exists keeps its number without the flag")
-	command.Flags().StringVar(&node, "node", nodeKwok, "kind of node: kwok (simulated), real (this machine; needs root and containerd, and runs the pods)")
+	command.Flags().StringVar(&node, "node", nodeKwok, "kind of node: kwok (simulated), real (this machine; needs root and containerd, and runs the pods); one that exists keeps its kind without the flag")
 	command.Flags().DurationVar(&timeout, "timeout", cluster.DefaultStartTimeout, "time for a cluster to get ready, without the build of its programs")
 	return command
 }
 
+// presentNode returns the kind of node that clusters have, or are to have by
+// default.
+func presentNode(targets []target) (string, error) {
+	for _, t := range targets {
+		if has, err := hasRealNode(t.dir); err != nil || has {
+			return nodeReal, err
+		}
+	}
+	return nodeKwok, nil
+}
+
 func up(c *cobra.Command, targets []target, o cluster.Options, kind nodeKind) error {
 	ctx := c.Context()
-	if err := kind.prepare(ctx, &o); err != nil {
+	// Before a build that takes minutes.
+	if err := kind.check(); err != nil {
 		return err
 	}
 	// Before several clusters ask for them at once.
@@ -105,6 +122,9 @@ func up(c *cobra.Command, targets []target, o cluster.Options, kind nodeKind) er
 
 func upOne(c *cobra.Command, t target, o cluster.Options, kind nodeKind) (*cluster.Cluster, error) {
 	o.Name, o.Dir = t.name, t.dir
+	if err := kind.prepare(c.Context(), &o); err != nil {
+		return nil, fmt.Errorf("cluster %s: %w", t.name, err)
+	}
 	started, err := cluster.Start(c.Context(), o)
 	if err != nil {
 		return nil, fmt.Errorf("cluster %s: %w\nIts state and logs, as far as there are any, stay in %s until \"localcluster down\"", t.name, err, t.dir)

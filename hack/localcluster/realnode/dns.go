@@ -65,6 +65,10 @@ func (s *start) startDNS(ctx context.Context) error {
 			return err
 		},
 		func() error {
+			// Creating it anew is refused for its address before its name.
+			if _, err := s.client.CoreV1().Services(namespace).Get(ctx, dnsApp, metav1.GetOptions{}); err == nil {
+				return nil
+			}
 			_, err := s.client.CoreV1().Services(namespace).Create(ctx, dnsService(), in)
 			return err
 		},

@@ -13,8 +13,10 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"oaas.io/oaas/hack/localcluster/cluster"
+	"oaas.io/oaas/hack/localcluster/internal/process"
 )
 
 // candidates are the subnets that pods may get, in order of preference. The
@@ -58,46 +60,75 @@ func takenSubnets() ([]netip.Prefix, error) {
 }
 
 // Prepare makes the bridge that pods will hang on, and returns its address. The
-// API server must be bound to it and advertise it, so that pods reach it and
-// nobody outside of this machine does: call it before cluster.Start. Calling it
-// again changes nothing. Leave takes the bridge away again.
-func Prepare(ctx context.Context) (string, error) {
+// API server of the cluster whose state is going to be in clusterDir must be
+// bound to it and advertise it, so that pods reach it and nobody outside of this
+// machine does: call Prepare before cluster.Start. Calling it again changes
+// nothing. Leave takes the bridge away again.
+func Prepare(ctx context.Context, clusterDir string) (string, error) {
 	if err := Preflight(); err != nil {
 		return "", err
 	}
-	if subnet, err := bridgeSubnet(); err == nil {
-		return subnet.Addr().String(), nil
+	clusterDir, err := filepath.Abs(clusterDir)
+	if err != nil {
+		return "", fmt.Errorf("finding the cluster's folder: %w", err)
+	}
+	lock, err := lock(ctx)
+	if err != nil {
+		return "", err
+	}
+	gateway, err := prepareLocked(ctx, clusterDir)
+	if err := errors.Join(err, lock.Release()); err != nil {
+		return "", fmt.Errorf("preparing a real node: %w", err)
+	}
+	return gateway.Addr().String(), nil
+}
+
+func prepareLocked(ctx context.Context, clusterDir string) (netip.Prefix, error) {
+	s, err := loadState()
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	if err := s.refuseOther(clusterDir); err != nil {
+		return netip.Prefix{}, err
+	}
+	if s.Preparer, err = process.Identify(os.Getpid()); err != nil {
+		return netip.Prefix{}, err
+	}
+	if s.ClusterDir == "" {
+		s.ClusterDir = clusterDir
+	}
+	if err := s.save(); err != nil {
+		return netip.Prefix{}, err
+	}
+	if gateway, err := bridgeSubnet(); err == nil {
+		return gateway, nil
 	}
 	taken, err := takenSubnets()
 	if err != nil {
-		return "", err
+		return netip.Prefix{}, err
 	}
 	subnet, err := chooseSubnet(candidates(), taken)
 	if err != nil {
-		return "", err
-	}
-	s, err := loadState()
-	if err != nil {
-		return "", err
-	}
-	if err := s.save(); err != nil {
-		return "", err
+		return netip.Prefix{}, err
 	}
 	gateway := netip.PrefixFrom(subnet.Addr().Next(), subnet.Bits())
-	if !bridgeExists() {
-		if _, err := run(ctx, nil, "ip", "link", "add", bridge, "type", "bridge"); err != nil {
-			return "", fmt.Errorf("making the network of pods: %w", err)
-		}
-	}
-	for _, args := range [][]string{
+	return gateway, makeBridge(ctx, gateway)
+}
+
+func makeBridge(ctx context.Context, gateway netip.Prefix) error {
+	commands := [][]string{
 		{"address", "replace", gateway.String(), "dev", bridge},
 		{"link", "set", bridge, "up"},
-	} {
+	}
+	if !bridgeExists() {
+		commands = slices.Insert(commands, 0, []string{"link", "add", bridge, "type", "bridge"})
+	}
+	for _, args := range commands {
 		if _, err := run(ctx, nil, "ip", args...); err != nil {
-			return "", fmt.Errorf("making the network of pods: %w", err)
+			return fmt.Errorf("making the network of pods: %w", err)
 		}
 	}
-	return gateway.Addr().String(), nil
+	return nil
 }
 
 func bridgeExists() bool {

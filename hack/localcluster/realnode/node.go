@@ -42,17 +42,31 @@ func (n *Node) WasRunning() bool { return n.wasRunning }
 
 // Programs returns the process ids of the programs that run now, by name.
 func (n *Node) Programs() map[string]int {
-	running := map[string]int{}
 	s, err := loadState()
 	if err != nil || s.ClusterDir != n.clusterDir {
-		return running
+		return nil
 	}
-	for name, id := range s.Processes {
-		if id.Running() {
-			running[name] = id.PID
-		}
+	return s.runningPrograms()
+}
+
+// Occupancy says which cluster this machine is the node of.
+type Occupancy struct {
+	// Cluster and ClusterDir are the name and the state folder of the cluster.
+	Cluster, ClusterDir string
+	// Node is the name of the Node object.
+	Node string
+	// Programs are the process ids of the programs that run, by name.
+	Programs map[string]int
+}
+
+// Occupied returns what this machine is the node of; false if no program of a
+// node runs.
+func Occupied() (Occupancy, bool, error) {
+	s, err := loadState()
+	if err != nil || !s.alive() {
+		return Occupancy{}, false, err
 	}
-	return running
+	return Occupancy{Cluster: s.Cluster, ClusterDir: s.ClusterDir, Node: s.Node, Programs: s.runningPrograms()}, true, nil
 }
 
 // Stop ends every pod and program of the node, takes the node out of the
@@ -84,10 +98,20 @@ func (n *Node) deregister(ctx context.Context) {
 	}
 }
 
+// Has says whether the cluster whose state is in clusterDir has a real node on
+// this machine, running or not.
+func Has(clusterDir string) (bool, error) {
+	if os.Geteuid() != 0 {
+		return false, nil // nobody else can have made one
+	}
+	s, err := loadState()
+	return err == nil && s.ClusterDir == clusterDir, err
+}
+
 // Leave stops the real node of the cluster whose state is in clusterDir, as
 // Node.Stop does, also one that another process started or that is half up. It
-// also removes a network that Prepare made for no node. It is no error if there
-// is nothing to stop.
+// also clears away what is left of any node whose programs have all ended. It is
+// no error if there is nothing to stop.
 func Leave(ctx context.Context, clusterDir string) error {
 	if os.Geteuid() != 0 {
 		return nil // Start has refused, too
@@ -100,7 +124,7 @@ func Leave(ctx context.Context, clusterDir string) error {
 		return err
 	}
 	s, err := loadState()
-	if err == nil && (s.ClusterDir == clusterDir || s.ClusterDir == "" && bridgeExists()) {
+	if err == nil && (s.ClusterDir == clusterDir || s.abandoned()) {
 		err = remove(ctx, s)
 	}
 	if err := errors.Join(err, lock.Release()); err != nil {

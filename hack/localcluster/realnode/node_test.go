@@ -16,7 +16,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -35,6 +37,13 @@ import (
 func TestPodsRunAndAnswerAndNothingIsLeft(t *testing.T) {
 	if err := realnode.Preflight(); err != nil {
 		t.Skip(err)
+	}
+	if o, occupied, err := realnode.Occupied(); err != nil || occupied {
+		t.Skipf("this machine is the real node of cluster %s in %s, and can be that of one cluster only (%v)", o.Cluster, o.ClusterDir, err)
+	}
+	// What a killed run left must not count as how this machine was before.
+	if err := realnode.Leave(t.Context(), ""); err != nil {
+		t.Fatal(err)
 	}
 	before := takeInventory(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
@@ -82,6 +91,7 @@ func TestPodsRunAndAnswerAndNothingIsLeft(t *testing.T) {
 
 	checkNames(t, ctx, client)
 	checkRestart(t, ctx, client, url)
+	node = checkRepair(t, ctx, c, node, url)
 
 	running := node.Programs()
 	if len(running) != 3 {
@@ -99,11 +109,11 @@ func TestPodsRunAndAnswerAndNothingIsLeft(t *testing.T) {
 
 func startCluster(t *testing.T, ctx context.Context) *cluster.Cluster {
 	t.Helper()
-	address, err := realnode.Prepare(ctx)
+	dir := filepath.Join(t.TempDir(), "cluster")
+	address, err := realnode.Prepare(ctx, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := filepath.Join(t.TempDir(), "cluster")
 	t.Cleanup(func() {
 		if err := realnode.Leave(context.Background(), dir); err != nil {
 			t.Error(err)
@@ -213,7 +223,7 @@ func checkNames(t *testing.T, ctx context.Context, client kubernetes.Interface) 
 // checkRestart kills the process of a container behind Kubernetes' back.
 func checkRestart(t *testing.T, ctx context.Context, client kubernetes.Interface, url string) {
 	t.Helper()
-	if err := exec.CommandContext(ctx, "pkill", "-KILL", "-x", "-o", "function").Run(); err != nil {
+	if err := syscall.Kill(containerProcess(t), syscall.SIGKILL); err != nil {
 		t.Fatalf("killing a container: %v", err)
 	}
 	poll(t, ctx, "the killed container to run again", func() error {
@@ -229,6 +239,56 @@ func checkRestart(t *testing.T, ctx context.Context, client kubernetes.Interface
 	if _, err := echo(ctx, url, "again"); err != nil {
 		t.Errorf("after the restart: %v", err)
 	}
+}
+
+// checkRepair kills containerd, which a second start must make good: pods are
+// run anew, and services lead to them.
+func checkRepair(t *testing.T, ctx context.Context, c *cluster.Cluster, node *realnode.Node, url string) *realnode.Node {
+	t.Helper()
+	if err := syscall.Kill(node.Programs()["containerd"], syscall.SIGKILL); err != nil {
+		t.Fatalf("killing containerd: %v", err)
+	}
+	images, err := image.Build(ctx, image.Options{Dir: t.TempDir()}, image.Function())
+	if err != nil {
+		t.Fatal(err)
+	}
+	repaired, err := realnode.Start(ctx, realnode.Options{Cluster: c, Images: images})
+	if err != nil {
+		t.Fatal(err)
+	}
+	poll(t, ctx, "the function to answer after a repair", func() error {
+		_, err := echo(ctx, url, "again")
+		return err
+	})
+	return repaired
+}
+
+// containerProcess returns the process id of a container of the function.
+func containerProcess(t *testing.T) int {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/comm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		dir := filepath.Dir(file)
+		name, err := os.ReadFile(file)
+		if err != nil || strings.TrimSpace(string(name)) != "function" {
+			continue // ended, or another program
+		}
+		// One that runs in no pod is none of ours.
+		groups, err := os.ReadFile(filepath.Join(dir, "cgroup"))
+		if err != nil || !strings.Contains(string(groups), "/oaas-node/") {
+			continue
+		}
+		pid, err := strconv.Atoi(filepath.Base(dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pid
+	}
+	t.Fatal("no process of the function runs in a pod")
+	return 0
 }
 
 func functionPods(t *testing.T, ctx context.Context, client kubernetes.Interface) []corev1.Pod {

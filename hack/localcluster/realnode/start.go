@@ -21,7 +21,6 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"oaas.io/oaas/hack/localcluster/binaries"
-	"oaas.io/oaas/hack/localcluster/cluster"
 	"oaas.io/oaas/hack/localcluster/image"
 	"oaas.io/oaas/hack/localcluster/internal/process"
 )
@@ -74,9 +73,8 @@ func startLocked(ctx context.Context, o Options, set *binaries.Set, images []ima
 	if err != nil {
 		return nil, err
 	}
-	if s.alive() && s.ClusterDir != o.Cluster.Dir() && cluster.Exists(s.ClusterDir) {
-		return nil, fmt.Errorf("this machine is the real node of cluster %s (%s), and can be that of one cluster only: stop that one first",
-			s.Cluster, s.ClusterDir)
+	if err := s.refuseOther(o.Cluster.Dir()); err != nil {
+		return nil, err
 	}
 	gateway, err := bridgeSubnet()
 	if err != nil {

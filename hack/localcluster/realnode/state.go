@@ -12,13 +12,14 @@ import (
 	"os"
 	"path/filepath"
 
+	"oaas.io/oaas/hack/localcluster/cluster"
 	"oaas.io/oaas/hack/localcluster/internal/process"
 )
 
 // state is what another process must know to adopt or remove the node.
 type state struct {
-	// ClusterDir is the state folder of the cluster that the node belongs to;
-	// empty while only the network exists.
+	// ClusterDir is the state folder of the cluster that the node belongs to, or
+	// is going to.
 	ClusterDir string `json:"clusterDir,omitempty"`
 	Cluster    string `json:"cluster,omitempty"`
 	Node       string `json:"node,omitempty"`
@@ -26,6 +27,9 @@ type state struct {
 	Server string `json:"server,omitempty"`
 	// Processes are the programs that were started, by name.
 	Processes map[string]process.Identity `json:"processes,omitempty"`
+	// Preparer is the process that made the network and may be about to start
+	// the node.
+	Preparer process.Identity `json:"preparer,omitzero"`
 	// Settings are kernel settings as they were before.
 	Settings map[string]string `json:"settings,omitempty"`
 	// Folders are those made outside of the state folders, outermost first.
@@ -67,13 +71,32 @@ func (s state) running(programs ...string) bool {
 }
 
 // alive says whether any program of the node runs.
-func (s state) alive() bool {
-	for _, id := range s.Processes {
+func (s state) alive() bool { return len(s.runningPrograms()) > 0 }
+
+// abandoned says whether nobody runs the node or is about to: its programs were
+// killed together with the process that started them.
+func (s state) abandoned() bool {
+	return !s.alive() && (s.Preparer.PID == os.Getpid() || !s.Preparer.Running())
+}
+
+// refuseOther returns an error if this machine is the node of another cluster
+// than that in clusterDir. One whose folder is gone does not count.
+func (s state) refuseOther(clusterDir string) error {
+	if s.ClusterDir == clusterDir || s.abandoned() || s.alive() && !cluster.Exists(s.ClusterDir) {
+		return nil
+	}
+	return fmt.Errorf("this machine is the real node of another cluster, in %s, and can be that of one only: stop that one first", s.ClusterDir)
+}
+
+// runningPrograms returns the process ids of the programs that run, by name.
+func (s state) runningPrograms() map[string]int {
+	running := map[string]int{}
+	for name, id := range s.Processes {
 		if id.Running() {
-			return true
+			running[name] = id.PID
 		}
 	}
-	return false
+	return running
 }
 
 // writeFile replaces a file in one step, readable by the owner only.
