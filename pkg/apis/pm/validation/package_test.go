@@ -1,0 +1,189 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package validation_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"oaas.io/oaas/pkg/apis/pm"
+	"oaas.io/oaas/pkg/apis/pm/validation"
+)
+
+// validPackage is a package of one class with state, one custom function that
+// is bound twice, and one Wasm function.
+func validPackage() *pm.Package {
+	return &pm.Package{
+		ObjectMeta: metav1.ObjectMeta{Name: "shop", Namespace: "default"},
+		Spec: pm.PackageSpec{
+			Version:      "1.4.0",
+			Tags:         []string{"retail"},
+			Dependencies: []pm.PackageDependency{{Name: "base", Version: ">=1.2 <2"}},
+			Classes: []pm.Class{{
+				Key: "shop.Cart",
+				StateSpec: &pm.StateSpec{
+					ConsistencyModel: pm.ConsistencyStrong,
+					KeySpecs:         []pm.KeySpec{{Name: "items", Type: "json"}},
+				},
+				FunctionBindings: []pm.FunctionBinding{
+					{Name: "add", FunctionKey: "Cart.add", AccessModifier: pm.AccessPublic, Parameters: []string{"item"}},
+					{Name: "addAll", FunctionKey: "Cart.add", AccessModifier: pm.AccessInternal, TriggerOnStateChange: true},
+				},
+			}},
+			Functions: []pm.Function{
+				{
+					Key: "Cart.add", Type: pm.FunctionCustom, Config: map[string]string{"HTTP_PORT": "80"},
+					Provision: &pm.FunctionProvision{
+						Image: "ghcr.io/acme/cart:1.2", Port: 8080, MinScale: ptr.To[int32](0), MaxScale: ptr.To[int32](4),
+						Resources: pm.FunctionResources{
+							Requests: map[string]resource.Quantity{"cpu": resource.MustParse("100m")},
+							Limits:   map[string]resource.Quantity{"cpu": resource.MustParse("1"), "acme.com/gpu": resource.MustParse("1")},
+						},
+						Probes: &pm.FunctionProbes{Readiness: &pm.HTTPProbe{Path: "/ready", PeriodSeconds: 10, TimeoutSeconds: 1, FailureThreshold: 3}},
+					},
+				},
+				{Key: "Cart.sum", Type: pm.FunctionWasm, Provision: &pm.FunctionProvision{WasmModuleURL: "oci://ghcr.io/acme/sum:1"}},
+				{Key: "Cart.get", Type: pm.FunctionBuiltin},
+			},
+		},
+	}
+}
+
+func TestValidatePackage(t *testing.T) {
+	const (
+		class    = "spec.classes[0]"
+		binding  = class + ".functionBindings[0]"
+		function = "spec.functions[0]"
+		provides = function + ".provision"
+	)
+	provision := func(change func(*pm.FunctionProvision)) func(*pm.Package) {
+		return func(p *pm.Package) { change(p.Spec.Functions[0].Provision) }
+	}
+	tests := map[string]struct {
+		change func(*pm.Package)
+		want   []string
+	}{
+		"a complete package is accepted":              {change: func(*pm.Package) {}},
+		"a package without classes is accepted":       {change: func(p *pm.Package) { p.Spec = pm.PackageSpec{} }},
+		"a loose version is accepted":                 {change: func(p *pm.Package) { p.Spec.Version = "1.0" }},
+		"a class with state alone is accepted":        {change: func(p *pm.Package) { p.Spec.Classes[0].FunctionBindings = nil }},
+		"a class with methods alone is accepted":      {change: func(p *pm.Package) { p.Spec.Classes[0].StateSpec = nil }},
+		"a module in a file is accepted":              {change: func(p *pm.Package) { p.Spec.Functions[1].Provision.WasmModuleURL = "file:///m/sum.wasm" }},
+		"an image by digest is accepted":              {change: provision(func(f *pm.FunctionProvision) { f.Image = "acme/cart@sha256:" + strings.Repeat("a", 64) })},
+		"a request without a limit is accepted":       {change: provision(func(f *pm.FunctionProvision) { f.Resources.Limits = nil })},
+		"a name with capitals is refused":             {change: func(p *pm.Package) { p.Name = "Shop" }, want: []string{invalid + "metadata.name"}},
+		"a name with dots is refused":                 {change: func(p *pm.Package) { p.Name = "a.b" }, want: []string{invalid + "metadata.name"}},
+		"a word is no version":                        {change: func(p *pm.Package) { p.Spec.Version = "newest" }, want: []string{invalid + "spec.version"}},
+		"an author may be long but not endless":       {change: func(p *pm.Package) { p.Spec.Author = strings.Repeat("é", 257) }, want: []string{tooLong + "spec.author"}},
+		"a description may be long but not endless":   {change: func(p *pm.Package) { p.Spec.Description = strings.Repeat("x", 4097) }, want: []string{tooLong + "spec.description"}},
+		"the same tag twice is refused":               {change: func(p *pm.Package) { p.Spec.Tags = []string{"a", "a"} }, want: []string{duplicate + "spec.tags[1]"}},
+		"a blank tag is refused":                      {change: func(p *pm.Package) { p.Spec.Tags = []string{" "} }, want: []string{required + "spec.tags[0]"}},
+		"a long tag is refused":                       {change: func(p *pm.Package) { p.Spec.Tags = []string{strings.Repeat("x", 65)} }, want: []string{tooLong + "spec.tags[0]"}},
+		"a dependency needs a name":                   {change: func(p *pm.Package) { p.Spec.Dependencies[0].Name = "" }, want: []string{required + "spec.dependencies[0].name"}},
+		"a dependency on itself is refused":           {change: func(p *pm.Package) { p.Spec.Dependencies[0].Name = "shop" }, want: []string{invalid + "spec.dependencies[0].name"}},
+		"the same dependency twice is refused":        {change: func(p *pm.Package) { p.Spec.Dependencies = append(p.Spec.Dependencies, p.Spec.Dependencies[0]) }, want: []string{duplicate + "spec.dependencies[1].name"}},
+		"a range that is none is refused":             {change: func(p *pm.Package) { p.Spec.Dependencies[0].Version = "about 2" }, want: []string{invalid + "spec.dependencies[0].version"}},
+		"a class needs a key":                         {change: func(p *pm.Package) { p.Spec.Classes[0].Key = "" }, want: []string{required + class + ".key"}},
+		"a key with a slash is refused":               {change: func(p *pm.Package) { p.Spec.Classes[0].Key = "shop/Cart" }, want: []string{invalid + class + ".key"}},
+		"a key of 201 characters is refused":          {change: func(p *pm.Package) { p.Spec.Classes[0].Key = strings.Repeat("k", 201) }, want: []string{tooLong + class + ".key"}},
+		"two classes with one key are refused":        {change: func(p *pm.Package) { p.Spec.Classes = append(p.Spec.Classes, p.Spec.Classes[0]) }, want: []string{duplicate + "spec.classes[1].key"}},
+		"a class without methods and state":           {change: func(p *pm.Package) { p.Spec.Classes[0] = pm.Class{Key: "A", FunctionBindings: []pm.FunctionBinding{}} }, want: []string{required + class + ".functionBindings"}},
+		"an unknown consistency is refused":           {change: func(p *pm.Package) { p.Spec.Classes[0].StateSpec.ConsistencyModel = "STRONG" }, want: []string{unsupported + class + ".stateSpec.consistencyModel"}},
+		"two parts of the state with one name":        {change: func(p *pm.Package) { s := p.Spec.Classes[0].StateSpec; s.KeySpecs = append(s.KeySpecs, s.KeySpecs[0]) }, want: []string{duplicate + class + ".stateSpec.keySpecs[1].name"}},
+		"a method needs a name":                       {change: func(p *pm.Package) { p.Spec.Classes[0].FunctionBindings[0].Name = "" }, want: []string{required + binding + ".name"}},
+		"a method needs a function":                   {change: func(p *pm.Package) { p.Spec.Classes[0].FunctionBindings[0].FunctionKey = "" }, want: []string{required + binding + ".functionKey"}},
+		"a method of an unknown function is refused":  {change: func(p *pm.Package) { p.Spec.Classes[0].FunctionBindings[0].FunctionKey = "Cart.ad" }, want: []string{invalid + binding + ".functionKey"}},
+		"two methods with one name are refused":       {change: func(p *pm.Package) { p.Spec.Classes[0].FunctionBindings[1].Name = "add" }, want: []string{duplicate + class + ".functionBindings[1].name"}},
+		"an unknown access modifier is refused":       {change: func(p *pm.Package) { p.Spec.Classes[0].FunctionBindings[0].AccessModifier = "PUBLIC" }, want: []string{unsupported + binding + ".accessModifier"}},
+		"the same parameter twice is refused":         {change: func(p *pm.Package) { p.Spec.Classes[0].FunctionBindings[0].Parameters = []string{"a", "a"} }, want: []string{duplicate + binding + ".parameters[1]"}},
+		"an unknown function type is refused":         {change: func(p *pm.Package) { p.Spec.Functions[2].Type = "Magic" }, want: []string{unsupported + "spec.functions[2].type"}},
+		"two functions with one key are refused":      {change: func(p *pm.Package) { p.Spec.Functions[2].Key = "Cart.add" }, want: []string{duplicate + "spec.functions[2].key"}},
+		"a custom function needs a provision":         {change: func(p *pm.Package) { p.Spec.Functions[0].Provision = nil }, want: []string{required + provides + ".image"}},
+		"a custom function needs an image":            {change: provision(func(f *pm.FunctionProvision) { f.Image = "" }), want: []string{required + provides + ".image"}},
+		"an image with capitals is refused":           {change: provision(func(f *pm.FunctionProvision) { f.Image = "Acme/Cart" }), want: []string{invalid + provides + ".image"}},
+		"an image with a space is refused":            {change: provision(func(f *pm.FunctionProvision) { f.Image = "acme/cart :1" }), want: []string{invalid + provides + ".image"}},
+		"a Wasm function needs a module":              {change: func(p *pm.Package) { p.Spec.Functions[1].Provision = nil }, want: []string{required + "spec.functions[1].provision.wasmModuleURL"}},
+		"a module by ftp is refused":                  {change: func(p *pm.Package) { p.Spec.Functions[1].Provision.WasmModuleURL = "ftp://a/b" }, want: []string{invalid + "spec.functions[1].provision.wasmModuleURL"}},
+		"a module without a host is refused":          {change: func(p *pm.Package) { p.Spec.Functions[1].Provision.WasmModuleURL = "https:///b" }, want: []string{invalid + "spec.functions[1].provision.wasmModuleURL"}},
+		"negative fuel is refused":                    {change: provision(func(f *pm.FunctionProvision) { f.WasmFuel = -1 }), want: []string{invalid + provides + ".wasmFuel"}},
+		"port 65536 is refused":                       {change: provision(func(f *pm.FunctionProvision) { f.Port = 65536 }), want: []string{invalid + provides + ".port"}},
+		"a negative port is refused":                  {change: provision(func(f *pm.FunctionProvision) { f.Port = -1 }), want: []string{invalid + provides + ".port"}},
+		"a negative concurrency is refused":           {change: provision(func(f *pm.FunctionProvision) { f.MaxConcurrency = -1 }), want: []string{invalid + provides + ".maxConcurrency"}},
+		"a negative scale is refused":                 {change: provision(func(f *pm.FunctionProvision) { f.MinScale = ptr.To[int32](-1) }), want: []string{invalid + provides + ".minScale"}},
+		"a least above the greatest scale is refused": {change: provision(func(f *pm.FunctionProvision) { f.MinScale = ptr.To[int32](5) }), want: []string{invalid + provides + ".minScale"}},
+		"a negative quantity is refused":              {change: provision(func(f *pm.FunctionProvision) { f.Resources.Requests["cpu"] = resource.MustParse("-1") }), want: []string{invalid + provides + ".resources.requests[cpu]"}},
+		"a request above its limit is refused":        {change: provision(func(f *pm.FunctionProvision) { f.Resources.Requests["cpu"] = resource.MustParse("1001m") }), want: []string{invalid + provides + ".resources.requests[cpu]"}},
+		"an unknown resource is refused":              {change: provision(func(f *pm.FunctionProvision) { f.Resources.Limits["cpus"] = resource.MustParse("1") }), want: []string{unsupported + provides + ".resources.limits[cpus]"}},
+		"a probe needs a path":                        {change: provision(func(f *pm.FunctionProvision) { f.Probes.Readiness.Path = "ready" }), want: []string{invalid + provides + ".probes.readiness.path"}},
+		"a probe waits no negative time":              {change: provision(func(f *pm.FunctionProvision) { f.Probes.Readiness.InitialDelaySeconds = -1 }), want: []string{invalid + provides + ".probes.readiness.initialDelaySeconds"}},
+		"a configuration name with a dash is refused": {change: func(p *pm.Package) { p.Spec.Functions[0].Config = map[string]string{"http-port": "80"} }, want: []string{invalid + function + ".config[http-port]"}},
+		"an option without a name is refused":         {change: func(p *pm.Package) { p.Spec.Classes[0].Options = map[string]string{"": "x"} }, want: []string{required + class + ".options[]"}},
+		"too many tags are refused": {
+			change: func(p *pm.Package) {
+				p.Spec.Tags = nil
+				for i := range 65 {
+					p.Spec.Tags = append(p.Spec.Tags, fmt.Sprint("t", i))
+				}
+			},
+			want: []string{tooMany + "spec.tags"},
+		},
+		"all errors come at once": {
+			change: func(p *pm.Package) {
+				p.Name = ""
+				p.Spec.Version = "x"
+				p.Spec.Classes[0].Key = "!"
+				p.Spec.Functions[0].Provision.Image = ""
+			},
+			want: []string{required + "metadata.name", invalid + "spec.version", invalid + class + ".key", required + provides + ".image"},
+		},
+	}
+	for sentence, test := range tests {
+		t.Run(sentence, func(t *testing.T) {
+			p := validPackage()
+			test.change(p)
+			expectErrors(t, validation.ValidatePackage(p), test.want)
+		})
+	}
+}
+
+func TestPackageWarnings(t *testing.T) {
+	const image = "spec.functions[0].provision.image: "
+	tests := map[string]struct {
+		change func(*pm.Package)
+		want   []string
+	}{
+		"a package with pinned images": {change: func(*pm.Package) {}},
+		"an image without a tag": {
+			change: func(p *pm.Package) { p.Spec.Functions[0].Provision.Image = "acme/cart" },
+			want:   []string{image + "acme/cart can change under a running deployment, name a version or a digest"},
+		},
+		"an image tagged latest": {
+			change: func(p *pm.Package) { p.Spec.Functions[0].Provision.Image = "localhost:5000/cart:latest" },
+			want:   []string{image + "localhost:5000/cart:latest can change under a running deployment, name a version or a digest"},
+		},
+		"an image that is never run": {
+			change: func(p *pm.Package) { p.Spec.Functions[0].Type = pm.FunctionLogical },
+			want:   []string{image + "ignored, only Custom functions run an image"},
+		},
+		"a trigger on state that is not there": {
+			change: func(p *pm.Package) { p.Spec.Classes[0].StateSpec = nil },
+			want:   []string{"spec.classes[0].functionBindings[1].triggerOnStateChange: never happens, the class has no stateSpec"},
+		},
+	}
+	for sentence, test := range tests {
+		t.Run(sentence, func(t *testing.T) {
+			p := validPackage()
+			test.change(p)
+			if diff := cmp.Diff(test.want, validation.PackageWarnings(p)); diff != "" {
+				t.Errorf("warnings differ (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
