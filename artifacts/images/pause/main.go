@@ -16,6 +16,11 @@ import (
 func main() {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGCHLD)
+	pause(signals)
+}
+
+// pause returns when it is told to.
+func pause(signals <-chan os.Signal) {
 	for s := range signals {
 		if s != syscall.SIGCHLD {
 			return
