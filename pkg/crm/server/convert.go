@@ -91,7 +91,7 @@ func envOf(values map[string]string) []v1alpha1.EnvVar {
 }
 
 func healthCheckOf(check *deploymentv1.HealthCheck) *v1alpha1.HealthCheck {
-	if check == nil {
+	if check.GetStartup() == nil && check.GetReadiness() == nil && check.GetLiveness() == nil {
 		return nil
 	}
 	probe := func(p *deploymentv1.HttpProbe) *v1alpha1.HTTPProbe {

@@ -192,8 +192,8 @@ type FunctionContainer struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	MaxReplicas *int32 `json:"maxReplicas,omitempty"`
-	// healthCheck tells how to ask the container for its health; absent probes
-	// connect to the port.
+	// healthCheck tells how to ask the container for its health; without a readiness
+	// probe, connecting to the port decides.
 	// +optional
 	HealthCheck *HealthCheck `json:"healthCheck,omitempty"`
 }
