@@ -7,7 +7,9 @@ SHELL := /bin/bash
 
 VERSION ?= v0.1.0
 LDFLAGS := -s -w -X oaas.io/oaas/pkg/version.version=$(VERSION)
-GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)"
+# With the flags that the tests have, so that both share what the Go tool caches.
+# What goes into images is built apart: static and without paths.
+GO_BUILD := go build -ldflags "$(LDFLAGS)"
 # How long a package's tests may take, the cold build of Kubernetes included.
 TEST_TIMEOUT ?= 40m
 

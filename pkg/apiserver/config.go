@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"oaas.io/oaas/pkg/apis/pm/v1alpha1"
+	"oaas.io/oaas/pkg/apiserver/frontproxy"
 	"oaas.io/oaas/pkg/generated/openapi"
 	"oaas.io/oaas/pkg/version"
 )
@@ -66,6 +67,10 @@ func (o CompletedOptions) Config() (*Config, error) {
 	}
 	if err := o.Authorization.ApplyTo(&generic.Authorization); err != nil {
 		return nil, fmt.Errorf("set up authorization: %w", err)
+	}
+	if proxy := generic.Authentication.RequestHeaderConfig; o.TrustFrontProxy && proxy != nil {
+		generic.Authentication.Authenticator = frontproxy.Authenticator(proxy, generic.Authentication.Authenticator)
+		generic.Authorization.Authorizer = frontproxy.Authorizer(v1alpha1.GroupName, generic.Authorization.Authorizer)
 	}
 	if err := o.Audit.ApplyTo(&generic.Config); err != nil {
 		return nil, fmt.Errorf("set up auditing: %w", err)

@@ -46,6 +46,9 @@ type Options struct {
 	Authentication *genericoptions.DelegatingAuthenticationOptions
 	// Authorization asks the host cluster what a client may do.
 	Authorization *genericoptions.DelegatingAuthorizationOptions
+	// TrustFrontProxy spares a review of what kube-apiserver has authorized. Defaults
+	// to true.
+	TrustFrontProxy bool
 	// Audit writes down who did what.
 	Audit *genericoptions.AuditOptions
 	// Features are profiling, and priority and fairness.
@@ -86,20 +89,21 @@ func NewOptions() *Options {
 		utilfeature.DefaultMutableFeatureGate)
 
 	return &Options{
-		ServerRun:      genericoptions.NewServerRunOptionsForComponent(compatibility.DefaultKubeComponent, components),
-		Etcd:           etcd,
-		EmbeddedEtcd:   &EmbeddedEtcdOptions{},
-		SecureServing:  secureServing.WithLoopback(),
-		Authentication: genericoptions.NewDelegatingAuthenticationOptions(),
-		Authorization:  genericoptions.NewDelegatingAuthorizationOptions(),
-		Audit:          genericoptions.NewAuditOptions(),
-		Features:       genericoptions.NewFeatureOptions(),
-		CoreAPI:        genericoptions.NewCoreAPIOptions(),
-		Admission:      genericoptions.NewAdmissionOptions(),
-		Traces:         genericoptions.NewTracingOptions(),
-		Metrics:        metrics.NewOptions(),
-		Logs:           logsapi.NewLoggingConfiguration(),
-		Controllers:    NewControllerOptions(),
+		TrustFrontProxy: true,
+		ServerRun:       genericoptions.NewServerRunOptionsForComponent(compatibility.DefaultKubeComponent, components),
+		Etcd:            etcd,
+		EmbeddedEtcd:    &EmbeddedEtcdOptions{},
+		SecureServing:   secureServing.WithLoopback(),
+		Authentication:  genericoptions.NewDelegatingAuthenticationOptions(),
+		Authorization:   genericoptions.NewDelegatingAuthorizationOptions(),
+		Audit:           genericoptions.NewAuditOptions(),
+		Features:        genericoptions.NewFeatureOptions(),
+		CoreAPI:         genericoptions.NewCoreAPIOptions(),
+		Admission:       genericoptions.NewAdmissionOptions(),
+		Traces:          genericoptions.NewTracingOptions(),
+		Metrics:         metrics.NewOptions(),
+		Logs:            logsapi.NewLoggingConfiguration(),
+		Controllers:     NewControllerOptions(),
 	}
 }
 
@@ -115,6 +119,8 @@ func (o *Options) Flags() flag.NamedFlagSets {
 	o.SecureServing.AddFlags(groups.FlagSet("secure serving"))
 	o.Authentication.AddFlags(groups.FlagSet("authentication"))
 	o.Authorization.AddFlags(groups.FlagSet("authorization"))
+	groups.FlagSet("authorization").BoolVar(&o.TrustFrontProxy, "trust-front-proxy", o.TrustFrontProxy,
+		"Do not ask the host cluster again about requests that kube-apiserver authorized before it passed them on.")
 	o.Audit.AddFlags(groups.FlagSet("auditing"))
 	o.Features.AddFlags(groups.FlagSet("features"))
 	o.CoreAPI.AddFlags(groups.FlagSet("host cluster"))

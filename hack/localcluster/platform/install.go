@@ -48,12 +48,11 @@ func (p *Platform) install(ctx context.Context) error {
 			return err
 		}
 	}
-	manifests := filepath.Join("artifacts", "kustomize")
-	if err := applyFolder(ctx, p.options.Hub, filepath.Join(manifests, "apiserver")); err != nil {
+	if err := applyFolders(ctx, p.options.Hub, "namespace", "apiserver"); err != nil {
 		return err
 	}
 	for _, member := range p.options.Members {
-		if err := applyFolder(ctx, member, filepath.Join(manifests, "crm")); err != nil {
+		if err := applyFolders(ctx, member, "namespace", "crm"); err != nil {
 			return err
 		}
 	}
@@ -95,7 +94,7 @@ func (p *Platform) applyAPIService(ctx context.Context) error {
 	service := &corev1.Service{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
 		ObjectMeta: metav1.ObjectMeta{Namespace: Namespace, Name: serviceName},
-		Spec:       corev1.ServiceSpec{Type: corev1.ServiceTypeExternalName, ExternalName: "localhost"},
+		Spec:       corev1.ServiceSpec{Type: corev1.ServiceTypeExternalName, ExternalName: "localhost", Ports: []corev1.ServicePort{{Port: port}}},
 	}
 	registration := &apiregistrationv1.APIService{
 		TypeMeta:   metav1.TypeMeta{APIVersion: apiregistrationv1.SchemeGroupVersion.String(), Kind: "APIService"},
@@ -202,27 +201,30 @@ func poll(ctx context.Context, what string, check func(context.Context) error) e
 	}
 }
 
-// applyFolder applies the manifests of a folder of the repository, but for what
-// runs the program in the cluster: here it runs beside it.
-func applyFolder(ctx context.Context, c *cluster.Cluster, folder string) error {
+// applyFolders applies manifests of an installation, but for what runs a program
+// in the cluster: here it runs beside it.
+func applyFolders(ctx context.Context, c *cluster.Cluster, folders ...string) error {
 	root, err := binaries.RepositoryRoot()
 	if err != nil {
 		return err
 	}
-	files, err := filepath.Glob(filepath.Join(root, folder, "*.yaml"))
-	if err != nil {
-		return fmt.Errorf("listing %s: %w", folder, err)
-	}
-	if len(files) == 0 {
-		return fmt.Errorf("%s holds no manifests", folder)
-	}
 	var objects []runtime.Object
-	for _, file := range files {
-		found, err := readManifests(file)
+	for _, folder := range folders {
+		folder = filepath.Join(root, "artifacts", "kustomize", folder)
+		files, err := filepath.Glob(filepath.Join(folder, "*.yaml"))
 		if err != nil {
-			return err
+			return fmt.Errorf("listing %s: %w", folder, err)
 		}
-		objects = append(objects, found...)
+		if len(files) == 0 {
+			return fmt.Errorf("%s holds no manifests", folder)
+		}
+		for _, file := range files {
+			found, err := readManifests(file)
+			if err != nil {
+				return err
+			}
+			objects = append(objects, found...)
+		}
 	}
 	return apply(ctx, c, objects...)
 }
@@ -244,7 +246,7 @@ func readManifests(file string) ([]runtime.Object, error) {
 			return nil, fmt.Errorf("reading manifests from %s: %w", file, err)
 		}
 		switch object.GetKind() {
-		case "", "Kustomization", "Deployment", "Service", "APIService", "PodDisruptionBudget":
+		case "", "Kustomization", "Deployment", "StatefulSet", "Service", "APIService", "PodDisruptionBudget":
 		default:
 			objects = append(objects, &object)
 		}

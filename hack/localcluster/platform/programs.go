@@ -90,7 +90,8 @@ func (p *Platform) packageManagerArgs(self *program) []string {
 		"--etcd-cafile=" + etcd.CA,
 		"--etcd-certfile=" + etcd.Cert,
 		"--etcd-keyfile=" + etcd.Key,
-		"--leader-elect-namespace=" + Namespace,
+		// Alone, it need not wait for the lease of one that was killed.
+		"--leader-elect=false",
 	}, p.options.PackageManagerArgs...)
 }
 
@@ -105,7 +106,7 @@ func packageManagerReady(ctx context.Context, p *program) error {
 }
 
 func (p *Platform) runtimeManagerArgs(self *program) []string {
-	return append([]string{"--kubeconfig=" + self.file("kubeconfig")}, p.options.RuntimeManagerArgs...)
+	return append([]string{"--kubeconfig=" + self.file("kubeconfig"), "--leader-election=false"}, p.options.RuntimeManagerArgs...)
 }
 
 func (p *Platform) runtimeManagerEnv(self *program) []string {
