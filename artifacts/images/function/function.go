@@ -38,7 +38,7 @@ type function struct {
 
 func newFunction(c config) *function {
 	// A pod's host name is its own name. Without one, the answer just lacks it.
-	hostname, _ := os.Hostname() //nolint:errcheck // see above
+	hostname, _ := os.Hostname()
 	labels := prometheus.Labels{"deployment_id": c.DeploymentID, "function": c.Function}
 	f := &function{
 		config:   c,
@@ -102,8 +102,7 @@ func (f *function) echo(w http.ResponseWriter, r *http.Request) {
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			http.Error(w, fmt.Sprintf("the body is larger than %d bytes", maxBody), http.StatusRequestEntityTooLarge)
 		} else {
 			http.Error(w, "the body could not be read", http.StatusBadRequest)

@@ -17,7 +17,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"k8s.io/utils/ptr"
 
 	"oaas.io/oaas/hack/localcluster/cluster"
 	"oaas.io/oaas/hack/localcluster/image"
@@ -169,8 +168,8 @@ func dnsDeployment() *appsv1.Deployment {
 						ReadinessProbe: probe("/ready", dnsReady),
 						VolumeMounts:   []corev1.VolumeMount{{Name: volume, MountPath: "/etc/coredns", ReadOnly: true}},
 						SecurityContext: &corev1.SecurityContext{
-							AllowPrivilegeEscalation: ptr.To(false),
-							ReadOnlyRootFilesystem:   ptr.To(true),
+							AllowPrivilegeEscalation: new(false),
+							ReadOnlyRootFilesystem:   new(true),
 							Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 						},
 					}},

@@ -146,7 +146,7 @@ func createFunction(t *testing.T, ctx context.Context, client kubernetes.Interfa
 			Template: corev1.PodTemplateSpec{
 				ObjectMeta: metav1.ObjectMeta{Labels: labels},
 				Spec: corev1.PodSpec{
-					SecurityContext: &corev1.PodSecurityContext{RunAsNonRoot: ptr.To(true)},
+					SecurityContext: &corev1.PodSecurityContext{RunAsNonRoot: new(true)},
 					Containers: []corev1.Container{{
 						Name:  app,
 						Image: image.Function().Reference,

@@ -33,7 +33,7 @@ func remove(ctx context.Context, s state) error {
 	}
 	for _, dir := range slices.Backward(s.Folders) {
 		// Another containerd may use it by now.
-		os.Remove(dir) //nolint:errcheck // see above
+		os.Remove(dir)
 	}
 	// The state goes last: until then the removal can be taken up again.
 	if err := errors.Join(failures...); err != nil {
