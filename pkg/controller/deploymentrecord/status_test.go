@@ -1,0 +1,206 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package deploymentrecord
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+	"oaas.io/oaas/pkg/crm/render"
+)
+
+var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+
+func newRecord() *v1alpha1.DeploymentRecord {
+	return &v1alpha1.DeploymentRecord{
+		ObjectMeta: metav1.ObjectMeta{Name: "echo", Namespace: "team", UID: "u", Generation: 2},
+		Spec: v1alpha1.DeploymentRecordSpec{
+			DeploymentUnit:     v1alpha1.DeploymentUnit{ID: "echo", PackageName: "demo", ClassKey: "Echo"},
+			TargetEnvironment:  "dev",
+			FunctionContainers: []v1alpha1.FunctionContainer{{FunctionKey: "say", Image: "echo:1"}},
+		},
+	}
+}
+
+// seen is an observation in which every child is live and the Deployment is in the
+// given state.
+func seen(t *testing.T, state map[string]any, change ...func(*observation)) *observation {
+	t.Helper()
+	rendering, err := render.Render(newRecord(), render.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &observation{rendering: rendering, complete: true}
+	for _, object := range rendering.Objects {
+		live := object.DeepCopy()
+		live.SetUID("live")
+		live.SetGeneration(1)
+		if live.GetKind() == "Deployment" {
+			if err := unstructured.SetNestedMap(live.Object, state, "status"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		o.children = append(o.children, child{intent: object, live: live})
+	}
+	for _, c := range change {
+		c(o)
+	}
+	return o
+}
+
+func available(status string) []any {
+	return []any{
+		map[string]any{"type": "Available", "status": status},
+		map[string]any{"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"},
+	}
+}
+
+var (
+	serving  = map[string]any{"observedGeneration": int64(1), "replicas": int64(1), "updatedReplicas": int64(1), "readyReplicas": int64(1), "availableReplicas": int64(1), "conditions": available("True")}
+	starting = map[string]any{"observedGeneration": int64(1), "replicas": int64(1), "updatedReplicas": int64(1), "unavailableReplicas": int64(1), "conditions": available("False")}
+	rolling  = map[string]any{"observedGeneration": int64(1), "replicas": int64(2), "updatedReplicas": int64(1), "readyReplicas": int64(1), "availableReplicas": int64(1), "conditions": available("True")}
+	nothing  = map[string]any{}
+)
+
+func TestComputeStatus(t *testing.T) {
+	crash := func(o *observation) {
+		o.troubles = map[string]trouble{"say": {reason: "CrashLoopBackOff", message: "exit 1"}}
+	}
+	cases := map[string]struct {
+		seen                             *observation
+		available, progressing, degraded string
+		condition                        v1alpha1.RecordCondition
+		phase                            v1alpha1.RecordPhase
+		says                             string
+	}{
+		"every function serves":         {seen(t, serving), "True/Serving", "False/Complete", "False/AsExpected", v1alpha1.RecordRunning, v1alpha1.PhaseReady, "Every function serves"},
+		"nothing has started":           {seen(t, nothing), "False/Starting", "True/RollingOut", "False/AsExpected", v1alpha1.RecordProvisioning, v1alpha1.PhasePodScheduling, "say"},
+		"pods are not ready yet":        {seen(t, starting), "False/Starting", "True/RollingOut", "False/AsExpected", v1alpha1.RecordProvisioning, v1alpha1.PhaseHealthChecking, "say"},
+		"the old revision still serves": {seen(t, rolling), "True/Serving", "True/RollingOut", "False/AsExpected", v1alpha1.RecordProvisioning, v1alpha1.PhaseHealthChecking, "Rolling out say"},
+		"a container crashes":           {seen(t, starting, crash), "False/CrashLoopBackOff", "True/RollingOut", "True/CrashLoopBackOff", v1alpha1.RecordFailed, v1alpha1.PhaseHealthChecking, "exit 1"},
+		"a new revision crashes while the old one serves": {
+			seen(t, rolling, crash), "True/Serving", "True/RollingOut", "True/CrashLoopBackOff", v1alpha1.RecordProvisioning, v1alpha1.PhaseHealthChecking, "exit 1",
+		},
+		"a name is taken": {
+			seen(t, nothing, func(o *observation) {
+				o.children[1].live, o.children[1].problem = nil, fmt.Errorf("Service x %w", errForeign)
+			}), "False/Conflict", "False/Conflict", "True/Conflict", v1alpha1.RecordFailed, v1alpha1.PhaseResourceProvisioning, "Service x",
+		},
+		"the API server refuses a child": {
+			seen(t, serving, func(o *observation) { o.children[0].problem = errors.New("quota"); o.complete = false }),
+			"True/Serving", "False/Complete", "True/ApplyFailed", v1alpha1.RecordRunning, v1alpha1.PhaseResourceProvisioning, "quota",
+		},
+		"the record cannot be rendered": {
+			&observation{renderErr: errors.New("no template")},
+			"False/RenderFailed", "False/RenderFailed", "True/RenderFailed", v1alpha1.RecordFailed, v1alpha1.PhaseTemplateSelection, "no template",
+		},
+		"no function has a workload": {
+			&observation{rendering: &render.Rendering{Template: "deployment"}, complete: true},
+			"True/NoWorkloads", "False/Complete", "False/AsExpected", v1alpha1.RecordRunning, v1alpha1.PhaseReady, "No function",
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			status := computeStatus(newRecord(), tc.seen, noon)
+			for kind, want := range map[string]string{
+				v1alpha1.ConditionAvailable: tc.available, v1alpha1.ConditionProgressing: tc.progressing, v1alpha1.ConditionDegraded: tc.degraded,
+			} {
+				condition := meta.FindStatusCondition(status.Conditions, kind)
+				if condition == nil || string(condition.Status)+"/"+condition.Reason != want {
+					t.Errorf("%s = %+v, want %s", kind, condition, want)
+				}
+			}
+			if status.Condition != tc.condition || status.Phase != tc.phase {
+				t.Errorf("condition %s in phase %s, want %s in %s", status.Condition, status.Phase, tc.condition, tc.phase)
+			}
+			if !strings.Contains(status.Message, tc.says) {
+				t.Errorf("message %q does not say %q", status.Message, tc.says)
+			}
+		})
+	}
+}
+
+func TestStatusOfTheSameIsTheSame(t *testing.T) {
+	record := newRecord()
+	record.Status = computeStatus(record, seen(t, serving), noon)
+	again := computeStatus(record, seen(t, serving), noon.Add(time.Hour))
+	if !equality.Semantic.DeepEqual(record.Status, again) {
+		t.Error("status differs although nothing changed")
+	}
+	later := computeStatus(record, seen(t, starting), noon.Add(time.Hour))
+	if got := meta.FindStatusCondition(later.Conditions, v1alpha1.ConditionAvailable).LastTransitionTime.Time; !got.Equal(noon.Add(time.Hour)) {
+		t.Errorf("time of the transition is %v", got)
+	}
+	if got := meta.FindStatusCondition(later.Conditions, v1alpha1.ConditionDegraded).LastTransitionTime.Time; !got.Equal(noon) {
+		t.Errorf("a condition without a transition moved to %v", got)
+	}
+}
+
+func TestObservedGenerationWaitsForACompletePass(t *testing.T) {
+	record := newRecord()
+	record.Status.ObservedGeneration = 1
+	incomplete := seen(t, serving, func(o *observation) { o.complete = false })
+	if got := computeStatus(record, incomplete, noon).ObservedGeneration; got != 1 {
+		t.Errorf("after an incomplete pass it is %d, want 1", got)
+	}
+	if got := computeStatus(record, seen(t, serving), noon).ObservedGeneration; got != 2 {
+		t.Errorf("after a complete pass it is %d, want 2", got)
+	}
+}
+
+func TestTransitions(t *testing.T) {
+	record := newRecord()
+	started := computeStatus(record, seen(t, starting), noon)
+	if got := transitions(nil, started.Conditions); len(got) != 1 || got[0].condition != v1alpha1.ConditionProgressing {
+		t.Errorf("at first: %+v, want Progressing alone", got)
+	}
+	record.Status = started
+	crashed := computeStatus(record, seen(t, starting, func(o *observation) {
+		o.troubles = map[string]trouble{"say": {reason: "CrashLoopBackOff", message: "exit 1"}}
+	}), noon)
+	got := transitions(started.Conditions, crashed.Conditions)
+	if len(got) != 1 || got[0].eventType != corev1.EventTypeWarning || got[0].reason != "CrashLoopBackOff" {
+		t.Errorf("after a crash: %+v, want one warning", got)
+	}
+	if got := transitions(crashed.Conditions, crashed.Conditions); len(got) != 0 {
+		t.Errorf("with nothing new: %+v", got)
+	}
+}
+
+func TestTroubleOf(t *testing.T) {
+	waiting := func(reason string) corev1.PodStatus {
+		return corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{
+			State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason, Message: "m"}},
+		}}}
+	}
+	cases := map[string]struct {
+		pod  corev1.Pod
+		want string
+	}{
+		"a running pod has none":              {pod: corev1.Pod{Status: corev1.PodStatus{Phase: corev1.PodRunning}}},
+		"a pod that starts has none":          {pod: corev1.Pod{Status: waiting("ContainerCreating")}},
+		"a crashing container":                {pod: corev1.Pod{Status: waiting("CrashLoopBackOff")}, want: "CrashLoopBackOff"},
+		"an image that cannot be pulled":      {pod: corev1.Pod{Status: waiting("ImagePullBackOff")}, want: "ImagePullBackOff"},
+		"an evicted pod":                      {pod: corev1.Pod{Status: corev1.PodStatus{Phase: corev1.PodFailed, Reason: "Evicted"}}, want: "Evicted"},
+		"a pod on its way out does not count": {pod: corev1.Pod{ObjectMeta: metav1.ObjectMeta{DeletionTimestamp: &metav1.Time{Time: noon}}, Status: waiting("CrashLoopBackOff")}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got := troubleOf(&tc.pod)
+			if (got == nil) != (tc.want == "") || (got != nil && got.reason != tc.want) {
+				t.Errorf("trouble = %+v, want %q", got, tc.want)
+			}
+		})
+	}
+}
