@@ -28,6 +28,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -88,6 +89,12 @@ type program struct {
 // the change of settings says so, and waits until it is ready.
 func startProgram(t *testing.T, change ...func(*config.Config)) *program {
 	t.Helper()
+	return startProgramAs(t, kube.RESTConfig(), change...)
+}
+
+// startProgramAs is startProgram with the rights of any user.
+func startProgramAs(t *testing.T, restConfig *rest.Config, change ...func(*config.Config)) *program {
+	t.Helper()
 	settings := config.Defaults(config.ProfileDev)
 	settings.Features.LeaderElection = false
 	settings.GRPCAddress, settings.HealthAddress, settings.MetricsAddress = freeAddress(t), freeAddress(t), freeAddress(t)
@@ -100,7 +107,7 @@ func startProgram(t *testing.T, change ...func(*config.Config)) *program {
 	if testing.Verbose() {
 		log = testr.NewWithOptions(t, testr.Options{})
 	}
-	go func() { p.ended <- crm.Run(ctx, settings, kube.RESTConfig(), log) }()
+	go func() { p.ended <- crm.Run(ctx, settings, restConfig, log) }()
 	t.Cleanup(func() { p.end(t) })
 
 	eventually(t, "the program is ready", func(ctx context.Context) error {
