@@ -193,7 +193,7 @@ func (d *decoder) decodeString(n *yaml.Node, value reflect.Value, at place) {
 		d.refuse(at, "%s where a single value is expected", describe(n))
 		return
 	}
-	if values, isEnum := enums[value.Type()]; isEnum {
+	if values := enumValues(value.Type()); values != nil {
 		canonical, ok := parseEnum(n.Value, values)
 		if !ok {
 			d.refuse(at, "%q is not one of %s", n.Value, strings.Join(screaming(values), ", "))

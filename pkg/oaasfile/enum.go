@@ -11,19 +11,24 @@ import (
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
 )
 
-// enums are the values of the enumerations in the API's spelling.
-var enums = map[reflect.Type][]string{
-	reflect.TypeFor[pmv1alpha1.ConsistencyModel](): {
-		string(pmv1alpha1.ConsistencyNone), string(pmv1alpha1.ConsistencyReadYourWrite),
-		string(pmv1alpha1.ConsistencyBoundedStaleness), string(pmv1alpha1.ConsistencyStrong),
-	},
-	reflect.TypeFor[pmv1alpha1.AccessModifier](): {
-		string(pmv1alpha1.AccessPublic), string(pmv1alpha1.AccessInternal), string(pmv1alpha1.AccessPrivate),
-	},
-	reflect.TypeFor[pmv1alpha1.FunctionType](): {
-		string(pmv1alpha1.FunctionBuiltin), string(pmv1alpha1.FunctionCustom), string(pmv1alpha1.FunctionMacro),
-		string(pmv1alpha1.FunctionLogical), string(pmv1alpha1.FunctionWasm),
-	},
+// enumValues are the values of an enumeration in the API's spelling; nil for any
+// other type.
+func enumValues(t reflect.Type) []string {
+	switch t {
+	case reflect.TypeFor[pmv1alpha1.ConsistencyModel]():
+		return []string{
+			string(pmv1alpha1.ConsistencyNone), string(pmv1alpha1.ConsistencyReadYourWrite),
+			string(pmv1alpha1.ConsistencyBoundedStaleness), string(pmv1alpha1.ConsistencyStrong),
+		}
+	case reflect.TypeFor[pmv1alpha1.AccessModifier]():
+		return []string{string(pmv1alpha1.AccessPublic), string(pmv1alpha1.AccessInternal), string(pmv1alpha1.AccessPrivate)}
+	case reflect.TypeFor[pmv1alpha1.FunctionType]():
+		return []string{
+			string(pmv1alpha1.FunctionBuiltin), string(pmv1alpha1.FunctionCustom), string(pmv1alpha1.FunctionMacro),
+			string(pmv1alpha1.FunctionLogical), string(pmv1alpha1.FunctionWasm),
+		}
+	}
+	return nil
 }
 
 // parseEnum finds the API's spelling of a value, whatever its case and

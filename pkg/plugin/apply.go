@@ -75,30 +75,31 @@ type applier struct {
 }
 
 // applyAll applies the items kind by kind, several of a kind at a time. It goes
-// on after a failure within a kind, so that all errors of it are seen at once.
+// on after a failure within a kind, so that all errors of it are seen at once; a
+// dry run also goes on to the next kind, because nothing builds on it.
 func (a *applier) applyAll(ctx context.Context, items []item, dry dryRun) ([]applied, error) {
 	results := make([]applied, len(items))
+	errs := make([]error, len(items))
 	for start := 0; start < len(items); {
 		end := start
 		for end < len(items) && items[end].kind == items[start].kind {
 			end++
 		}
-		errs := make([]error, end-start)
 		var group errgroup.Group
 		group.SetLimit(parallel)
 		for i := start; i < end; i++ {
 			group.Go(func() error {
-				results[i], errs[i-start] = a.apply(ctx, items[i], dry)
+				results[i], errs[i] = a.apply(ctx, items[i], dry)
 				return nil
 			})
 		}
 		_ = group.Wait()
-		if err := errors.Join(errs...); err != nil {
+		if err := errors.Join(errs...); err != nil && dry == dryRunNone {
 			return succeeded(results), err
 		}
 		start = end
 	}
-	return results, nil
+	return succeeded(results), errors.Join(errs...)
 }
 
 // succeeded are the results that are there.

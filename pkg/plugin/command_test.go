@@ -272,7 +272,7 @@ func TestProgress(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer
-			p := &progress{out: &b, terminal: tc.terminal, width: func() int { return 10 }}
+			p := &progress{out: &b, terminal: tc.terminal, size: func() (int, int) { return 10, 5 }}
 			p.show([]string{"one", "a very long line"}, []string{"a very long line"})
 			p.show([]string{"done"}, []string{"done"})
 			p.clear()
@@ -280,6 +280,15 @@ func TestProgress(t *testing.T) {
 				t.Errorf("wrote %q, want %q", b.String(), tc.want)
 			}
 		})
+	}
+}
+
+func TestProgressFitsTheScreen(t *testing.T) {
+	var b bytes.Buffer
+	p := &progress{out: &b, terminal: true, size: func() (int, int) { return 80, 5 }}
+	p.show([]string{"1", "2", "3", "4", "5", "6", "sum"}, nil)
+	if want := "1\n2\n… 4 more lines\nsum\n"; b.String() != want {
+		t.Errorf("wrote %q, want %q", b.String(), want)
 	}
 }
 

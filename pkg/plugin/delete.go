@@ -173,8 +173,7 @@ func (o *DeleteOptions) explain(err error) error {
 	case errors.Is(err, errTimeout) || errors.Is(err, context.DeadlineExceeded):
 		return withCode(ExitTimeout, fmt.Errorf("not gone after %s; the deletion goes on: kubectl oaas status shows what it waits for: %w", o.Timeout, err))
 	case errors.Is(err, context.Canceled):
-		fmt.Fprintln(o.ErrOut, "Interrupted. The deletion goes on without being watched: kubectl oaas status shows what it waits for.")
-		return withCode(ExitInterrupted, errors.New("interrupted while waiting"))
+		return withCode(ExitInterrupted, errors.New("interrupted: the deletion goes on without being watched; kubectl oaas status shows what it waits for"))
 	}
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -209,11 +210,12 @@ func (o *DeployOptions) wait(ctx context.Context, c *connection, results []appli
 	started := o.clock.Now()
 	outcomes, err := w.wait(ctx, names)
 	if errors.Is(err, context.Canceled) {
-		fmt.Fprintf(o.ErrOut, "Interrupted. The deployment goes on without being watched; to look at it:\n")
+		var b strings.Builder
+		b.WriteString("interrupted: the deployment goes on without being watched; to look at it:")
 		for _, name := range names {
-			fmt.Fprintf(o.ErrOut, "  kubectl oaas status %s -n %s\n", name.Name, name.Namespace)
+			fmt.Fprintf(&b, "\n  kubectl oaas status %s -n %s", name.Name, name.Namespace)
 		}
-		return withCode(ExitInterrupted, errors.New("interrupted while waiting"))
+		return withCode(ExitInterrupted, errors.New(b.String()))
 	}
 	if err != nil {
 		return err

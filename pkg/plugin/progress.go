@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/term"
@@ -17,21 +18,22 @@ import (
 type progress struct {
 	out      io.Writer
 	terminal bool
-	width    func() int
-	drawn    int
+	// size is the terminal's columns and rows; zeros when unknown.
+	size  func() (columns, rows int)
+	drawn int
 }
 
 func newProgress(out io.Writer) *progress {
-	p := &progress{out: out, width: func() int { return 0 }}
+	p := &progress{out: out, size: func() (int, int) { return 0, 0 }}
 	file, isFile := out.(*os.File)
 	if isFile && term.IsTerminal(int(file.Fd())) && os.Getenv("TERM") != "dumb" {
 		p.terminal = true
-		p.width = func() int {
-			width, _, err := term.GetSize(int(file.Fd()))
+		p.size = func() (int, int) {
+			columns, rows, err := term.GetSize(int(file.Fd()))
 			if err != nil {
-				return 0
+				return 0, 0
 			}
-			return width
+			return columns, rows
 		}
 	}
 	return p
@@ -48,9 +50,15 @@ func (p *progress) show(block, changed []string) {
 	}
 	var b strings.Builder
 	p.erase(&b)
-	width := p.width()
+	columns, rows := p.size()
+	// What scrolled off the screen cannot be redrawn, so the block must fit; its
+	// last line is the one that sums up.
+	if rows > 2 && len(block) >= rows {
+		hidden := len(block) - rows + 2
+		block = slices.Concat(block[:rows-3], []string{fmt.Sprintf("… %d more lines", hidden)}, block[len(block)-1:])
+	}
 	for _, line := range block {
-		b.WriteString(fit(line, width) + "\n")
+		b.WriteString(fit(line, columns) + "\n")
 	}
 	p.drawn = len(block)
 	io.WriteString(p.out, b.String()) //nolint:errcheck // Progress that cannot be shown must not end the work.

@@ -82,7 +82,8 @@ func (w *waiter) wait(ctx context.Context, names []types.NamespacedName) ([]*out
 func (w *waiter) look(outcomes []*outcome, find lookup, started time.Time) (done bool, err error) {
 	now := w.clock.Now()
 	done = true
-	var block, news []string
+	// Those that are still of interest come first: a long block is cut.
+	var block, finished, news []string
 	for _, o := range outcomes {
 		if !o.over {
 			if o.deployment, err = find(o.name); err != nil {
@@ -94,34 +95,20 @@ func (w *waiter) look(outcomes []*outcome, find lookup, started time.Time) (done
 				news = append(news, progressLine(o))
 			}
 		}
-		block = append(block, progressLine(o))
+		if o.over {
+			finished = append(finished, progressLine(o))
+		} else {
+			block = append(block, progressLine(o))
+		}
 		done = done && o.over
 	}
+	block = append(block, finished...)
 	if len(block) > 1 {
 		block = append(block, fmt.Sprintf("%d of %d deployments available", available(outcomes), len(outcomes)))
-	}
-	const mostRows = 20
-	if len(block) > mostRows {
-		block = unfinished(outcomes, block, mostRows)
 	}
 	block[len(block)-1] += fmt.Sprintf(" (%s)", now.Sub(started).Round(time.Second))
 	w.progress.show(block, news)
 	return done, nil
-}
-
-// unfinished keeps the last line and those that are still of interest, so that
-// the block fits a screen.
-func unfinished(outcomes []*outcome, block []string, rows int) []string {
-	var out []string
-	for i, o := range outcomes {
-		if len(out) == rows-1 {
-			break
-		}
-		if o.tracker.last.Verdict != VerdictAvailable {
-			out = append(out, block[i])
-		}
-	}
-	return append(out, block[len(block)-1])
 }
 
 func available(outcomes []*outcome) int {
