@@ -85,11 +85,39 @@ func waitEstablished(ctx context.Context, c client.Client, crd *unstructured.Uns
 	var last error
 	err := wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, establishTimeout, true, func(ctx context.Context) (bool, error) {
 		live, err := get(ctx, c, crd)
+		if err == nil && established(live) {
+			// Discovery follows a moment later, and informers fail without it.
+			last = probe(ctx, c, live)
+			return last == nil, nil
+		}
 		last = err
-		return err == nil && established(live), nil
+		return false, nil
 	})
 	if err != nil {
 		return fmt.Errorf("wait until custom resource definition %s is served: %w", crd.GetName(), errors.Join(err, last))
+	}
+	return nil
+}
+
+// probe says whether objects of a definition can be found and read.
+func probe(ctx context.Context, c client.Client, crd *unstructured.Unstructured) error {
+	group, _, err := unstructured.NestedString(crd.Object, "spec", "group")
+	kind, _, kindErr := unstructured.NestedString(crd.Object, "spec", "names", "listKind")
+	versions, _, versionsErr := unstructured.NestedSlice(crd.Object, "spec", "versions")
+	if err := errors.Join(err, kindErr, versionsErr); err != nil {
+		return fmt.Errorf("read custom resource definition %s: %w", crd.GetName(), err)
+	}
+	for _, item := range versions {
+		version, ok := item.(map[string]any)
+		if !ok || version["served"] != true {
+			continue
+		}
+		objects := &unstructured.UnstructuredList{}
+		objects.SetAPIVersion(fmt.Sprintf("%s/%v", group, version["name"]))
+		objects.SetKind(kind)
+		if err := c.List(ctx, objects, client.Limit(1)); err != nil {
+			return fmt.Errorf("list objects of custom resource definition %s: %w", crd.GetName(), err)
+		}
 	}
 	return nil
 }
