@@ -4,8 +4,6 @@
 package oaasfile
 
 import (
-	"fmt"
-
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -26,7 +24,7 @@ func convert(d *decoder, doc *packageDoc) []Source {
 		} else if problem := nameProblem(doc.Name); problem != "" {
 			d.refuse(d.at("name"), "%q %s", doc.Name, problem)
 		}
-		out = append(out, Source{Object: toPackage(doc), Line: d.at("").line})
+		out = append(out, Source{Object: toPackage(doc), Line: d.at("").line, locate: locatePlain(d, "")})
 	case len(doc.Deployments) == 0 && len(d.problems) > 0:
 		// What was refused may have been the content.
 	case len(doc.Deployments) == 0:
@@ -38,7 +36,7 @@ func convert(d *decoder, doc *packageDoc) []Source {
 	names := map[string]string{}
 	for i := range doc.Deployments {
 		deployment := &doc.Deployments[i]
-		path := fmt.Sprintf("deployments[%d]", i)
+		path := deploymentPath(i)
 		checkPackageName(d, doc, deployment, path)
 		name := DeploymentName(deployment.Key)
 		switch other, taken := names[name]; {
@@ -50,7 +48,7 @@ func convert(d *decoder, doc *packageDoc) []Source {
 			d.refuse(d.at(path+".key"), "%q and %q both get the name %s: rename one of them", other, deployment.Key, name)
 		}
 		names[name] = deployment.Key
-		out = append(out, Source{Object: toClassDeployment(doc, deployment, name), Line: d.at(path).line})
+		out = append(out, Source{Object: toClassDeployment(doc, deployment, name), Line: d.at(path).line, locate: locatePlain(d, path)})
 	}
 	return out
 }

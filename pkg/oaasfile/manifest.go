@@ -72,7 +72,7 @@ func (m *manifestParser) parse(root *yaml.Node) {
 		return
 	}
 	m.compare(root, u)
-	m.sources = append(m.sources, Source{Object: u, Line: root.Line})
+	m.sources = append(m.sources, Source{Object: u, Line: root.Line, locate: locateManifest(root)})
 }
 
 func (m *manifestParser) parseItems(items entry) {
@@ -166,7 +166,7 @@ func cutLast(s, sep string) (before, after string, found bool) {
 func lineOf(root *yaml.Node, path string) int {
 	line := root.Line
 	node := root
-	for step := range strings.SplitSeq(path, ".") {
+	for _, step := range splitPath(path) {
 		name, index, _ := strings.Cut(step, "[")
 		e, ok := find(resolve(node), name)
 		if !ok {

@@ -23,6 +23,8 @@ type Source struct {
 	Object runtime.Object
 	// Line is where the object starts in its file, counted from 1.
 	Line int
+
+	locate func(apiPath string) (field string, line int)
 }
 
 // Result is what a file holds.

@@ -147,6 +147,49 @@ func TestDeploymentName(t *testing.T) {
 	}
 }
 
+func TestLocate(t *testing.T) {
+	read := func(file string) *Result {
+		data, err := os.ReadFile(filepath.Join("testdata", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		result, err := Parse(file, data, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return result
+	}
+	plain, manifest := read("complete.yaml"), read("manifest.yaml")
+	tests := map[string]struct {
+		source Source
+		path   string
+		field  string
+		line   int
+	}{
+		"the name of a package":                    {plain.Sources[0], "metadata.name", "name", 2},
+		"the author is part of the metadata":       {plain.Sources[0], "spec.author", "metadata.author", 5},
+		"a tag":                                    {plain.Sources[0], "spec.tags[1]", "metadata.tags[1]", 7},
+		"an image":                                 {plain.Sources[0], "spec.functions[0].provision.image", "functions[0].provision_config.container_image", 44},
+		"a quantity":                               {plain.Sources[0], "spec.functions[0].provision.resources.limits[cpu]", "functions[0].provision_config.cpu_limit", 50},
+		"a binding":                                {plain.Sources[0], "spec.classes[0].functionBindings[1].functionKey", "classes[0].function_bindings[1].function_key", 32},
+		"the type of a key":                        {plain.Sources[0], "spec.classes[0].stateSpec.keySpecs[0].type", "classes[0].state_spec.key_specs[0].key_type", 17},
+		"a field that the file leaves out":         {plain.Sources[0], "spec.functions[1].provision.image", "functions[1].provision_config.container_image", 58},
+		"the name of a deployment is its key":      {plain.Sources[1], "metadata.name", "deployments[0].key", 62},
+		"a requirement":                            {plain.Sources[1], "spec.nfr.maxLatencyMs", "deployments[0].nfr_requirements.max_latency_ms", 68},
+		"a key of a map with dots":                 {plain.Sources[1], "spec.telemetry.resourceAttributes[service.namespace]", "deployments[0].telemetry.resource_attributes[service.namespace]", 90},
+		"a manifest's fields are those of the API": {manifest.Sources[0], "spec.classes[0].functionBindings", "spec.classes[0].functionBindings", 11},
+		"a field that a manifest leaves out":       {manifest.Sources[0], "spec.author", "spec.author", 7},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			field, line := tc.source.Locate(tc.path)
+			if field != tc.field || line != tc.line {
+				t.Errorf("Locate(%s) = %s, line %d; want %s, line %d", tc.path, field, line, tc.field, tc.line)
+			}
+		})
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	inputs, err := filepath.Glob("testdata/*.yaml")
 	if err != nil || len(inputs) == 0 {
@@ -174,8 +217,13 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 		again, err := Parse("fuzz.yaml", data, Options{Strict: strict})
-		if err != nil || !cmp.Equal(result, again) {
+		if err != nil || !cmp.Equal(result.Objects(), again.Objects()) || !cmp.Equal(result.Warnings, again.Warnings) {
 			t.Fatalf("a second reading differs: %v", err)
+		}
+		for _, source := range result.Sources {
+			if _, line := source.Locate("spec.functions[0].provision.image"); line < 1 {
+				t.Fatalf("a field is placed at line %d", line)
+			}
 		}
 	})
 }

@@ -170,7 +170,7 @@ func explainItem(i item, err error) error {
 		var b strings.Builder
 		fmt.Fprintf(&b, "%s: other field managers own fields that the file sets (409 Conflict):", prefix)
 		for _, cause := range causes {
-			fmt.Fprintf(&b, "\n  %s: %s", cause.Field, cause.Message)
+			fmt.Fprintf(&b, "\n  %s: %s", i.locate(strings.TrimPrefix(cause.Field, ".")), cause.Message)
 		}
 		b.WriteString("\nRemove these fields from the file to leave them to their managers, or pass --force-conflicts to take them over.")
 		return errors.New(b.String())
@@ -178,9 +178,18 @@ func explainItem(i item, err error) error {
 		var b strings.Builder
 		fmt.Fprintf(&b, "%s is refused:", prefix)
 		for _, cause := range causes {
-			fmt.Fprintf(&b, "\n  %s: %s", cause.Field, cause.Message)
+			fmt.Fprintf(&b, "\n  %s: %s", i.locate(cause.Field), cause.Message)
 		}
 		return errors.New(b.String())
 	}
 	return fmt.Errorf("%s: %w", prefix, err)
+}
+
+// locate names a field of the API as the file does, with its line.
+func (i item) locate(apiPath string) string {
+	field, line := i.source.Locate(apiPath)
+	if line == 0 {
+		return field
+	}
+	return fmt.Sprintf("%s:%d: %s", i.file, line, field)
 }

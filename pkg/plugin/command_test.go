@@ -163,7 +163,7 @@ func TestExplainItem(t *testing.T) {
 		err  error
 		want []string
 	}{
-		"a conflict names fields, managers and the way out": {conflict, []string{"shop.yaml:3: package.pm.oaas.io/shop", "409", ".spec.version", "kubectl-edit", "--force-conflicts"}},
+		"a conflict names fields, managers and the way out": {conflict, []string{"shop.yaml:3: package.pm.oaas.io/shop", "409", "spec.version", "kubectl-edit", "--force-conflicts"}},
 		"a refusal lists every field":                       {invalid, []string{"shop.yaml:3", "is refused", "spec.version", "spec.classes[0].key"}},
 		"any other error is passed on":                      {fmt.Errorf("boom"), []string{"shop.yaml:3: package.pm.oaas.io/shop: boom"}},
 	}

@@ -24,6 +24,9 @@ type item struct {
 	*unstructured.Unstructured
 	kind  kind
 	where string
+	// file and source lead from what the server says to what the user wrote.
+	file   string
+	source oaasfile.Source
 }
 
 // title names an item like kubectl does: package.pm.oaas.io/echo.
@@ -95,7 +98,7 @@ func toItem(file string, source oaasfile.Source) (item, error) {
 	for _, field := range []string{"creationTimestamp", "managedFields", "resourceVersion", "uid", "generation"} {
 		unstructured.RemoveNestedField(u.Object, "metadata", field)
 	}
-	return item{Unstructured: u, kind: k, where: where}, nil
+	return item{Unstructured: u, kind: k, where: where, file: file, source: source}, nil
 }
 
 // setNamespaces puts objects that name no namespace into the given one, and
