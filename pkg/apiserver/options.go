@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	// storagePrefix is where objects are kept in etcd: <prefix>/<resource>/…
+	// storagePrefix is where objects are kept in etcd, by resource.
 	storagePrefix = "/registry/pm.oaas.io"
 	// defaultPort is where the server listens unless told otherwise; above 1024
 	// so that it needs no privilege.

@@ -128,7 +128,7 @@ func (s *server) raw(t *testing.T) rest.Interface {
 // t.TempDir may not be.
 func dataFolder(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "pm")
+	dir, err := os.MkdirTemp("", "pm") //nolint:usetesting // see above
 	if err != nil {
 		t.Fatal(err)
 	}

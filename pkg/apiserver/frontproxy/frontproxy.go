@@ -23,6 +23,7 @@ import (
 	"k8s.io/apiserver/pkg/authentication/request/headerrequest"
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
+	"k8s.io/apiserver/pkg/endpoints/request"
 )
 
 // proxied marks a user that the front proxy vouches for.
@@ -39,18 +40,18 @@ func Authenticator(config *authenticatorfactory.RequestHeaderConfig, next authen
 		config.GroupHeaders,
 		config.ExtraHeaderPrefixes,
 	))
-	return authenticator.RequestFunc(func(request *http.Request) (*authenticator.Response, bool, error) {
+	return authenticator.RequestFunc(func(req *http.Request) (*authenticator.Response, bool, error) {
 		// Verifying a certificate costs more than anything else here, so only
 		// requests that look like the proxy's are tried.
-		if !hasAny(request.Header, config.UsernameHeaders.Value()) {
-			return next.AuthenticateRequest(request)
+		if !hasAny(req.Header, config.UsernameHeaders.Value()) {
+			return next.AuthenticateRequest(req)
 		}
-		if response, ok, err := vouched.AuthenticateRequest(request); ok && err == nil {
+		if response, ok, err := vouched.AuthenticateRequest(req); ok && err == nil {
 			marked := *response
 			marked.User = proxied{response.User}
 			return &marked, true, nil
 		}
-		return next.AuthenticateRequest(request)
+		return next.AuthenticateRequest(req)
 	})
 }
 
@@ -63,14 +64,31 @@ func hasAny(header http.Header, names []string) bool {
 	return false
 }
 
-// Authorizer allows the front proxy's requests for resources of the API group,
-// and leaves all others to next. Impersonation is never among them: its reviews
-// concern users and groups, not our resources.
+// Authorizer allows what the front proxy asked for in the API group, and leaves
+// all else to next: kube-apiserver has authorized the request as it came in and
+// nothing more. While a request is handled, other questions about its user come
+// up, such as whether a patch of an object that is not there may create it, or
+// whether an admission policy's expression finds that the user may do something
+// else. Those are asked of the host cluster. Impersonation is never allowed here:
+// its reviews concern users and groups, not our resources.
 func Authorizer(apiGroup string, next authorizer.Authorizer) authorizer.Authorizer {
 	return authorizer.AuthorizerFunc(func(ctx context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
-		if _, ok := a.GetUser().(proxied); ok && a.IsResourceRequest() && a.GetAPIGroup() == apiGroup {
+		if _, ok := a.GetUser().(proxied); ok && a.GetAPIGroup() == apiGroup && isRequest(ctx, a) {
 			return authorizer.DecisionAllow, "authorized by kube-apiserver", nil
 		}
 		return next.Authorize(ctx, a)
 	})
+}
+
+// isRequest is true when the question is about the request that is being handled.
+func isRequest(ctx context.Context, a authorizer.Attributes) bool {
+	info, found := request.RequestInfoFrom(ctx)
+	return found && info.IsResourceRequest && a.IsResourceRequest() &&
+		a.GetVerb() == info.Verb &&
+		a.GetAPIGroup() == info.APIGroup &&
+		a.GetAPIVersion() == info.APIVersion &&
+		a.GetResource() == info.Resource &&
+		a.GetSubresource() == info.Subresource &&
+		a.GetNamespace() == info.Namespace &&
+		a.GetName() == info.Name
 }

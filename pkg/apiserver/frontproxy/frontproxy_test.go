@@ -24,6 +24,7 @@ import (
 	"k8s.io/apiserver/pkg/authentication/request/headerrequest"
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
+	apirequest "k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/apiserver/pkg/server/dynamiccertificates"
 	certutil "k8s.io/client-go/util/cert"
 
@@ -37,7 +38,19 @@ func TestOnlyTheFrontProxySparesAuthorization(t *testing.T) {
 	stranger := client(t, "stranger", proxyCA, proxyKey)
 	forged := client(t, "front-proxy-client", otherCA, otherKey)
 
-	resource := authorizer.AttributesRecord{ResourceRequest: true, APIGroup: "pm.oaas.io", Resource: "packages", Verb: "get"}
+	resource := authorizer.AttributesRecord{
+		ResourceRequest: true, APIGroup: "pm.oaas.io", APIVersion: "v1alpha1", Resource: "packages", Namespace: "shop", Name: "cart", Verb: "patch",
+	}
+	// handled is the request that kube-apiserver has authorized.
+	handled := &apirequest.RequestInfo{
+		IsResourceRequest: true, APIGroup: "pm.oaas.io", APIVersion: "v1alpha1", Resource: "packages", Namespace: "shop", Name: "cart", Verb: "patch",
+	}
+	asks := func(change func(*authorizer.AttributesRecord)) authorizer.AttributesRecord {
+		other := resource
+		change(&other)
+		return other
+	}
+	throughProxy := map[string]string{"X-Remote-User": "alice"}
 	tests := map[string]struct {
 		certificate *x509.Certificate
 		headers     map[string]string
@@ -48,6 +61,22 @@ func TestOnlyTheFrontProxySparesAuthorization(t *testing.T) {
 		"a request of the front proxy": {
 			certificate: proxy, headers: map[string]string{"X-Remote-User": "alice", "X-Remote-Group": "retail"},
 			attributes: resource, user: "alice",
+		},
+		"whether the front proxy's patch may create": {
+			certificate: proxy, headers: throughProxy, user: "alice", asked: true,
+			attributes: asks(func(a *authorizer.AttributesRecord) { a.Verb = "create" }),
+		},
+		"whether the front proxy's user may do the same elsewhere": {
+			certificate: proxy, headers: throughProxy, user: "alice", asked: true,
+			attributes: asks(func(a *authorizer.AttributesRecord) { a.Namespace = "bank" }),
+		},
+		"whether the front proxy's user may do the same to another object": {
+			certificate: proxy, headers: throughProxy, user: "alice", asked: true,
+			attributes: asks(func(a *authorizer.AttributesRecord) { a.Name = "till" }),
+		},
+		"whether the front proxy's user may write the status": {
+			certificate: proxy, headers: throughProxy, user: "alice", asked: true,
+			attributes: asks(func(a *authorizer.AttributesRecord) { a.Subresource = "status" }),
 		},
 		"a request of the front proxy for another group's resource": {
 			certificate: proxy, headers: map[string]string{"X-Remote-User": "alice"},
@@ -96,7 +125,7 @@ func TestOnlyTheFrontProxySparesAuthorization(t *testing.T) {
 				t.Errorf("alice is in %v only", response.User.GetGroups())
 			}
 			test.attributes.User = response.User
-			decision, _, err := frontproxy.Authorizer("pm.oaas.io", refuse).Authorize(t.Context(), test.attributes)
+			decision, _, err := frontproxy.Authorizer("pm.oaas.io", refuse).Authorize(apirequest.WithRequestInfo(t.Context(), handled), test.attributes)
 			if err != nil || asked != test.asked || (decision == authorizer.DecisionAllow) == test.asked {
 				t.Errorf("decided %v (%v), asked %v; want asked %v", decision, err, asked, test.asked)
 			}
