@@ -44,6 +44,8 @@ func convert(d *decoder, doc *packageDoc) []Source {
 			// Reported as missing by the decoder.
 		case name == "":
 			d.refuse(d.at(path+".key"), "%q has no letter or digit to make a name of", deployment.Key)
+		case taken && other == deployment.Key:
+			d.refuse(d.at(path+".key"), "%q stands twice: rename or remove one of them", other)
 		case taken:
 			d.refuse(d.at(path+".key"), "%q and %q both get the name %s: rename one of them", other, deployment.Key, name)
 		}

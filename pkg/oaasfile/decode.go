@@ -77,13 +77,14 @@ type schemaField struct {
 	name     string
 	index    int
 	required bool
+	unique   bool
 }
 
 func fieldsOf(t reflect.Type) []schemaField {
 	fields := make([]schemaField, 0, t.NumField())
 	for i := range t.NumField() {
 		name, option, _ := strings.Cut(t.Field(i).Tag.Get("oaas"), ",")
-		fields = append(fields, schemaField{name: name, index: i, required: option == "required"})
+		fields = append(fields, schemaField{name: name, index: i, required: option == "required", unique: option == "unique"})
 	}
 	return fields
 }
@@ -149,6 +150,9 @@ func (d *decoder) decodeStruct(n *yaml.Node, value reflect.Value, at place) {
 			present[e.name] = true
 		}
 		d.decode(e.value, value.Field(f.index), where)
+		if f.unique {
+			d.checkUnique(value.Field(f.index), where)
+		}
 	}
 	for _, f := range fields {
 		if f.required && !present[f.name] {
@@ -170,6 +174,26 @@ func (d *decoder) decodeSlice(n *yaml.Node, value reflect.Value, at place) {
 			continue
 		}
 		d.decode(item, value.Index(i), where)
+	}
+}
+
+// checkUnique refuses items of a list that stand for the same thing twice. The
+// server could not merge them and would say so without a line.
+func (d *decoder) checkUnique(list reflect.Value, at place) {
+	first := map[string]int{}
+	for i := range list.Len() {
+		item, path := list.Index(i), fmt.Sprintf("%s[%d]", at.path, i)
+		if item.Kind() == reflect.Struct {
+			path += "." + fieldsOf(item.Type())[0].name
+			item = item.Field(0)
+		}
+		name := item.String()
+		where := d.at(path)
+		if line, again := first[name]; again && name != "" {
+			d.refuse(where, "%q already stands on line %d: rename or remove one of them", name, line)
+			continue
+		}
+		first[name] = where.line
 	}
 }
 

@@ -42,6 +42,7 @@ func TestParse(t *testing.T) {
 		"names that the API cannot have are refused with a suggestion":     {file: "names"},
 		"a package needs a name and a document needs content":              {file: "nameless"},
 		"a key that stands twice is refused":                               {file: "duplicate"},
+		"items of lists that stand twice are refused":                      {file: "twice"},
 		"anchors and merge keys are followed":                              {file: "anchors"},
 		"a file whose aliases stand for billions of values is refused":     {file: "bomb"},
 		"an alias that contains itself is refused":                         {file: "cycle"},

@@ -10,16 +10,17 @@ import (
 )
 
 // The types below are the schema of the plain form. The decoder reads the oaas
-// tag: the field's name in the file, then "required". A field keeps the zero
-// value when the file leaves it out or sets it to null.
+// tag: the field's name in the file, then "required" or, for a list, "unique": its
+// items differ in their value or, where they are structs, in their first field. A
+// field keeps the zero value when the file leaves it out or sets it to null.
 
 type packageDoc struct {
 	Name         string          `oaas:"name"`
 	Version      string          `oaas:"version"`
 	Metadata     metadataDoc     `oaas:"metadata"`
-	Classes      []classDoc      `oaas:"classes"`
-	Functions    []functionDoc   `oaas:"functions"`
-	Dependencies []string        `oaas:"dependencies"`
+	Classes      []classDoc      `oaas:"classes,unique"`
+	Functions    []functionDoc   `oaas:"functions,unique"`
+	Dependencies []string        `oaas:"dependencies,unique"`
 	Disabled     bool            `oaas:"disabled"`
 	Deployments  []deploymentDoc `oaas:"deployments"`
 }
@@ -27,7 +28,7 @@ type packageDoc struct {
 type metadataDoc struct {
 	Author      string   `oaas:"author"`
 	Description string   `oaas:"description"`
-	Tags        []string `oaas:"tags"`
+	Tags        []string `oaas:"tags,unique"`
 }
 
 type classDoc struct {
@@ -35,12 +36,12 @@ type classDoc struct {
 	Description      string            `oaas:"description"`
 	Disabled         bool              `oaas:"disabled"`
 	StateSpec        *stateSpecDoc     `oaas:"state_spec"`
-	FunctionBindings []bindingDoc      `oaas:"function_bindings"`
+	FunctionBindings []bindingDoc      `oaas:"function_bindings,unique"`
 	Options          map[string]string `oaas:"options"`
 }
 
 type stateSpecDoc struct {
-	KeySpecs                []keySpecDoc                `oaas:"key_specs"`
+	KeySpecs                []keySpecDoc                `oaas:"key_specs,unique"`
 	DefaultProvider         string                      `oaas:"default_provider"`
 	ConsistencyModel        pmv1alpha1.ConsistencyModel `oaas:"consistency_model"`
 	Persistent              bool                        `oaas:"persistent"`
@@ -91,8 +92,8 @@ type deploymentDoc struct {
 	Key             string            `oaas:"key,required"`
 	PackageName     string            `oaas:"package_name"`
 	ClassKey        string            `oaas:"class_key,required"`
-	TargetEnvs      []string          `oaas:"target_envs"`
-	TargetClusters  []string          `oaas:"target_clusters"`
+	TargetEnvs      []string          `oaas:"target_envs,unique"`
+	TargetClusters  []string          `oaas:"target_clusters,unique"`
 	NFRRequirements nfrDoc            `oaas:"nfr_requirements"`
 	EnvTemplates    map[string]string `oaas:"env_templates"`
 	ODGM            *odgmDoc          `oaas:"odgm"`
@@ -107,7 +108,7 @@ type nfrDoc struct {
 }
 
 type odgmDoc struct {
-	Collections    []string          `oaas:"collections"`
+	Collections    []string          `oaas:"collections,unique"`
 	PartitionCount *int32            `oaas:"partition_count"`
 	ReplicaCount   *int32            `oaas:"replica_count"`
 	ShardType      string            `oaas:"shard_type"`
