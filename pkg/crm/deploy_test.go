@@ -23,6 +23,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 	"oaas.io/oaas/pkg/crm/config"
@@ -242,6 +243,7 @@ func TestDeployRefuses(t *testing.T) {
 	c, p := newClient(t), startProgram(t)
 	namespace := newNamespace(t, c)
 	p.deploy(t, newUnit(namespace, func(u *deploymentv1.DeploymentUnit) { u.Id = namespace + "-taken" }))
+	leaving := newLeavingNamespace(t, c)
 	cases := map[string]struct {
 		change func(*deploymentv1.DeploymentUnit)
 		code   codes.Code
@@ -267,6 +269,10 @@ func TestDeployRefuses(t *testing.T) {
 			change: func(u *deploymentv1.DeploymentUnit) { u.Namespace = "nowhere" },
 			code:   codes.FailedPrecondition,
 		},
+		"a namespace that is being removed": {
+			change: func(u *deploymentv1.DeploymentUnit) { u.Namespace = leaving },
+			code:   codes.FailedPrecondition,
+		},
 		"an id of another ClassDeployment": {
 			change: func(u *deploymentv1.DeploymentUnit) { u.Id, u.ClassDeployment = namespace+"-taken", "other" },
 			code:   codes.AlreadyExists,
@@ -290,7 +296,7 @@ func TestDeployRefuses(t *testing.T) {
 						got = append(got, violation.GetField())
 					}
 				case *errdetails.PreconditionFailure:
-					if detail.GetViolations()[0].GetSubject() != "nowhere" {
+					if !slices.Contains([]string{"nowhere", leaving}, detail.GetViolations()[0].GetSubject()) {
 						t.Errorf("precondition = %v", detail)
 					}
 				}
@@ -301,6 +307,67 @@ func TestDeployRefuses(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestDeployWaitsForARemovalToEnd(t *testing.T) {
+	c, p := newClient(t), startProgram(t)
+	unit := newUnit(newNamespace(t, c))
+	key := client.ObjectKey{Namespace: unit.GetNamespace(), Name: unit.GetId()}
+	p.deploy(t, unit)
+	// Somebody else's finalizer holds the record.
+	hold := func(hold bool) {
+		eventually(t, "the finalizer is written", func(ctx context.Context) error {
+			record := &v1alpha1.DeploymentRecord{}
+			if err := c.Get(ctx, key, record); err != nil {
+				return err
+			}
+			if controllerutil.RemoveFinalizer(record, "example.org/hold"); hold {
+				controllerutil.AddFinalizer(record, "example.org/hold")
+			}
+			return c.Update(ctx, record)
+		})
+	}
+	hold(true)
+	if _, err := p.DeleteDeployment(t.Context(), &deploymentv1.DeleteDeploymentRequest{DeploymentId: unit.GetId()}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Deploy(t.Context(), &deploymentv1.DeployRequest{Unit: unit}); status.Code(err) != codes.Aborted {
+		t.Errorf("err = %v, want ABORTED", err)
+	}
+	hold(false)
+	eventually(t, "the unit is deployed anew", func(ctx context.Context) error {
+		response, err := p.Deploy(ctx, &deploymentv1.DeployRequest{Unit: unit})
+		if err == nil && response.GetOutcome() != deploymentv1.DeployOutcome_DEPLOY_OUTCOME_CREATED {
+			err = fmt.Errorf("outcome = %v, want CREATED", response.GetOutcome())
+		}
+		return err
+	})
+	p.waitFor(t, unit.GetId(), "the unit runs", running)
+}
+
+func TestWatchEndsWithTheProgram(t *testing.T) {
+	p := startProgram(t)
+	stream, err := p.WatchDeploymentRecords(t.Context(), &deploymentv1.WatchDeploymentRecordsRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		event, err := stream.Recv()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if event.GetType() == deploymentv1.WatchEventType_WATCH_EVENT_TYPE_BOOKMARK {
+			break
+		}
+	}
+	start := time.Now()
+	p.end(t)
+	for err == nil {
+		_, err = stream.Recv()
+	}
+	if took := time.Since(start); status.Code(err) != codes.Unavailable || took > 8*time.Second {
+		t.Errorf("the stream ended after %v with %v, want UNAVAILABLE at once", took, err)
 	}
 }
 
@@ -528,4 +595,19 @@ func versionsOf(t *testing.T, c client.Client, namespace string, list client.Obj
 		t.Fatal(err)
 	}
 	return versionsIn(t, list)
+}
+
+// newLeavingNamespace makes a namespace whose removal has begun and does not end
+// before the test.
+func newLeavingNamespace(t *testing.T, c client.Client) string {
+	t.Helper()
+	name := newNamespace(t, c)
+	held := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "held", Namespace: name, Finalizers: []string{"example.org/hold"}}}
+	if err := c.Create(t.Context(), held); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Delete(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}); err != nil {
+		t.Fatal(err)
+	}
+	return name
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -110,7 +111,9 @@ func (r *Reconciler) converge(ctx context.Context, record *v1alpha1.DeploymentRe
 		failures = append(failures, fmt.Errorf("list pods: %w", err))
 	}
 	seen.troubles = troublesOf(pods.Items)
-	seen.complete = len(failures) == 0
+	// A child on its way out is made anew in another pass.
+	leaving := slices.ContainsFunc(seen.children, func(c child) bool { return c.live != nil && c.live.GetDeletionTimestamp() != nil })
+	seen.complete = len(failures) == 0 && !leaving
 	return result, errors.Join(failures...)
 }
 

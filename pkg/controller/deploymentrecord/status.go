@@ -278,17 +278,18 @@ type transition struct {
 	message   string
 }
 
-// transitions lists the conditions that began or ceased to hold. A condition that
-// was not there before and is False is no news.
+// transitions lists the conditions that began or ceased to hold, as far as people
+// want to know: progress is the rule and would make most of the events. A condition
+// that was not there before and is False is no news.
 func transitions(before, after []metav1.Condition) []transition {
 	var changes []transition
 	for _, condition := range after {
 		previous := meta.FindStatusCondition(before, condition.Type)
-		if (previous == nil && condition.Status == metav1.ConditionFalse) || (previous != nil && previous.Status == condition.Status) {
+		if condition.Type == v1alpha1.ConditionProgressing || (previous == nil && condition.Status == metav1.ConditionFalse) || (previous != nil && previous.Status == condition.Status) {
 			continue
 		}
 		bad := (condition.Type == v1alpha1.ConditionDegraded) == (condition.Status == metav1.ConditionTrue) &&
-			condition.Type != v1alpha1.ConditionProgressing && condition.Reason != ReasonTerminating
+			condition.Reason != ReasonTerminating
 		eventType := corev1.EventTypeNormal
 		if bad {
 			eventType = corev1.EventTypeWarning

@@ -37,6 +37,8 @@ type deployments struct {
 	live     client.Reader
 	watching client.WithWatch
 	metrics  *metrics
+	// ending is closed when streams must end.
+	ending <-chan struct{}
 }
 
 // Deploy creates the record of a unit or brings it to the given content.

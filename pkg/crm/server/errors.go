@@ -55,12 +55,23 @@ func writeError(err error, namespace string) error {
 	switch {
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
 		return precondition("NAMESPACE_TERMINATING", namespace, fmt.Sprintf("namespace %q is being removed: wait until it is gone and create it anew", namespace))
+	case apierrors.IsNotFound(err) && kindOf(err) != "namespaces":
+		return status.Error(codes.Unavailable, "the API server does not serve deployment records now: "+err.Error())
 	case apierrors.IsNotFound(err):
 		return precondition("NAMESPACE_MISSING", namespace, fmt.Sprintf("namespace %q does not exist on this cluster: create it", namespace))
 	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "exceeded quota"):
 		return status.Error(codes.ResourceExhausted, err.Error())
 	}
 	return statusOf(err)
+}
+
+// kindOf names what the API server's answer is about.
+func kindOf(err error) string {
+	var reply apierrors.APIStatus
+	if !errors.As(err, &reply) || reply.Status().Details == nil {
+		return ""
+	}
+	return reply.Status().Details.Kind
 }
 
 // statusOf translates an error of the API server.

@@ -77,6 +77,8 @@ type Server struct {
 	tls     *serverTLS
 	nodes   *nodeTracker
 	serving atomic.Bool
+	// ending is closed when the server begins to stop.
+	ending chan struct{}
 }
 
 // New sets up a server that answers once it is started. The context bounds the
@@ -98,7 +100,7 @@ func New(ctx context.Context, options Options) (*Server, error) {
 		return nil, err
 	}
 	security := options.Settings.Security
-	s := &Server{options: options, health: health.NewServer()}
+	s := &Server{options: options, health: health.NewServer(), ending: make(chan struct{})}
 	if s.tls, err = newServerTLS(security); err != nil {
 		return nil, err
 	}
@@ -130,6 +132,7 @@ func New(ctx context.Context, options Options) (*Server, error) {
 		live:      options.Live,
 		watching:  watching,
 		metrics:   metrics,
+		ending:    s.ending,
 	})
 	crmv1.RegisterCrmInfoServiceServer(s.grpc, &info{
 		cache:   options.Cache,
@@ -179,8 +182,10 @@ func (s *Server) serve(ctx context.Context, listener net.Listener) error {
 		defer close(stopped)
 		<-ctx.Done()
 		s.serving.Store(false)
-		// Callers see NOT_SERVING and go elsewhere; watches end with the server.
+		// Callers see NOT_SERVING and go elsewhere. Watches would never end by
+		// themselves.
 		s.health.Shutdown()
+		close(s.ending)
 		force := time.AfterFunc(stopGrace, s.grpc.Stop)
 		defer force.Stop()
 		s.grpc.GracefulStop()

@@ -4,6 +4,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -37,7 +38,15 @@ func (d *deployments) WatchDeploymentRecords(request *deploymentv1.WatchDeployme
 	}
 	// A watcher that resumes may know any record that does not pass the filter now.
 	w.resumed = w.version != ""
-	ctx := stream.Context()
+	ctx, cancel := context.WithCancelCause(stream.Context())
+	defer cancel(nil)
+	go func() {
+		select {
+		case <-d.ending:
+			cancel(status.Error(codes.Unavailable, "the Class Runtime Manager is stopping: resume the watch"))
+		case <-ctx.Done():
+		}
+	}()
 	if !w.resumed {
 		if err := w.start(ctx); err != nil {
 			return statusOf(err)
@@ -45,11 +54,12 @@ func (d *deployments) WatchDeploymentRecords(request *deploymentv1.WatchDeployme
 	}
 	for {
 		if err := w.follow(ctx); err != nil {
-			return statusOf(err)
+			// What ended the stream says more than how the watch noticed.
+			return statusOf(cmp.Or(context.Cause(ctx), err))
 		}
 		select {
 		case <-ctx.Done():
-			return statusOf(ctx.Err())
+			return statusOf(context.Cause(ctx))
 		case <-time.After(rewatchDelay):
 		}
 	}
@@ -95,7 +105,7 @@ func (w *watcher) follow(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return context.Cause(ctx)
 		case event, open := <-changes.ResultChan():
 			if !open {
 				return nil

@@ -1,0 +1,100 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	clocktesting "k8s.io/utils/clock/testing"
+)
+
+func TestStatusOf(t *testing.T) {
+	records := schema.GroupResource{Group: "oaas.io", Resource: "deploymentrecords"}
+	cases := map[string]struct {
+		err  error
+		want codes.Code
+	}{
+		"what is not there":                 {apierrors.NewNotFound(records, "x"), codes.NotFound},
+		"a conflict may be tried again":     {apierrors.NewConflict(records, "x", errors.New("changed")), codes.Aborted},
+		"a version that is too old":         {apierrors.NewResourceExpired("compacted"), codes.OutOfRange},
+		"an overloaded API server":          {apierrors.NewTooManyRequests("busy", 1), codes.Unavailable},
+		"an API server that is not reached": {errors.New("connection refused"), codes.Unavailable},
+		"a right that this program lacks":   {apierrors.NewForbidden(records, "x", errors.New("no")), codes.FailedPrecondition},
+		"a bug of the API server":           {apierrors.NewInternalError(errors.New("bug")), codes.Internal},
+		"the caller's deadline":             {fmt.Errorf("wrapped: %w", context.DeadlineExceeded), codes.DeadlineExceeded},
+		"a caller that hung up":             {context.Canceled, codes.Canceled},
+		"a status stays what it is":         {status.Error(codes.Aborted, "a"), codes.Aborted},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := status.Code(statusOf(tc.err)); got != tc.want {
+				t.Errorf("code = %v, want %v", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestEachCallerHasItsShare(t *testing.T) {
+	clock := clocktesting.NewFakePassiveClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	l := newLimits(clock)
+	for call := range callBurst {
+		if !l.allow("greedy") {
+			t.Fatalf("call %d was refused", call)
+		}
+	}
+	if l.allow("greedy") {
+		t.Error("a call beyond the burst was let through")
+	}
+	if !l.allow("modest") {
+		t.Error("one caller used up another's share")
+	}
+	clock.SetTime(clock.Now().Add(time.Second))
+	if !l.allow("greedy") {
+		t.Error("a caller that waited was refused")
+	}
+}
+
+func TestCorrelationIDIsFitForLogs(t *testing.T) {
+	ctx := metadata.NewIncomingContext(t.Context(), metadata.Pairs(correlationKey, "abc\n\x1b[31m"+strings.Repeat("x", 500)))
+	got := correlationID(ctx)
+	if len(got) != correlationLimit || strings.ContainsAny(got, "\n\x1b") || !strings.HasPrefix(got, "abc[31mx") {
+		t.Errorf("id = %q", got)
+	}
+}
+
+func TestCapacityCountsReadyNodesAndPlacedPods(t *testing.T) {
+	node := func(ready corev1.ConditionStatus) corev1.Node {
+		return corev1.Node{Status: corev1.NodeStatus{
+			Allocatable: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("4")},
+			Conditions:  []corev1.NodeCondition{{Type: corev1.NodeReady, Status: ready}},
+		}}
+	}
+	if got := capacityOf([]corev1.Node{node(corev1.ConditionTrue), node(corev1.ConditionFalse), node(corev1.ConditionTrue)})["cpu"]; got != "8" {
+		t.Errorf("capacity = %s, want 8", got)
+	}
+	pod := func(node string, phase corev1.PodPhase) corev1.Pod {
+		return corev1.Pod{
+			Spec: corev1.PodSpec{NodeName: node, Containers: []corev1.Container{{
+				Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("500m")}},
+			}}},
+			Status: corev1.PodStatus{Phase: phase},
+		}
+	}
+	got := allocatedOf([]corev1.Pod{pod("a", corev1.PodRunning), pod("a", corev1.PodSucceeded), pod("", corev1.PodPending), pod("b", corev1.PodPending)})
+	if got["cpu"] != "1" || got["pods"] != "2" {
+		t.Errorf("allocated = %v, want 1 cpu by 2 pods", got)
+	}
+}
