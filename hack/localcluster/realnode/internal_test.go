@@ -8,6 +8,7 @@ package realnode
 import (
 	"encoding/json"
 	"net/netip"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -234,5 +235,21 @@ func TestMissingFoldersAreThoseToRemoveAgain(t *testing.T) {
 	}
 	if got := missingFolders(dir); got != nil {
 		t.Errorf("got %v for a folder that exists", got)
+	}
+}
+
+func TestEveryMissingProgramIsNamedWithItsPackage(t *testing.T) {
+	nowhere := func(string) (string, error) { return "", exec.ErrNotFound }
+	problems := missingPrograms(nowhere)
+	if len(problems) != len(requirements()) {
+		t.Errorf("%d problems on a machine without any program, want %d", len(problems), len(requirements()))
+	}
+	const want = "the program containerd is missing: on Debian, apt-get install containerd"
+	if len(problems) == 0 || problems[0].Error() != want {
+		t.Errorf("got %v, want %q first", problems, want)
+	}
+	everywhere := func(program string) (string, error) { return "/bin/" + program, nil }
+	if problems := missingPrograms(everywhere); problems != nil {
+		t.Errorf("got %v on a machine with every program", problems)
 	}
 }

@@ -22,7 +22,7 @@ func Preflight() error {
 		return errors.New("this machine cannot be a real node: root is needed to run containers: start as root, or use simulated nodes")
 	}
 	ctx := context.Background()
-	problems := missingPrograms()
+	problems := missingPrograms(lookPath)
 	if _, err := pluginDir(); err != nil {
 		problems = append(problems, err)
 	}
@@ -57,7 +57,7 @@ func requirements() []requirement {
 	}
 }
 
-func missingPrograms() []error {
+func missingPrograms(lookPath func(string) (string, error)) []error {
 	var problems []error
 	for _, r := range requirements() {
 		if _, err := lookPath(r.program); err != nil {
