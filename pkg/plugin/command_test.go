@@ -292,6 +292,20 @@ func TestProgressFitsTheScreen(t *testing.T) {
 	}
 }
 
+func TestWhyUnavailable(t *testing.T) {
+	service := func(status string) *unstructured.Unstructured {
+		return &unstructured.Unstructured{Object: map[string]any{"status": map[string]any{"conditions": []any{
+			map[string]any{"type": "Available", "status": status, "reason": "FailedDiscoveryCheck", "message": "connection refused"},
+		}}}}
+	}
+	if got := whyUnavailable(service("True")); got != "" {
+		t.Errorf("an available service is not available because %q", got)
+	}
+	if got, want := whyUnavailable(service("False")), "FailedDiscoveryCheck: connection refused"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestRemovalText(t *testing.T) {
 	withFinalizer := makePackage(t)
 	withFinalizer.SetFinalizers([]string{"example.com/keep"})

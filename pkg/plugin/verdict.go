@@ -152,7 +152,8 @@ func waitsForRemoval(d *pmv1alpha1.ClassDeployment) string {
 func unitText(unit pmv1alpha1.DeploymentUnitStatus) string {
 	switch {
 	case unit.Message != "":
-		return oneLine(unit.Message)
+		// The callers name the cluster already.
+		return strings.TrimPrefix(oneLine(unit.Message), "cluster "+unit.Cluster+": ")
 	case unit.Phase != "":
 		return unit.Phase
 	case unit.Condition != "":

@@ -4,6 +4,7 @@
 package plugin
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -42,8 +43,7 @@ type Versions struct {
 type ServerVersions struct {
 	// Kubernetes is the version of the API server.
 	Kubernetes string `json:"kubernetes"`
-	// PackageManager is Available, Unavailable, Not installed or Unknown, with a
-	// reason where there is one.
+	// PackageManager is "Available", or "Not available: " and why.
 	PackageManager string `json:"packageManager"`
 	// API is the group and version that this program speaks.
 	API string `json:"api"`
@@ -101,34 +101,38 @@ func (o *VersionOptions) server(cmd *cobra.Command) (*ServerVersions, error) {
 		return nil, fmt.Errorf("reading the version of %s: %w", c.host, err)
 	}
 	out := &ServerVersions{Kubernetes: kubernetes.GitVersion, API: pmv1alpha1.SchemeGroupVersion.String()}
-	services := schema.GroupVersionResource{Group: "apiregistration.k8s.io", Version: "v1", Resource: "apiservices"}
-	service, err := c.dynamic.Resource(services).Get(cmd.Context(), "v1alpha1."+pmv1alpha1.GroupName, metav1.GetOptions{})
-	if err != nil {
-		// Not everybody may read APIServices: asking the API itself tells as well.
-		out.PackageManager = "Available"
-		if err := c.checkServed(cmd.Context()); err != nil {
-			out.PackageManager = "Not available: " + err.Error()
-		}
-		return out, nil
-	}
-	out.PackageManager = serviceState(service)
+	out.PackageManager = c.packageManagerState(cmd.Context())
 	return out, nil
 }
 
-// serviceState sums up the Available condition of an APIService.
-func serviceState(service *unstructured.Unstructured) string {
+// packageManagerState asks the API itself: an APIService notices only after a
+// while that its server is gone, but then it knows why.
+func (c *connection) packageManagerState(ctx context.Context) string {
+	err := c.checkServed(ctx)
+	if err == nil {
+		return "Available"
+	}
+	services := schema.GroupVersionResource{Group: "apiregistration.k8s.io", Version: "v1", Resource: "apiservices"}
+	service, getErr := c.dynamic.Resource(services).Get(ctx, "v1alpha1."+pmv1alpha1.GroupName, metav1.GetOptions{})
+	if getErr == nil {
+		if reason := whyUnavailable(service); reason != "" {
+			return "Not available: " + reason
+		}
+	}
+	return "Not available: " + err.Error()
+}
+
+// whyUnavailable is what the Available condition of an APIService says when it is
+// not True.
+func whyUnavailable(service *unstructured.Unstructured) string {
 	conditions, _, _ := unstructured.NestedSlice(service.Object, "status", "conditions")
 	for _, c := range conditions {
 		condition, ok := c.(map[string]any)
-		if !ok || condition["type"] != "Available" {
-			continue
+		if ok && condition["type"] == "Available" && condition["status"] != "True" {
+			return fmt.Sprintf("%v: %v", condition["reason"], condition["message"])
 		}
-		if condition["status"] == "True" {
-			return "Available"
-		}
-		return fmt.Sprintf("Not available: %v: %v", condition["reason"], condition["message"])
 	}
-	return "Unknown"
+	return ""
 }
 
 func writeVersions(out io.Writer, v Versions, output string) error {
