@@ -244,8 +244,7 @@ func eventually(t *testing.T, what string, check func(context.Context) error) {
 	var last error
 	err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
 		last = check(ctx)
-		var fatal terminalError
-		if errors.As(last, &fatal) {
+		if fatal, ok := errors.AsType[terminalError](last); ok {
 			return false, fatal
 		}
 		return last == nil, nil

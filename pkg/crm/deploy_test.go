@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -572,9 +573,7 @@ func assertQuiet(t *testing.T, c client.Client, namespace string) {
 	versions := func() map[string]string {
 		all := map[string]string{}
 		for _, list := range []client.ObjectList{&v1alpha1.DeploymentRecordList{}, &appsv1.DeploymentList{}, &corev1.ServiceList{}} {
-			for name, version := range versionsOf(t, c, namespace, list) {
-				all[name] = version
-			}
+			maps.Copy(all, versionsOf(t, c, namespace, list))
 		}
 		return all
 	}

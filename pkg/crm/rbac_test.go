@@ -74,7 +74,7 @@ func shippedRole(t *testing.T) *rbacv1.ClusterRole {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, document := range strings.Split(string(content), "\n---\n") {
+	for document := range strings.SplitSeq(string(content), "\n---\n") {
 		role := &rbacv1.ClusterRole{}
 		if err := yaml.Unmarshal([]byte(document), role); err == nil && role.Kind == "ClusterRole" {
 			return role

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -14,7 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
@@ -162,9 +162,7 @@ func (r *Reconciler) apply(ctx context.Context, intent *unstructured.Unstructure
 // prune deletes the children that the record no longer asks for.
 func (r *Reconciler) prune(ctx context.Context, wanted []*unstructured.Unstructured, owned map[childKey]*unstructured.Unstructured) []error {
 	surplus := make(map[childKey]*unstructured.Unstructured, len(owned))
-	for key, object := range owned {
-		surplus[key] = object
-	}
+	maps.Copy(surplus, owned)
 	for _, intent := range wanted {
 		delete(surplus, keyOf(intent))
 	}
@@ -186,7 +184,7 @@ func (r *Reconciler) delete(ctx context.Context, object *unstructured.Unstructur
 	logf.FromContext(ctx).Info("deleting", "kind", object.GetKind(), "name", object.GetName())
 	err := r.client.Delete(ctx, object,
 		client.PropagationPolicy(metav1.DeletePropagationForeground),
-		client.Preconditions{UID: ptr.To(object.GetUID())})
+		client.Preconditions{UID: new(object.GetUID())})
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("delete %s %s: %w", object.GetKind(), object.GetName(), err)
 	}

@@ -93,7 +93,7 @@ func (r *Reconciler) Register(mgr manager.Manager, concurrency int) error {
 			MaxConcurrentReconciles: concurrency,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
 			// Names are for metrics; tests run several managers in one process.
-			SkipNameValidation: ptr.To(true),
+			SkipNameValidation: new(true),
 			LogConstructor: func(request *reconcile.Request) logr.Logger {
 				log := mgr.GetLogger().WithName(Name)
 				if request != nil {

@@ -43,15 +43,15 @@ func (f *function) deployment() *appsv1.Deployment {
 		TypeMeta:   metav1.TypeMeta{APIVersion: appsv1.SchemeGroupVersion.String(), Kind: "Deployment"},
 		ObjectMeta: f.meta(),
 		Spec: appsv1.DeploymentSpec{
-			Replicas:             ptr.To(f.replicas),
+			Replicas:             new(f.replicas),
 			RevisionHistoryLimit: ptr.To[int32](revisionHistory),
 			Selector:             &metav1.LabelSelector{MatchLabels: f.selector()},
 			Strategy: appsv1.DeploymentStrategy{
 				Type: appsv1.RollingUpdateDeploymentStrategyType,
 				RollingUpdate: &appsv1.RollingUpdateDeployment{
 					// A new replica serves before an old one goes.
-					MaxUnavailable: ptr.To(intstr.FromInt32(0)),
-					MaxSurge:       ptr.To(intstr.FromString("25%")),
+					MaxUnavailable: new(intstr.FromInt32(0)),
+					MaxSurge:       new(intstr.FromString("25%")),
 				},
 			},
 			Template: corev1.PodTemplateSpec{
@@ -65,9 +65,9 @@ func (f *function) deployment() *appsv1.Deployment {
 func (f *function) podSpec() corev1.PodSpec {
 	return corev1.PodSpec{
 		// Functions do not talk to Kubernetes; a token would only be there to steal.
-		AutomountServiceAccountToken: ptr.To(false),
+		AutomountServiceAccountToken: new(false),
 		SecurityContext: &corev1.PodSecurityContext{
-			RunAsNonRoot:   ptr.To(true),
+			RunAsNonRoot:   new(true),
 			RunAsUser:      ptr.To[int64](nobody),
 			RunAsGroup:     ptr.To[int64](nobody),
 			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
@@ -86,7 +86,7 @@ func (f *function) podSpec() corev1.PodSpec {
 			ReadinessProbe: f.readiness(),
 			LivenessProbe:  f.httpProbe(f.health().Liveness),
 			SecurityContext: &corev1.SecurityContext{
-				AllowPrivilegeEscalation: ptr.To(false),
+				AllowPrivilegeEscalation: new(false),
 				Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 			},
 		}},
@@ -158,7 +158,7 @@ func (f *function) service() *corev1.Service {
 		TargetPort: intstr.FromString(f.portName()),
 	}
 	if f.container.NeedHTTP2 {
-		port.AppProtocol = ptr.To("kubernetes.io/h2c")
+		port.AppProtocol = new("kubernetes.io/h2c")
 	}
 	return &corev1.Service{
 		TypeMeta:   metav1.TypeMeta{APIVersion: corev1.SchemeGroupVersion.String(), Kind: "Service"},
@@ -178,7 +178,7 @@ func (f *function) disruptionBudget() *policyv1.PodDisruptionBudget {
 		TypeMeta:   metav1.TypeMeta{APIVersion: policyv1.SchemeGroupVersion.String(), Kind: "PodDisruptionBudget"},
 		ObjectMeta: f.meta(),
 		Spec: policyv1.PodDisruptionBudgetSpec{
-			MaxUnavailable:             ptr.To(intstr.FromInt32(1)),
+			MaxUnavailable:             new(intstr.FromInt32(1)),
 			Selector:                   &metav1.LabelSelector{MatchLabels: f.selector()},
 			UnhealthyPodEvictionPolicy: ptr.To(policyv1.AlwaysAllow),
 		},

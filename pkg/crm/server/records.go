@@ -16,7 +16,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/go-logr/logr"
@@ -72,7 +71,7 @@ func (d *deployments) DeleteDeployment(ctx context.Context, request *deploymentv
 	}
 	if record.DeletionTimestamp == nil {
 		// The record that was found, not one that took its name since.
-		err := d.client.Delete(ctx, record, client.Preconditions{UID: ptr.To(record.UID)}, client.PropagationPolicy(metav1.DeletePropagationBackground))
+		err := d.client.Delete(ctx, record, client.Preconditions{UID: new(record.UID)}, client.PropagationPolicy(metav1.DeletePropagationBackground))
 		if apierrors.IsNotFound(err) {
 			return &deploymentv1.DeleteDeploymentResponse{Gone: true}, nil
 		}
