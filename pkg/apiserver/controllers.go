@@ -98,7 +98,7 @@ func RunControllers(ctx context.Context, config ControllerConfig) error {
 
 // work runs the controllers once, until ctx ends.
 func work(ctx context.Context, config ControllerConfig, host kubernetes.Interface) error {
-	client, err := versioned.NewForConfig(protobuf(unthrottled(config.Loopback)))
+	client, err := versioned.NewForConfig(quiet(protobuf(unthrottled(config.Loopback))))
 	if err != nil {
 		return fmt.Errorf("controllers: client for the own API: %w", err)
 	}
@@ -309,5 +309,12 @@ func unthrottled(config *rest.Config) *rest.Config {
 func protobuf(config *rest.Config) *rest.Config {
 	config.ContentType = runtime.ContentTypeProtobuf
 	config.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
+	return config
+}
+
+// quiet drops the API's warnings: they are for the author of an object, who got
+// them already, and would fill the log with every write of a status.
+func quiet(config *rest.Config) *rest.Config {
+	config.WarningHandler = rest.NoWarnings{}
 	return config
 }

@@ -142,22 +142,20 @@ func (c *Controller) tell(deployment *pmv1alpha1.ClassDeployment, conditions []m
 	}
 }
 
-// eventType tells whether a transition is worth an event, and of which type.
+// eventType tells whether a transition is worth an event, and of which type. What
+// every deployment goes through on its way up or down is not.
 func eventType(condition metav1.Condition, before *metav1.Condition) (kind string, worth bool) {
-	good, waiting := metav1.ConditionTrue, false
-	switch condition.Type {
-	case pmv1alpha1.ClassDeploymentProgressing:
-		return "", false
-	case pmv1alpha1.ClassDeploymentDegradedCondition:
+	good := metav1.ConditionTrue
+	if condition.Type == pmv1alpha1.ClassDeploymentDegradedCondition {
 		good = metav1.ConditionFalse
-		waiting = before == nil
-	case pmv1alpha1.ClassDeploymentAvailable:
-		waiting = before == nil
 	}
 	switch {
+	case condition.Type == pmv1alpha1.ClassDeploymentProgressing, condition.Reason == ReasonTerminating:
+		return "", false
 	case condition.Status == good:
-		return corev1.EventTypeNormal, !waiting || condition.Type == pmv1alpha1.ClassDeploymentAvailable
-	case waiting, condition.Reason == ReasonTerminating, condition.Reason == ReasonDispatching, condition.Reason == ReasonNotPlanned:
+		return corev1.EventTypeNormal, before != nil || condition.Type != pmv1alpha1.ClassDeploymentDegradedCondition
+	case condition.Reason == ReasonDispatching, condition.Reason == ReasonNotPlanned,
+		condition.Type == pmv1alpha1.ClassDeploymentAvailable && before == nil:
 		return "", false
 	default:
 		return corev1.EventTypeWarning, true

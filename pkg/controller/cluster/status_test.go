@@ -1,0 +1,97 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
+	"oaas.io/oaas/pkg/crmclient"
+	crmv1 "oaas.io/oaas/pkg/generated/grpc/oaas/crm/v1"
+)
+
+var start = time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+
+func answered(change ...func(*crmv1.GetClusterHealthResponse)) probe {
+	heard := &crmv1.GetClusterHealthResponse{
+		Status: crmv1.ClusterHealthStatus_CLUSTER_HEALTH_STATUS_HEALTHY, NodeCount: 3, ReadyNodes: 3,
+		Capacity: map[string]string{"cpu": "12", "broken": "many"},
+	}
+	for _, c := range change {
+		c(heard)
+	}
+	return probe{report: heard, breaker: &pmv1alpha1.CircuitBreakerStatus{State: pmv1alpha1.CircuitClosed}}
+}
+
+func TestHealthAndReadiness(t *testing.T) {
+	for name, test := range map[string]struct {
+		asked      probe
+		wantHealth pmv1alpha1.ClusterHealth
+		wantReady  metav1.ConditionStatus
+		wantReason string
+	}{
+		"all nodes ready": {answered(), pmv1alpha1.ClusterHealthy, metav1.ConditionTrue, ReasonAnswering},
+		"some nodes ready": {answered(func(r *crmv1.GetClusterHealthResponse) {
+			r.Status, r.ReadyNodes = crmv1.ClusterHealthStatus_CLUSTER_HEALTH_STATUS_DEGRADED, 1
+		}), pmv1alpha1.ClusterDegraded, metav1.ConditionTrue, ReasonAnswering},
+		"no node ready": {answered(func(r *crmv1.GetClusterHealthResponse) {
+			r.Status, r.ReadyNodes = crmv1.ClusterHealthStatus_CLUSTER_HEALTH_STATUS_UNHEALTHY, 0
+		}), pmv1alpha1.ClusterUnhealthy, metav1.ConditionFalse, ReasonNoReadyNodes},
+		"no word, so the nodes count": {answered(func(r *crmv1.GetClusterHealthResponse) {
+			r.Status, r.ReadyNodes = crmv1.ClusterHealthStatus_CLUSTER_HEALTH_STATUS_UNSPECIFIED, 2
+		}), pmv1alpha1.ClusterDegraded, metav1.ConditionTrue, ReasonAnswering},
+		"no answer":          {probe{err: crmclient.NoLink("a", "GetClusterHealth")}, pmv1alpha1.ClusterUnhealthy, metav1.ConditionFalse, ReasonUnreachable},
+		"settings are wrong": {probe{setup: errors.New("spec.tls.caBundle: holds no PEM certificate")}, pmv1alpha1.ClusterUnhealthy, metav1.ConditionFalse, ReasonNoLink},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := nextStatus(&pmv1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: "a", Generation: 4}}, test.asked, start)
+			ready := meta.FindStatusCondition(got.Conditions, pmv1alpha1.ClusterReady)
+			if got.Health != test.wantHealth || ready == nil || ready.Status != test.wantReady || ready.Reason != test.wantReason {
+				t.Errorf("health %s, ready %+v; want %s, %s because of %s", got.Health, ready, test.wantHealth, test.wantReady, test.wantReason)
+			}
+			if got.ObservedGeneration != 4 {
+				t.Errorf("observed generation is %d, want 4", got.ObservedGeneration)
+			}
+		})
+	}
+}
+
+func TestAnUnchangedAnswerIsWrittenOnceAMinute(t *testing.T) {
+	cluster := &pmv1alpha1.Cluster{}
+	cluster.Status = nextStatus(cluster, answered(), start)
+	if again := nextStatus(cluster, answered(), start.Add(59*time.Second)); !apiequality.Semantic.DeepEqual(cluster.Status, again) {
+		t.Errorf("within a minute the status changed from %+v to %+v", cluster.Status, again)
+	}
+	later := start.Add(61 * time.Second)
+	if again := nextStatus(cluster, answered(), later); !again.LastSeen.Time.Equal(later) {
+		t.Errorf("last seen is %s after a minute, want %s", again.LastSeen, later)
+	}
+	changed := start.Add(10 * time.Second)
+	if again := nextStatus(cluster, answered(func(r *crmv1.GetClusterHealthResponse) { r.NodeCount = 4 }), changed); !again.LastSeen.Time.Equal(changed) {
+		t.Errorf("last seen is %s with a change, want %s", again.LastSeen, changed)
+	}
+}
+
+func TestAnOpenBreakerKeepsTheReasonWhyItOpened(t *testing.T) {
+	cluster := &pmv1alpha1.Cluster{}
+	cluster.Status = nextStatus(cluster, probe{err: errors.New("connection refused")}, start)
+	got := nextStatus(cluster, probe{err: fmt.Errorf("not called: %w", crmclient.ErrBreakerOpen)}, start.Add(time.Minute))
+	if !apiequality.Semantic.DeepEqual(cluster.Status, got) {
+		t.Errorf("status changed from %+v to %+v", cluster.Status, got)
+	}
+}
+
+func TestAReportIsKeptAsFarAsItCanBeRead(t *testing.T) {
+	got := nextStatus(&pmv1alpha1.Cluster{}, answered(), start)
+	if cpu := got.Capacity["cpu"]; cpu.String() != "12" || len(got.Capacity) != 1 {
+		t.Errorf("capacity is %v, want the 12 CPUs alone", got.Capacity)
+	}
+}
