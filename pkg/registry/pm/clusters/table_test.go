@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 
 	"oaas.io/oaas/pkg/apis/pm"
 )
@@ -31,7 +30,7 @@ func TestColumns(t *testing.T) {
 				Spec: pm.ClusterSpec{Endpoint: "crm:8088", Region: "eu", Environments: []string{"cloud", "edge"}, Unschedulable: true},
 				Status: pm.ClusterStatus{
 					Health: pm.ClusterDegraded, NodeCount: 3, ReadyNodes: 2, CRMVersion: "v0.1.0", Availability: "0.999",
-					LastSeen:       ptr.To(metav1.NewTime(time.Now().Add(-90 * time.Minute))),
+					LastSeen:       new(metav1.NewTime(time.Now().Add(-90 * time.Minute))),
 					CircuitBreaker: &pm.CircuitBreakerStatus{State: pm.CircuitHalfOpen},
 				},
 			},
