@@ -74,6 +74,52 @@ type applier struct {
 	strict bool
 }
 
+// listFrom is the number of objects of a kind from which one list is cheaper than
+// reading them one by one.
+const listFrom = 10
+
+// readBefore notes what the server has of each item, to tell later what changed.
+func (a *applier) readBefore(ctx context.Context, items []item) error {
+	type place struct {
+		kind      kind
+		namespace string
+	}
+	groups := map[place][]int{}
+	for i := range items {
+		p := place{items[i].kind, items[i].GetNamespace()}
+		groups[p] = append(groups[p], i)
+	}
+	var errs []error
+	for p, indices := range groups {
+		client := a.resource(p.kind, p.namespace)
+		if len(indices) < listFrom {
+			for _, i := range indices {
+				before, err := client.Get(ctx, items[i].GetName(), metav1.GetOptions{})
+				switch {
+				case err == nil:
+					items[i].before = before
+				case !apierrors.IsNotFound(err):
+					errs = append(errs, explainItem(items[i], err))
+				}
+			}
+			continue
+		}
+		list, err := client.List(ctx, metav1.ListOptions{})
+		if err != nil {
+			errs = append(errs, fmt.Errorf("listing %s: %w", p.kind.resource, err))
+			continue
+		}
+		found := make(map[string]*unstructured.Unstructured, len(list.Items))
+		for i := range list.Items {
+			found[list.Items[i].GetName()] = &list.Items[i]
+		}
+		for _, i := range indices {
+			items[i].before = found[items[i].GetName()]
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // applyAll applies the items kind by kind, several of a kind at a time. It goes
 // on after a failure within a kind, so that all errors of it are seen at once; a
 // dry run also goes on to the next kind, because nothing builds on it.
@@ -114,14 +160,6 @@ func succeeded(results []applied) []applied {
 }
 
 func (a *applier) apply(ctx context.Context, i item, dry dryRun) (applied, error) {
-	client := a.resource(i.kind, i.GetNamespace())
-	before, err := client.Get(ctx, i.GetName(), metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		before, err = nil, nil
-	}
-	if err != nil {
-		return applied{}, explainItem(i, err)
-	}
 	data, err := json.Marshal(i.Object)
 	if err != nil {
 		return applied{}, explainItem(i, err)
@@ -133,11 +171,11 @@ func (a *applier) apply(ctx context.Context, i item, dry dryRun) (applied, error
 	if dry == dryRunServer {
 		options.DryRun = []string{metav1.DryRunAll}
 	}
-	after, err := client.Patch(ctx, i.GetName(), types.ApplyPatchType, data, options)
+	after, err := a.resource(i.kind, i.GetNamespace()).Patch(ctx, i.GetName(), types.ApplyPatchType, data, options)
 	if err != nil {
 		return applied{}, explainItem(i, err)
 	}
-	return applied{item: i, operation: compare(before, after), object: after}, nil
+	return applied{item: i, operation: compare(i.before, after), object: after}, nil
 }
 
 // compare tells what an apply did. The content decides, not the resource version:

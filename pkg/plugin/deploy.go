@@ -154,6 +154,9 @@ func (o *DeployOptions) Run(cmd *cobra.Command) error {
 		return err
 	}
 	a := &applier{connection: c, force: o.ForceConflicts, strict: o.Strict}
+	if err := a.readBefore(ctx, items); err != nil {
+		return err
+	}
 	if o.dryRun == dryRunNone && len(items) > 1 {
 		// Half a package is worse than none.
 		if _, err := a.applyAll(ctx, items, dryRunServer); err != nil {

@@ -27,6 +27,8 @@ type item struct {
 	// file and source lead from what the server says to what the user wrote.
 	file   string
 	source oaasfile.Source
+	// before is what the server had; nil for an object that it had not.
+	before *unstructured.Unstructured
 }
 
 // title names an item like kubectl does: package.pm.oaas.io/echo.
