@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,10 +17,13 @@ import (
 	"github.com/go-logr/logr"
 	"google.golang.org/grpc/credentials/insecure"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	crdfiles "oaas.io/oaas/artifacts/crds"
+	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 	"oaas.io/oaas/pkg/crm"
 	"oaas.io/oaas/pkg/crm/config"
 	"oaas.io/oaas/pkg/crm/crds"
@@ -154,5 +158,32 @@ func TestCheckOfDefinitions(t *testing.T) {
 	}
 	if err := crds.Check(t.Context(), c, crdfiles.Files); err != nil {
 		t.Errorf("after they were applied again: %v", err)
+	}
+}
+
+func TestRecordMadeByHandIsCheckedAtAdmission(t *testing.T) {
+	c, p := newClient(t), startProgram(t)
+	record := &v1alpha1.DeploymentRecord{
+		ObjectMeta: metav1.ObjectMeta{Name: "by-hand", Namespace: newNamespace(t, c)},
+		Spec: v1alpha1.DeploymentRecordSpec{
+			DeploymentUnit:     v1alpha1.DeploymentUnit{ID: "another", PackageName: "demo", ClassKey: "Echo"},
+			TargetEnvironment:  "dev",
+			FunctionContainers: []v1alpha1.FunctionContainer{{FunctionKey: "say", Image: "registry.example/echo:1"}},
+		},
+	}
+	if err := c.Create(t.Context(), record); !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "metadata.name must be spec.deploymentUnit.id") {
+		t.Errorf("err = %v, want one that says that the names differ", err)
+	}
+	record.Spec.DeploymentUnit.ID = record.Name
+	if err := c.Create(t.Context(), record); err != nil {
+		t.Fatal(err)
+	}
+	// It is worked on like any other, and has its finalizer before anything else.
+	p.waitFor(t, record.Name, "it runs", running)
+	if err := c.Get(t.Context(), client.ObjectKeyFromObject(record), record); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(record.Finalizers, v1alpha1.FinalizerDeployment) {
+		t.Errorf("finalizers = %v", record.Finalizers)
 	}
 }

@@ -24,6 +24,7 @@ import (
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:selectablefield:JSONPath=`.spec.targetEnvironment`
 // +kubebuilder:selectablefield:JSONPath=`.status.condition`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name == self.spec.deploymentUnit.id",message="metadata.name must be spec.deploymentUnit.id"
 type DeploymentRecord struct {
 	metav1.TypeMeta `json:",inline"`
 	// metadata is standard object metadata.
