@@ -6,7 +6,6 @@ package planner_test
 import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
 	"oaas.io/oaas/pkg/planner"
@@ -51,10 +50,10 @@ func replicas(least, greatest int32) deploymentOption {
 	return func(d *pmv1alpha1.ClassDeployment) {
 		d.Spec.Replicas = &pmv1alpha1.ReplicaBounds{}
 		if least >= 0 {
-			d.Spec.Replicas.Min = ptr.To(least)
+			d.Spec.Replicas.Min = new(least)
 		}
 		if greatest >= 0 {
-			d.Spec.Replicas.Max = ptr.To(greatest)
+			d.Spec.Replicas.Max = new(greatest)
 		}
 	}
 }
@@ -161,10 +160,10 @@ func store(options ...packageOption) *pmv1alpha1.Package {
 func scaled(least, greatest int32) packageOption {
 	return func(p *pmv1alpha1.Package) {
 		if least >= 0 {
-			p.Spec.Functions[0].Provision.MinScale = ptr.To(least)
+			p.Spec.Functions[0].Provision.MinScale = new(least)
 		}
 		if greatest >= 0 {
-			p.Spec.Functions[0].Provision.MaxScale = ptr.To(greatest)
+			p.Spec.Functions[0].Provision.MaxScale = new(greatest)
 		}
 	}
 }

@@ -73,9 +73,9 @@ type Availability struct {
 // new unit.
 func Make(in Input) (Plan, error) {
 	spec := &in.Deployment.Spec
-	required, err := parseAvailability("spec.nfr.availability", spec.NFR.Availability)
-	if err != nil {
-		return halt(Plan{}, Problem{Type: InvalidRequirement, Message: err.Error()}), nil
+	required, problem := requiredAvailability(spec)
+	if problem != nil {
+		return halt(Plan{}, *problem), nil
 	}
 	plan := Plan{Requirements: requirements(spec, required)}
 
@@ -87,9 +87,9 @@ func Make(in Input) (Plan, error) {
 	if len(problems) > 0 {
 		return halt(plan, problems...), nil
 	}
-	selector, err := clusterSelector(spec.ClusterSelector)
-	if err != nil {
-		return halt(plan, Problem{Type: InvalidRequirement, Message: err.Error()}), nil
+	selector, problem := clusterSelector(spec.ClusterSelector)
+	if problem != nil {
+		return halt(plan, *problem), nil
 	}
 
 	placer := placer{
@@ -175,13 +175,21 @@ func classKeys(pkg *pmv1alpha1.Package) string {
 	return strings.Join(keys, ", ")
 }
 
-func clusterSelector(selector *metav1.LabelSelector) (labels.Selector, error) {
+func requiredAvailability(spec *pmv1alpha1.ClassDeploymentSpec) (*big.Rat, *Problem) {
+	required, err := parseAvailability("spec.nfr.availability", spec.NFR.Availability)
+	if err != nil {
+		return nil, &Problem{Type: InvalidRequirement, Message: err.Error()}
+	}
+	return required, nil
+}
+
+func clusterSelector(selector *metav1.LabelSelector) (labels.Selector, *Problem) {
 	if selector == nil {
 		return labels.Everything(), nil
 	}
 	parsed, err := metav1.LabelSelectorAsSelector(selector)
 	if err != nil {
-		return nil, fmt.Errorf("spec.clusterSelector: %w", err)
+		return nil, &Problem{Type: InvalidRequirement, Message: "spec.clusterSelector: " + err.Error()}
 	}
 	return parsed, nil
 }

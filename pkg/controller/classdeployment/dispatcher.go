@@ -295,7 +295,7 @@ func isNews(before, after outcome) bool {
 		return true
 	}
 	if before.err == nil || after.err == nil {
-		return before.err != after.err
+		return (before.err == nil) != (after.err == nil)
 	}
 	return before.err.Error() != after.err.Error()
 }

@@ -13,7 +13,6 @@ import (
 	"google.golang.org/grpc/codes"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
 	"oaas.io/oaas/pkg/crmclient"
@@ -90,7 +89,7 @@ func summarize(deployment *pmv1alpha1.ClassDeployment, plan planner.Plan, views 
 		return
 	}
 	if plan.Requirements.MaxReplicas > 0 {
-		status.Requirements = ptr.To(plan.Requirements)
+		status.Requirements = new(plan.Requirements)
 	} else {
 		status.Requirements = nil
 	}
