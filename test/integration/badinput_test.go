@@ -117,7 +117,7 @@ func TestBadInputIsRefusedWithAllErrors(t *testing.T) {
 func TestPluginRefusesBrokenFiles(t *testing.T) {
 	namespace := newNamespace(t)
 	tests := map[string]struct{ input, wants string }{
-		"broken YAML":          {"name: a\n  b: [", "line"},
+		"broken YAML":          {"name: a\n  b: [", "standard input:2"},
 		"an older format":      {"name: old\nfunctions:\n- name: f\n  provision:\n    knative:\n      image: x\n", "container_image"},
 		"a kind of others":     {"apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n", "kubectl apply"},
 		"an unknown field":     {"name: a\nclasess: []\n", "classes"},

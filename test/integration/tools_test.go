@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -93,16 +94,31 @@ func (f kubectlFailure) Error() string { return fmt.Sprintf("exit code %d: %s", 
 // variable.
 var kubectlOnce sync.Mutex
 
-// kubectl runs the real kubectl library in this process.
+// kubectl runs the real kubectl library in this process. It reads standard input
+// from the process itself, so that "-f -" becomes a file.
 func kubectl(t *testing.T, stdin string, args ...string) result {
 	t.Helper()
+	if stdin != "" {
+		// Not t.TempDir: it has the test's name, and kubectl splits -f at commas.
+		dir, err := os.MkdirTemp("", "stdin-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = os.RemoveAll(dir) })
+		file := filepath.Join(dir, "stdin.yaml")
+		if err := os.WriteFile(file, []byte(stdin), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		args = slices.Clone(args)
+		args[slices.Index(args, "-")] = file
+	}
 	kubectlOnce.Lock()
 	defer kubectlOnce.Unlock()
 	defer cmdutil.DefaultBehaviorOnFatal()
 	cmdutil.BehaviorOnFatal(func(message string, code int) { panic(kubectlFailure{message, code}) })
 
 	var stdout, stderr bytes.Buffer
-	streams := genericiooptions.IOStreams{In: strings.NewReader(stdin), Out: &stdout, ErrOut: &stderr}
+	streams := genericiooptions.IOStreams{In: strings.NewReader(""), Out: &stdout, ErrOut: &stderr}
 	flags := genericclioptions.NewConfigFlags(true).WithDeprecatedPasswordFlag()
 	command := kubectlcmd.NewKubectlCommand(kubectlcmd.KubectlOptions{IOStreams: streams, ConfigFlags: flags})
 	command.SetArgs(append([]string{"--kubeconfig=" + hub.cluster.KubeconfigPath(), "--cache-dir=" + t.TempDir()}, args...))

@@ -22,6 +22,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/restmapper"
@@ -124,13 +125,28 @@ func (p *Platform) waitAPIService(ctx context.Context) error {
 		}
 		for _, condition := range registration.Status.Conditions {
 			if condition.Type == apiregistrationv1.Available && condition.Status == apiregistrationv1.ConditionTrue {
-				return nil
+				return discoverable(client.Discovery())
 			} else if condition.Type == apiregistrationv1.Available {
 				return fmt.Errorf("%s: %s", condition.Reason, condition.Message)
 			}
 		}
 		return errors.New("kube-apiserver has not looked at it yet")
 	})
+}
+
+// discoverable says whether clients find our resources: kube-apiserver publishes
+// them a moment after it passes requests on.
+func discoverable(client discovery.DiscoveryInterface) error {
+	groups, err := restmapper.GetAPIGroupResources(client)
+	if err != nil {
+		return fmt.Errorf("discovering the cluster's API: %w", err)
+	}
+	for _, group := range groups {
+		if group.Group.Name == pmv1alpha1.GroupName && len(group.VersionedResources[pmv1alpha1.SchemeGroupVersion.Version]) > 0 {
+			return nil
+		}
+	}
+	return fmt.Errorf("kube-apiserver does not list the resources of %s yet", pmv1alpha1.GroupName)
 }
 
 // register makes a Cluster for each member and waits until the Package Manager

@@ -269,7 +269,9 @@ type ClassDeploymentStatus struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=type
-	Conditions []metav1.Condition `json:"conditions,omitempty" protobuf:"bytes,3,rep,name=conditions"`
+	// +patchMergeKey=type
+	// +patchStrategy=merge
+	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type" protobuf:"bytes,3,rep,name=conditions"`
 	// requirements are what the planner computed from the spec.
 	// +optional
 	Requirements *ComputedRequirements `json:"requirements,omitempty" protobuf:"bytes,4,opt,name=requirements"`
@@ -337,7 +339,9 @@ type DeploymentUnitStatus struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=key
-	Functions []FunctionStatus `json:"functions,omitempty" protobuf:"bytes,11,rep,name=functions"`
+	// +patchMergeKey=key
+	// +patchStrategy=merge
+	Functions []FunctionStatus `json:"functions,omitempty" patchStrategy:"merge" patchMergeKey:"key" protobuf:"bytes,11,rep,name=functions"`
 	// lastUpdated is when the unit's state last changed.
 	// +optional
 	LastUpdated metav1.Time `json:"lastUpdated,omitempty" protobuf:"bytes,12,opt,name=lastUpdated"`

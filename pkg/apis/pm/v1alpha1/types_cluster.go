@@ -158,7 +158,9 @@ type ClusterStatus struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=type
-	Conditions []metav1.Condition `json:"conditions,omitempty" protobuf:"bytes,3,rep,name=conditions"`
+	// +patchMergeKey=type
+	// +patchStrategy=merge
+	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type" protobuf:"bytes,3,rep,name=conditions"`
 	// crmVersion is the version of the Class Runtime Manager.
 	// +optional
 	CRMVersion string `json:"crmVersion,omitempty" protobuf:"bytes,4,opt,name=crmVersion"`

@@ -65,17 +65,23 @@ type PackageSpec struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=name
-	Dependencies []PackageDependency `json:"dependencies,omitempty" protobuf:"bytes,6,rep,name=dependencies"`
+	// +patchMergeKey=name
+	// +patchStrategy=merge
+	Dependencies []PackageDependency `json:"dependencies,omitempty" patchStrategy:"merge" patchMergeKey:"name" protobuf:"bytes,6,rep,name=dependencies"`
 	// classes are the object types that the package defines.
 	// +optional
 	// +listType=map
 	// +listMapKey=key
-	Classes []Class `json:"classes,omitempty" protobuf:"bytes,7,rep,name=classes"`
+	// +patchMergeKey=key
+	// +patchStrategy=merge
+	Classes []Class `json:"classes,omitempty" patchStrategy:"merge" patchMergeKey:"key" protobuf:"bytes,7,rep,name=classes"`
 	// functions implement the methods of the classes.
 	// +optional
 	// +listType=map
 	// +listMapKey=key
-	Functions []Function `json:"functions,omitempty" protobuf:"bytes,8,rep,name=functions"`
+	// +patchMergeKey=key
+	// +patchStrategy=merge
+	Functions []Function `json:"functions,omitempty" patchStrategy:"merge" patchMergeKey:"key" protobuf:"bytes,8,rep,name=functions"`
 }
 
 // PackageDependency names a package that this one needs.
@@ -107,7 +113,9 @@ type Class struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=name
-	FunctionBindings []FunctionBinding `json:"functionBindings,omitempty" protobuf:"bytes,5,rep,name=functionBindings"`
+	// +patchMergeKey=name
+	// +patchStrategy=merge
+	FunctionBindings []FunctionBinding `json:"functionBindings,omitempty" patchStrategy:"merge" patchMergeKey:"name" protobuf:"bytes,5,rep,name=functionBindings"`
 	// options are passed to the class runtime as they stand.
 	// +optional
 	Options map[string]string `json:"options,omitempty" protobuf:"bytes,6,rep,name=options"`
@@ -134,7 +142,9 @@ type StateSpec struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=name
-	KeySpecs []KeySpec `json:"keySpecs,omitempty" protobuf:"bytes,1,rep,name=keySpecs"`
+	// +patchMergeKey=name
+	// +patchStrategy=merge
+	KeySpecs []KeySpec `json:"keySpecs,omitempty" patchStrategy:"merge" patchMergeKey:"name" protobuf:"bytes,1,rep,name=keySpecs"`
 	// defaultProvider names the storage provider; empty leaves the choice to the
 	// class runtime.
 	// +optional
@@ -345,7 +355,9 @@ type PackageStatus struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=type
-	Conditions []metav1.Condition `json:"conditions,omitempty" protobuf:"bytes,2,rep,name=conditions"`
+	// +patchMergeKey=type
+	// +patchStrategy=merge
+	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type" protobuf:"bytes,2,rep,name=conditions"`
 	// deployments are the names of the ClassDeployments that use the package.
 	// +optional
 	// +listType=set
