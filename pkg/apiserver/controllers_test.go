@@ -35,8 +35,7 @@ import (
 // and returns how to reach it.
 func startServer(t *testing.T) *rest.Config {
 	t.Helper()
-	// Not the test's own folder: the path of etcd's socket has to be short.
-	dir, err := os.MkdirTemp("", "pm")
+	dir, err := os.MkdirTemp("", "pm") //nolint:usetesting // the path of etcd's socket has to be short
 	if err != nil {
 		t.Fatal(err)
 	}
