@@ -60,6 +60,12 @@ func newTarget(name, group string, config *rest.Config) (*target, error) {
 	}, nil
 }
 
+// fill makes objects without measuring.
+func (t *target) fill(ctx context.Context, clients, objects int) error {
+	unmeasured := &target{name: t.name, group: t.group, client: t.client, latencies: map[verb][]time.Duration{}, elapsed: map[verb]time.Duration{}}
+	return unmeasured.run(ctx, create, clients, 0, objects)
+}
+
 // run sends requests number first to last-1 of a verb from several clients.
 func (t *target) run(ctx context.Context, v verb, clients, first, last int) error {
 	took := make([]time.Duration, last-first)
