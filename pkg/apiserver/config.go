@@ -5,11 +5,14 @@ package apiserver
 
 import (
 	"fmt"
+	"net/http"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/apiserver/pkg/authentication/authenticatorfactory"
 	openapinamer "k8s.io/apiserver/pkg/endpoints/openapi"
 	genericapiserver "k8s.io/apiserver/pkg/server"
+	"k8s.io/apiserver/pkg/server/healthz"
 	genericoptions "k8s.io/apiserver/pkg/server/options"
 	serverstorage "k8s.io/apiserver/pkg/server/storage"
 	"k8s.io/client-go/dynamic"
@@ -68,9 +71,8 @@ func (o CompletedOptions) Config() (*Config, error) {
 	if err := o.Authorization.ApplyTo(&generic.Authorization); err != nil {
 		return nil, fmt.Errorf("set up authorization: %w", err)
 	}
-	if proxy := generic.Authentication.RequestHeaderConfig; o.TrustFrontProxy && proxy != nil {
-		generic.Authentication.Authenticator = frontproxy.Authenticator(proxy, generic.Authentication.Authenticator)
-		generic.Authorization.Authorizer = frontproxy.Authorizer(v1alpha1.GroupName, generic.Authorization.Authorizer)
+	if proxy := generic.Authentication.RequestHeaderConfig; proxy != nil {
+		o.applyFrontProxy(generic, proxy)
 	}
 	if err := o.Audit.ApplyTo(&generic.Config); err != nil {
 		return nil, fmt.Errorf("set up auditing: %w", err)
@@ -82,6 +84,19 @@ func (o CompletedOptions) Config() (*Config, error) {
 		Generic: generic,
 		Extra:   ExtraConfig{Scheme: scheme, Codecs: codecs, Controllers: *o.Controllers, Host: generic.ClientConfig},
 	}, nil
+}
+
+// applyFrontProxy sets up how requests are treated that kube-apiserver passes on.
+func (o CompletedOptions) applyFrontProxy(generic *genericapiserver.RecommendedConfig, proxy *authenticatorfactory.RequestHeaderConfig) {
+	if o.TrustFrontProxy {
+		generic.Authentication.Authenticator = frontproxy.Authenticator(proxy, generic.Authentication.Authenticator)
+		generic.Authorization.Authorizer = frontproxy.Authorizer(v1alpha1.GroupName, generic.Authorization.Authorizer)
+	}
+	generic.AddReadyzChecks(healthz.NamedCheck("front-proxy", func(*http.Request) error { return frontproxy.Ready(proxy) }))
+	build := generic.BuildHandlerChainFunc
+	generic.BuildHandlerChainFunc = func(handler http.Handler, c *genericapiserver.Config) http.Handler {
+		return frontproxy.WithReadiness(build(handler, c), proxy)
+	}
 }
 
 // describeAPI makes kubectl explain, server-side apply and client generators

@@ -94,6 +94,7 @@ func TestSilentClusterDoesNotBlockAnother(t *testing.T) {
 func TestKilledProgramsLoseNothing(t *testing.T) {
 	undisturbed := newNamespace(t)
 	deployMany(t, undisturbed, nil)
+	quietVersions(t, undisturbed)
 	want := shapes(t, undisturbed)
 
 	for _, victim := range []string{platform.PackageManager, platform.RuntimeManager("hub"), "kubectl-oaas"} {
@@ -111,9 +112,12 @@ func TestKilledProgramsLoseNothing(t *testing.T) {
 					}
 					restart(t, victim)
 				})
-				if got := shapes(t, namespace); got != want {
-					t.Errorf("the end state differs from an undisturbed one:\n%s\nwant:\n%s", got, want)
-				}
+				eventually(t, "the end state to be that of an undisturbed deployment", func(context.Context) error {
+					if got := shapes(t, namespace); got != want {
+						return fmt.Errorf("it is:\n%s\nwant:\n%s", got, want)
+					}
+					return nil
+				})
 				deleteMany(t, namespace, victim, delay)
 			})
 		}
