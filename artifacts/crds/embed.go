@@ -9,5 +9,5 @@ import "embed"
 
 // Files are the definitions, one YAML document a file.
 //
-//go:embed *.yaml
+//go:embed oaas.io_*.yaml
 var Files embed.FS

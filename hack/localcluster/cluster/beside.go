@@ -6,7 +6,7 @@
 package cluster
 
 import (
-	"oaas.io/oaas/hack/localcluster/internal/pki"
+	"oaas.io/oaas/hack/internal/pki"
 )
 
 // This file is what somebody needs who runs a program of their own beside the

@@ -14,8 +14,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
+	"oaas.io/oaas/hack/internal/pki"
 	"oaas.io/oaas/hack/localcluster/binaries"
-	"oaas.io/oaas/hack/localcluster/internal/pki"
 )
 
 // Names of files in the pki folder, without suffix.
@@ -103,7 +103,7 @@ func (w *credentialWriter) authority(name, commonName string) *pki.Authority {
 	if w.err != nil {
 		return nil
 	}
-	ca, err := pki.NewAuthority(commonName, w.now)
+	ca, err := pki.NewAuthority(commonName, w.now, pki.Lifetime)
 	if err == nil {
 		err = ca.Write(w.cert(name), w.key(name))
 	}

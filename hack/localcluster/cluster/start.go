@@ -15,9 +15,9 @@ import (
 
 	"k8s.io/client-go/tools/clientcmd"
 
+	"oaas.io/oaas/hack/internal/pki"
 	"oaas.io/oaas/hack/localcluster/binaries"
 	"oaas.io/oaas/hack/localcluster/internal/filelock"
-	"oaas.io/oaas/hack/localcluster/internal/pki"
 	"oaas.io/oaas/hack/localcluster/internal/process"
 )
 

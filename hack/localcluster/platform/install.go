@@ -6,39 +6,26 @@
 package platform
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"path/filepath"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/util/yaml"
-	"k8s.io/client-go/discovery"
-	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/restmapper"
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
-	aggregator "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset"
 
+	"oaas.io/oaas/hack/internal/await"
+	"oaas.io/oaas/hack/internal/manifests"
 	"oaas.io/oaas/hack/localcluster/binaries"
 	"oaas.io/oaas/hack/localcluster/cluster"
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
-	"oaas.io/oaas/pkg/generated/clientset/versioned"
 )
 
 const (
-	fieldManager   = "oaas-localcluster"
-	clientSecret   = "oaas-package-manager" //nolint:gosec // a name
-	apiServiceName = "v1alpha1." + pmv1alpha1.GroupName
+	fieldManager = "oaas-localcluster"
+	clientSecret = "oaas-package-manager" //nolint:gosec // a name
 )
 
 // install puts on the clusters what an installation's manifests would, and
@@ -49,11 +36,14 @@ func (p *Platform) install(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := applyFolders(ctx, p.options.Hub, "namespace", "apiserver"); err != nil {
+	if err := applyManifests(ctx, p.options.Hub, manifests.Hub); err != nil {
 		return err
 	}
 	for _, member := range p.options.Members {
-		if err := applyFolders(ctx, member, "namespace", "crm"); err != nil {
+		if member == p.options.Hub {
+			continue
+		}
+		if err := applyManifests(ctx, member, manifests.Member); err != nil {
 			return err
 		}
 	}
@@ -99,7 +89,7 @@ func (p *Platform) applyAPIService(ctx context.Context) error {
 	}
 	registration := &apiregistrationv1.APIService{
 		TypeMeta:   metav1.TypeMeta{APIVersion: apiregistrationv1.SchemeGroupVersion.String(), Kind: "APIService"},
-		ObjectMeta: metav1.ObjectMeta{Name: apiServiceName},
+		ObjectMeta: metav1.ObjectMeta{Name: await.APIServiceName},
 		Spec: apiregistrationv1.APIServiceSpec{
 			Group:                pmv1alpha1.GroupName,
 			Version:              pmv1alpha1.SchemeGroupVersion.Version,
@@ -112,52 +102,11 @@ func (p *Platform) applyAPIService(ctx context.Context) error {
 	return apply(ctx, p.options.Hub, service, registration)
 }
 
-// waitAPIService returns when kube-apiserver passes requests on.
-func (p *Platform) waitAPIService(ctx context.Context) error {
-	client, err := aggregator.NewForConfig(p.options.Hub.RESTConfig())
-	if err != nil {
-		return fmt.Errorf("making a client of the aggregation layer: %w", err)
-	}
-	return poll(ctx, "the aggregated API "+apiServiceName, func(ctx context.Context) error {
-		registration, err := client.ApiregistrationV1().APIServices().Get(ctx, apiServiceName, metav1.GetOptions{})
-		if err != nil {
-			return fmt.Errorf("reading the registration: %w", err)
-		}
-		for _, condition := range registration.Status.Conditions {
-			if condition.Type == apiregistrationv1.Available && condition.Status == apiregistrationv1.ConditionTrue {
-				return discoverable(client.Discovery())
-			} else if condition.Type == apiregistrationv1.Available {
-				return fmt.Errorf("%s: %s", condition.Reason, condition.Message)
-			}
-		}
-		return errors.New("kube-apiserver has not looked at it yet")
-	})
-}
-
-// discoverable says whether clients find our resources: kube-apiserver publishes
-// them a moment after it passes requests on.
-func discoverable(client discovery.DiscoveryInterface) error {
-	groups, err := restmapper.GetAPIGroupResources(client)
-	if err != nil {
-		return fmt.Errorf("discovering the cluster's API: %w", err)
-	}
-	for _, group := range groups {
-		if group.Group.Name == pmv1alpha1.GroupName && len(group.VersionedResources[pmv1alpha1.SchemeGroupVersion.Version]) > 0 {
-			return nil
-		}
-	}
-	return fmt.Errorf("kube-apiserver does not list the resources of %s yet", pmv1alpha1.GroupName)
-}
-
 // register makes a Cluster for each member and waits until the Package Manager
 // finds them ready.
 func (p *Platform) register(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
-	client, err := versioned.NewForConfig(p.options.Hub.RESTConfig())
-	if err != nil {
-		return fmt.Errorf("making a client of %s: %w", pmv1alpha1.GroupName, err)
-	}
 	for i, member := range p.options.Members {
 		ca, err := os.ReadFile(member.CAPath())
 		if err != nil {
@@ -182,141 +131,39 @@ func (p *Platform) register(ctx context.Context) error {
 		}
 	}
 	for _, member := range p.options.Members {
-		err := poll(ctx, "cluster "+member.Name(), func(ctx context.Context) error {
-			found, err := client.PmV1alpha1().Clusters().Get(ctx, member.Name(), metav1.GetOptions{})
-			if err != nil {
-				return fmt.Errorf("reading the cluster: %w", err)
-			}
-			if condition := apimeta.FindStatusCondition(found.Status.Conditions, pmv1alpha1.ClusterReady); condition == nil {
-				return errors.New("the Package Manager has not looked at it yet")
-			} else if condition.Status != metav1.ConditionTrue {
-				return fmt.Errorf("%s: %s", condition.Reason, condition.Message)
-			}
-			return nil
-		})
-		if err != nil {
+		if err := await.Cluster(ctx, p.options.Hub.RESTConfig(), member.Name()); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func poll(ctx context.Context, what string, check func(context.Context) error) error {
-	ticker := time.NewTicker(pollEvery)
-	defer ticker.Stop()
-	for {
-		err := check(ctx)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("waiting for %s: %w (%w)", what, err, context.Cause(ctx))
-		case <-ticker.C:
-		}
-	}
-}
-
-// applyFolders applies manifests of an installation, but for what runs a program
+// applyManifests applies what an installation would, but for what runs a program
 // in the cluster: here it runs beside it.
-func applyFolders(ctx context.Context, c *cluster.Cluster, folders ...string) error {
+func applyManifests(ctx context.Context, c *cluster.Cluster, folder string) error {
 	root, err := binaries.RepositoryRoot()
 	if err != nil {
 		return err
 	}
+	rendered, err := manifests.Render(root, folder)
+	if err != nil {
+		return err
+	}
 	var objects []runtime.Object
-	for _, folder := range folders {
-		folder = filepath.Join(root, "artifacts", "kustomize", folder)
-		files, err := filepath.Glob(filepath.Join(folder, "*.yaml"))
-		if err != nil {
-			return fmt.Errorf("listing %s: %w", folder, err)
-		}
-		if len(files) == 0 {
-			return fmt.Errorf("%s holds no manifests", folder)
-		}
-		for _, file := range files {
-			found, err := readManifests(file)
-			if err != nil {
-				return err
-			}
-			objects = append(objects, found...)
+	for _, object := range rendered {
+		switch object.GetKind() {
+		case "Deployment", "StatefulSet", "Service", "APIService", "PodDisruptionBudget":
+		default:
+			objects = append(objects, object)
 		}
 	}
 	return apply(ctx, c, objects...)
 }
 
-func readManifests(file string) ([]runtime.Object, error) {
-	content, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("reading manifests: %w", err)
-	}
-	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(content), 4<<10)
-	var objects []runtime.Object
-	for {
-		var object unstructured.Unstructured
-		err := decoder.Decode(&object)
-		if errors.Is(err, io.EOF) {
-			return objects, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("reading manifests from %s: %w", file, err)
-		}
-		switch object.GetKind() {
-		case "", "Kustomization", "Deployment", "StatefulSet", "Service", "APIService", "PodDisruptionBudget":
-		default:
-			objects = append(objects, &object)
-		}
-	}
-}
-
-// apply applies objects server-side, namespaces first.
 func apply(ctx context.Context, c *cluster.Cluster, objects ...runtime.Object) error {
-	config := c.RESTConfig()
-	client, err := dynamic.NewForConfig(config)
-	if err != nil {
-		return fmt.Errorf("making a client: %w", err)
-	}
-	kube, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		return fmt.Errorf("making a client: %w", err)
-	}
-	groups, err := restmapper.GetAPIGroupResources(kube.Discovery())
-	if err != nil {
-		return fmt.Errorf("discovering the cluster's API: %w", err)
-	}
-	mapper := restmapper.NewDiscoveryRESTMapper(groups)
-	namespaces, others := []*unstructured.Unstructured{}, []*unstructured.Unstructured{}
-	for _, object := range objects {
-		content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
-		if err != nil {
-			return fmt.Errorf("encoding an object: %w", err)
-		}
-		delete(content, "status")
-		one := &unstructured.Unstructured{Object: content}
-		if one.GetKind() == "Namespace" {
-			namespaces = append(namespaces, one)
-		} else {
-			others = append(others, one)
-		}
-	}
-	for _, object := range append(namespaces, others...) {
-		if err := applyOne(ctx, client, mapper, object); err != nil {
-			return fmt.Errorf("applying %s %s: %w", object.GetKind(), object.GetName(), err)
-		}
-	}
-	return nil
-}
-
-func applyOne(ctx context.Context, client dynamic.Interface, mapper apimeta.RESTMapper, object *unstructured.Unstructured) error {
-	kind := object.GroupVersionKind()
-	mapping, err := mapper.RESTMapping(schema.GroupKind{Group: kind.Group, Kind: kind.Kind}, kind.Version)
+	client, err := manifests.NewClient(c.RESTConfig(), fieldManager)
 	if err != nil {
 		return err
 	}
-	var resource dynamic.ResourceInterface = client.Resource(mapping.Resource)
-	if mapping.Scope.Name() == apimeta.RESTScopeNameNamespace {
-		resource = client.Resource(mapping.Resource).Namespace(object.GetNamespace())
-	}
-	_, err = resource.Apply(ctx, object.GetName(), object, metav1.ApplyOptions{FieldManager: fieldManager, Force: true})
-	return err
+	return client.Apply(ctx, objects...)
 }

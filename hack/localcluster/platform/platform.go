@@ -13,6 +13,7 @@ import (
 	"slices"
 	"time"
 
+	"oaas.io/oaas/hack/internal/await"
 	"oaas.io/oaas/hack/localcluster/cluster"
 	"oaas.io/oaas/hack/localcluster/progress"
 )
@@ -115,7 +116,7 @@ func (p *Platform) Wait(ctx context.Context) error {
 			return err
 		}
 	}
-	return p.waitAPIService(ctx)
+	return await.APIService(ctx, p.options.Hub.RESTConfig())
 }
 
 // BinDir holds the programs that run.

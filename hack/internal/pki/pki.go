@@ -1,7 +1,7 @@
 // Copyright The OaaS Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package pki makes the keys and certificates of a local cluster.
+// Package pki makes keys and certificates.
 package pki
 
 import (
@@ -24,7 +24,7 @@ import (
 )
 
 const (
-	// Lifetime of every certificate.
+	// Lifetime of a certificate that is not an authority's.
 	Lifetime = 365 * 24 * time.Hour
 	// backdate allows for a client whose clock is behind.
 	backdate = time.Hour
@@ -52,13 +52,13 @@ type Authority struct {
 	key  crypto.Signer
 }
 
-// NewAuthority makes a self-signed certificate authority.
-func NewAuthority(commonName string, now time.Time) (*Authority, error) {
+// NewAuthority makes a self-signed certificate authority for the given time.
+func NewAuthority(commonName string, now time.Time, lifetime time.Duration) (*Authority, error) {
 	key, keyPEM, err := newKey()
 	if err != nil {
 		return nil, err
 	}
-	template, err := newTemplate(pkix.Name{CommonName: commonName}, now)
+	template, err := newTemplate(pkix.Name{CommonName: commonName}, now, lifetime)
 	if err != nil {
 		return nil, err
 	}
@@ -86,16 +86,31 @@ func LoadAuthority(certPath, keyPath string) (*Authority, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading a certificate authority: %w", err)
 	}
-	loaded, err := tls.X509KeyPair(certBytes, keyBytes)
+	authority, err := ParseAuthority(Pair{Cert: certBytes, Key: keyBytes})
 	if err != nil {
 		return nil, fmt.Errorf("reading certificate authority %s: %w", certPath, err)
 	}
+	return authority, nil
+}
+
+// ParseAuthority returns the authority whose certificate and key are given.
+func ParseAuthority(p Pair) (*Authority, error) {
+	loaded, err := tls.X509KeyPair(p.Cert, p.Key)
+	if err != nil {
+		return nil, err
+	}
 	key, ok := loaded.PrivateKey.(crypto.Signer)
 	if !ok {
-		return nil, fmt.Errorf("reading certificate authority %s: its key cannot sign", certPath)
+		return nil, errors.New("its key cannot sign")
 	}
-	return &Authority{Pair: Pair{Cert: certBytes, Key: keyBytes}, cert: loaded.Leaf, key: key}, nil
+	if !loaded.Leaf.IsCA {
+		return nil, errors.New("its certificate is not an authority's")
+	}
+	return &Authority{Pair: p, cert: loaded.Leaf, key: key}, nil
 }
+
+// Expires returns the end of the authority's validity.
+func (a *Authority) Expires() time.Time { return a.cert.NotAfter }
 
 // Request describes a certificate.
 type Request struct {
@@ -115,7 +130,7 @@ func (a *Authority) Issue(r Request, now time.Time) (Pair, error) {
 	if err != nil {
 		return Pair{}, err
 	}
-	template, err := newTemplate(pkix.Name{CommonName: r.User, Organization: r.Groups}, now)
+	template, err := newTemplate(pkix.Name{CommonName: r.User, Organization: r.Groups}, now, Lifetime)
 	if err != nil {
 		return Pair{}, err
 	}
@@ -141,6 +156,30 @@ func (a *Authority) Issue(r Request, now time.Time) (Pair, error) {
 		return Pair{}, fmt.Errorf("signing a certificate for %q: %w", r.User, err)
 	}
 	return Pair{Cert: certPEM(der), Key: keyPEM}, nil
+}
+
+// Serves says whether a pair is what Issue would make for a request, and stays
+// good until the given time.
+func (a *Authority) Serves(p Pair, r Request, until time.Time) bool {
+	loaded, err := tls.X509KeyPair(p.Cert, p.Key)
+	if err != nil {
+		return false
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(a.cert)
+	usage := x509.ExtKeyUsageServerAuth
+	if r.Client {
+		usage = x509.ExtKeyUsageClientAuth
+	}
+	if _, err := loaded.Leaf.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: until, KeyUsages: []x509.ExtKeyUsage{usage}}); err != nil {
+		return false
+	}
+	for _, host := range r.Hosts {
+		if loaded.Leaf.VerifyHostname(host) != nil {
+			return false
+		}
+	}
+	return loaded.Leaf.Subject.CommonName == r.User
 }
 
 // NewSigningKey makes a key for service account tokens.
@@ -186,7 +225,7 @@ func newKey() (*ecdsa.PrivateKey, []byte, error) {
 	return key, keyPEM, nil
 }
 
-func newTemplate(subject pkix.Name, now time.Time) (*x509.Certificate, error) {
+func newTemplate(subject pkix.Name, now time.Time, lifetime time.Duration) (*x509.Certificate, error) {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {
 		return nil, fmt.Errorf("making a serial number: %w", err)
@@ -195,7 +234,7 @@ func newTemplate(subject pkix.Name, now time.Time) (*x509.Certificate, error) {
 		Subject:      subject,
 		SerialNumber: serial,
 		NotBefore:    now.Add(-backdate).UTC(),
-		NotAfter:     now.Add(Lifetime).UTC(),
+		NotAfter:     now.Add(lifetime).UTC(),
 	}, nil
 }
 

@@ -12,16 +12,16 @@ import (
 	"testing"
 	"time"
 
-	"oaas.io/oaas/hack/localcluster/internal/pki"
+	"oaas.io/oaas/hack/internal/pki"
 )
 
 func TestIssuedCertificates(t *testing.T) {
 	now := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
-	ca, err := pki.NewAuthority("test", now)
+	ca, err := pki.NewAuthority("test", now, 2*pki.Lifetime)
 	if err != nil {
 		t.Fatal(err)
 	}
-	stranger, err := pki.NewAuthority("test", now)
+	stranger, err := pki.NewAuthority("test", now, 2*pki.Lifetime)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestIssuedCertificates(t *testing.T) {
 }
 
 func TestACertificateForNothingIsRefused(t *testing.T) {
-	ca, err := pki.NewAuthority("test", time.Now())
+	ca, err := pki.NewAuthority("test", time.Now(), pki.Lifetime)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func TestAStoredAuthoritySignsOn(t *testing.T) {
 	now := time.Now()
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "ca.crt"), filepath.Join(dir, "ca.key")
-	ca, err := pki.NewAuthority("test", now)
+	ca, err := pki.NewAuthority("test", now, 2*pki.Lifetime)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func TestAStoredAuthoritySignsOn(t *testing.T) {
 	if info, err := os.Stat(key); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the private key is readable by others: %v, %v", info, err)
 	}
-	if end, err := pki.ExpiresAt(cert); err != nil || end.Sub(now.Add(pki.Lifetime)).Abs() > time.Second {
+	if end, err := pki.ExpiresAt(cert); err != nil || end.Sub(now.Add(2*pki.Lifetime)).Abs() > time.Second {
 		t.Errorf("it expires at %v, %v", end, err)
 	}
 	loaded, err := pki.LoadAuthority(cert, key)
@@ -111,6 +111,45 @@ func TestAStoredAuthoritySignsOn(t *testing.T) {
 	}
 	if err := parse(t, pair.Cert).CheckSignatureFrom(parse(t, ca.Cert)); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestServes(t *testing.T) {
+	now := time.Now()
+	newAuthority := func() *pki.Authority {
+		ca, err := pki.NewAuthority("test", now, 2*pki.Lifetime)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ca
+	}
+	ca, stranger := newAuthority(), newAuthority()
+	request := pki.Request{User: "server", Hosts: []string{"server.example"}}
+	for name, test := range map[string]struct {
+		by     *pki.Authority
+		issued pki.Request
+		until  time.Time
+		want   bool
+	}{
+		"what was issued for the request":       {by: ca, issued: request, until: now, want: true},
+		"what ends too early":                   {by: ca, issued: request, until: now.Add(pki.Lifetime + time.Hour)},
+		"what another authority issued":         {by: stranger, issued: request, until: now},
+		"what lacks a host":                     {by: ca, issued: pki.Request{User: "server", Hosts: []string{"other.example"}}, until: now},
+		"what is for somebody else":             {by: ca, issued: pki.Request{User: "other", Hosts: request.Hosts}, until: now},
+		"what is for a client and not a server": {by: ca, issued: pki.Request{User: "server", Client: true}, until: now},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pair, err := test.by.Issue(test.issued, now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := ca.Serves(pair, request, test.until); got != test.want {
+				t.Errorf("serves: %t, want %t", got, test.want)
+			}
+		})
+	}
+	if ca.Serves(pki.Pair{}, request, now) {
+		t.Error("nothing at all serves")
 	}
 }
 

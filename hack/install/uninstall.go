@@ -1,0 +1,114 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+	aggregator "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset"
+
+	"oaas.io/oaas/hack/internal/await"
+	oaasv1alpha1 "oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
+)
+
+// uninstall takes everything away. What was deployed goes first, while there is
+// somebody who can take it down, and the registration of the API before its
+// server: kube-apiserver deletes no namespace while an API does not answer.
+func (i *installer) uninstall(ctx context.Context) error {
+	if err := i.withdrawDeployments(ctx); err != nil {
+		return err
+	}
+	records := oaasv1alpha1.SchemeGroupVersion.WithResource("deploymentrecords")
+	if err := i.withdraw(ctx, records, "deployment records on this cluster",
+		"delete their ClassDeployments where their Package Manager is"); err != nil {
+		return err
+	}
+	p := split(i.rendered)
+	err := i.step("taking the API "+await.APIServiceName+" out of the cluster", func() error {
+		if err := i.client.Delete(ctx, p.registrations...); err != nil {
+			return err
+		}
+		return await.Until(ctx, "the registration to go", func(ctx context.Context) error { return i.client.Gone(ctx, p.registrations...) })
+	})
+	if err != nil {
+		return err
+	}
+	return i.step("deleting the platform", func() error {
+		if err := i.client.Delete(ctx, i.rendered...); err != nil {
+			return err
+		}
+		return await.Until(ctx, "everything to go", func(ctx context.Context) error { return i.client.Gone(ctx, i.rendered...) })
+	})
+}
+
+// withdrawDeployments deals with the ClassDeployments, on whatever cluster their
+// units are.
+func (i *installer) withdrawDeployments(ctx context.Context) error {
+	client, err := aggregator.NewForConfig(i.config)
+	if err != nil {
+		return fmt.Errorf("making a client of the aggregation layer: %w", err)
+	}
+	registration, err := client.ApiregistrationV1().APIServices().Get(ctx, await.APIServiceName, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading the registration %s: %w", await.APIServiceName, err)
+	}
+	if err := await.Available(registration); err != nil {
+		if i.options.deleteDeployments {
+			// What is on this cluster can be deleted all the same.
+			return nil
+		}
+		return fmt.Errorf("the Package Manager does not answer (%w), so that nobody knows what it deployed: bring it up first, "+
+			"or pass --delete-deployments, which then deletes what runs on this cluster and leaves the others alone", err)
+	}
+	return i.withdraw(ctx, pmv1alpha1.SchemeGroupVersion.WithResource("classdeployments"), "ClassDeployments", "delete them first (kubectl oaas delete)")
+}
+
+// withdraw refuses to go on while there are objects of a resource, or deletes
+// them and waits until whoever holds them has let go.
+func (i *installer) withdraw(ctx context.Context, resource schema.GroupVersionResource, what, remedy string) error {
+	client, err := dynamic.NewForConfig(i.config)
+	if err != nil {
+		return fmt.Errorf("making a client: %w", err)
+	}
+	found, err := client.Resource(resource).List(ctx, metav1.ListOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("listing %s: %w", what, err)
+	}
+	if len(found.Items) == 0 {
+		return nil
+	}
+	if !i.options.deleteDeployments {
+		first := found.Items[0]
+		return fmt.Errorf("there are %d %s, such as %s/%s: %s, or pass --delete-deployments",
+			len(found.Items), what, first.GetNamespace(), first.GetName(), remedy)
+	}
+	return i.step(fmt.Sprintf("deleting %d %s", len(found.Items), what), func() error {
+		for _, object := range found.Items {
+			err := client.Resource(resource).Namespace(object.GetNamespace()).Delete(ctx, object.GetName(), metav1.DeleteOptions{})
+			if err != nil && !apierrors.IsNotFound(err) {
+				return fmt.Errorf("deleting %s/%s: %w", object.GetNamespace(), object.GetName(), err)
+			}
+		}
+		return await.Until(ctx, what+" to go", func(ctx context.Context) error {
+			left, err := client.Resource(resource).List(ctx, metav1.ListOptions{})
+			if err == nil && len(left.Items) > 0 {
+				err = errors.New(left.Items[0].GetNamespace() + "/" + left.Items[0].GetName() + " is still there")
+			}
+			return err
+		})
+	})
+}
