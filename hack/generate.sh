@@ -53,6 +53,7 @@ root_module_dir() {
 use_kube_codegen() {
     # shellcheck disable=SC1091 # lives in the module cache
     source "$(module_dir k8s.io/code-generator)/kube_codegen.sh"
+    # shellcheck disable=SC2031 # where the tools are built, it was set for a subshell
     export GOBIN="${CODEGEN_BIN}"
     go() {
         if [[ "$1" == install ]]; then
@@ -153,7 +154,8 @@ main() {
     CODEGEN_BIN="$(tools::build codegen)"
     PROTO_BIN="$(tools::build proto)"
     # gofmt, which the generators run, comes with Go.
-    export PATH="${PROTO_BIN}:${CODEGEN_BIN}:$(go env GOROOT)/bin:${PATH}"
+    PATH="${PROTO_BIN}:${CODEGEN_BIN}:$(go env GOROOT)/bin:${PATH}"
+    export PATH
     sed 's|^//|#|' "${BOILERPLATE}" > "${WORK_DIR}/boilerplate.yaml.txt"
 
     use_kube_codegen

@@ -23,17 +23,18 @@ tools::build() {
     local name="$1"
     local module="${REPO_ROOT}/hack/tools/${name}"
     local digest dir staging
-    digest="$(tools::digest "${module}")"
+    digest="$(tools::digest "${module}")" || return
     dir="${OAAS_CACHE_DIR}/tools/${name}-${digest}"
     if [[ ! -d "${dir}" ]]; then
         echo "Building the tools of hack/tools/${name} (once for each version)" >&2
         mkdir -p "${OAAS_CACHE_DIR}/tools"
         staging="$(mktemp -d "${OAAS_CACHE_DIR}/tools/.${name}-XXXXXX")"
         if ! (
-            cd "${module}"
+            # bash ignores errexit in a condition.
+            cd "${module}" || exit
             export GOBIN="${staging}" CGO_ENABLED=0
             if grep -q '^tool\b' go.mod; then
-                go install -trimpath tool
+                go install -trimpath tool || exit
             fi
             # Programs of our own, where the module has any.
             if [[ -n "$(find . -name '*.go' -print -quit)" ]]; then
@@ -54,7 +55,7 @@ tools::build() {
 # and of the Go version that builds them.
 tools::digest() {
     (
-        cd "$1"
+        cd "$1" || exit
         {
             go env GOVERSION GOOS GOARCH
             find . -type f \( -name '*.go' -o -name go.mod -o -name go.sum \) ! -name '*_test.go' -print0 \
