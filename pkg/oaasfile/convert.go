@@ -7,7 +7,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/utils/ptr"
 
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
 )
@@ -222,7 +221,7 @@ func toClassDeployment(doc *packageDoc, deployment *deploymentDoc, name string) 
 		out.Annotations = map[string]string{KeyAnnotation: deployment.Key}
 	}
 	if target := deployment.NFRRequirements.CPUUtilizationTarget; target != nil {
-		out.Spec.NFR.CPUUtilizationTarget = ptr.To(int32(*target))
+		out.Spec.NFR.CPUUtilizationTarget = new(int32(*target))
 	}
 	if o := deployment.ODGM; o != nil {
 		out.Spec.ODGM = &pmv1alpha1.ODGMSpec{

@@ -315,10 +315,10 @@ func quotesHint(n *yaml.Node) string {
 
 // describe names what stands at a place, for messages.
 func describe(n *yaml.Node) string {
-	switch n.Kind {
-	case yaml.MappingNode:
+	if n.Kind == yaml.MappingNode {
 		return "a mapping stands"
-	case yaml.SequenceNode:
+	}
+	if n.Kind == yaml.SequenceNode {
 		return "a list stands"
 	}
 	const longest = 60

@@ -261,7 +261,12 @@ func toJSON(n *yaml.Node) (any, error) {
 			out = append(out, value)
 		}
 		return out, nil
+	default:
+		return scalarToJSON(n)
 	}
+}
+
+func scalarToJSON(n *yaml.Node) (any, error) {
 	switch n.ShortTag() {
 	case "!!null":
 		return nil, nil

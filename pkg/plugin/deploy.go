@@ -7,8 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -125,13 +125,8 @@ func validateFilenames(filenames []string) error {
 }
 
 func validateOutput(output string, known ...string) error {
-	if output == "" {
+	if output == "" || slices.Contains(known, output) {
 		return nil
-	}
-	for _, k := range known {
-		if output == k {
-			return nil
-		}
 	}
 	return usageErrorf("--output=%s is not one of %v", output, known)
 }
@@ -204,7 +199,7 @@ func (o *DeployOptions) wait(ctx context.Context, c *connection, results []appli
 		fmt.Fprintln(o.ErrOut, "There is no deployment to wait for: the files only publish packages.")
 		return nil
 	}
-	out := io.Writer(o.Out)
+	out := o.Out
 	if o.Output != "" {
 		// The objects alone go to the standard output, for other programs to read.
 		out = o.ErrOut

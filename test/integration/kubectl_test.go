@@ -181,6 +181,7 @@ func getPackage(t *testing.T, namespace, name string) *v1alpha1.Package {
 	return found
 }
 
+//nolint:thelper // the body of a subtest: a failure is where it happens, not where it is called
 func testWatch(t *testing.T, namespace string) {
 	packages := hub.oaas.PmV1alpha1().Packages(namespace)
 	list, err := packages.List(t.Context(), metav1.ListOptions{})
@@ -210,6 +211,7 @@ func testWatch(t *testing.T, namespace string) {
 	}
 }
 
+//nolint:thelper // the body of a subtest: a failure is where it happens, not where it is called
 func testPages(t *testing.T, namespace string) {
 	packages := hub.oaas.PmV1alpha1().Packages(namespace)
 	for _, name := range []string{"page-a", "page-b", "page-c", "page-d", "page-e"} {

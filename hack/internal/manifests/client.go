@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
@@ -65,8 +66,7 @@ func (c *Client) Apply(ctx context.Context, objects ...runtime.Object) error {
 // Delete begins to delete objects, the last one first. Those that are not there
 // are no error, nor are those of a kind that the cluster does not know.
 func (c *Client) Delete(ctx context.Context, objects ...*unstructured.Unstructured) error {
-	for i := len(objects) - 1; i >= 0; i-- {
-		object := objects[i]
+	for _, object := range slices.Backward(objects) {
 		resource, err := c.resource(object)
 		if apimeta.IsNoMatchError(err) {
 			continue

@@ -38,7 +38,8 @@ func TestRequestsWaitUntilTheFrontProxyIsKnown(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			answered := httptest.NewRecorder()
 			inner := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
-			frontproxy.WithReadiness(inner, test.config).ServeHTTP(answered, httptest.NewRequest(http.MethodGet, test.path, nil))
+			asked := httptest.NewRequestWithContext(t.Context(), http.MethodGet, test.path, nil)
+			frontproxy.WithReadiness(inner, test.config).ServeHTTP(answered, asked)
 			if answered.Code != test.code {
 				t.Errorf("got %d, want %d", answered.Code, test.code)
 			}
