@@ -170,8 +170,10 @@ func (l *Link) apply(event *deploymentv1.WatchDeploymentRecordsResponse) error {
 // alive notes that the cluster speaks: its records are up to date, and there is
 // no reason to keep calls from it.
 func (l *Link) alive() {
+	// Also when the records never went stale: a few calls during a short restart
+	// are enough to open the breaker.
+	l.breaker.reset()
 	if l.records.setStale(false) {
-		l.breaker.reset()
 		l.changed(Change{Cluster: l.cluster})
 	}
 }

@@ -63,14 +63,19 @@ func eventually(t *testing.T, what string, check func(ctx context.Context) error
 	defer cancel()
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
+	var last error
 	for {
 		err := check(ctx)
 		if err == nil {
 			return
 		}
+		// What was cut off by the end tells less than what came before.
+		if last == nil || ctx.Err() == nil {
+			last = err
+		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("waiting for %s: %v", what, err)
+			t.Fatalf("waiting for %s: %v", what, last)
 		case <-ticker.C:
 		}
 	}
@@ -82,13 +87,13 @@ type result struct {
 	err            error
 }
 
-// kubectlFailure carries what kubectl would print before it exits.
-type kubectlFailure struct {
+// kubectlError carries what kubectl would print before it exits.
+type kubectlError struct {
 	message string
 	code    int
 }
 
-func (f kubectlFailure) Error() string { return fmt.Sprintf("exit code %d: %s", f.code, f.message) }
+func (f kubectlError) Error() string { return fmt.Sprintf("exit code %d: %s", f.code, f.message) }
 
 // kubectlOnce serialises calls: kubectl reports a failure through a package
 // variable.
@@ -99,8 +104,7 @@ var kubectlOnce sync.Mutex
 func kubectl(t *testing.T, stdin string, args ...string) result {
 	t.Helper()
 	if stdin != "" {
-		// Not t.TempDir: it has the test's name, and kubectl splits -f at commas.
-		dir, err := os.MkdirTemp("", "stdin-")
+		dir, err := os.MkdirTemp("", "stdin-") //nolint:usetesting // t.TempDir has the test's name in it, and kubectl splits -f at commas
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -115,7 +119,7 @@ func kubectl(t *testing.T, stdin string, args ...string) result {
 	kubectlOnce.Lock()
 	defer kubectlOnce.Unlock()
 	defer cmdutil.DefaultBehaviorOnFatal()
-	cmdutil.BehaviorOnFatal(func(message string, code int) { panic(kubectlFailure{message, code}) })
+	cmdutil.BehaviorOnFatal(func(message string, code int) { panic(kubectlError{message, code}) })
 
 	var stdout, stderr bytes.Buffer
 	streams := genericiooptions.IOStreams{In: strings.NewReader(""), Out: &stdout, ErrOut: &stderr}
@@ -129,7 +133,7 @@ func kubectl(t *testing.T, stdin string, args ...string) result {
 	run := func() (err error) {
 		defer func() {
 			if caught := recover(); caught != nil {
-				failure, ok := caught.(kubectlFailure)
+				failure, ok := caught.(kubectlError)
 				if !ok {
 					panic(caught)
 				}
@@ -174,8 +178,7 @@ func mustOaas(t *testing.T, stdin string, args ...string) string {
 
 // exitCode is the code that a program ended with.
 func exitCode(err error) int {
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return exit.ExitCode()
 	}
 	if err != nil {

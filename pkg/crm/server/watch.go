@@ -72,6 +72,8 @@ type watcher struct {
 	// version is the one after which to go on.
 	version string
 	resumed bool
+	// greeted is true once the other side was sent anything.
+	greeted bool
 	// sent are the records that the other side has, which tells a record that left
 	// the filter from one that never passed it.
 	sent map[client.ObjectKey]bool
@@ -89,7 +91,7 @@ func (w *watcher) start(ctx context.Context) error {
 			return err
 		}
 	}
-	w.version = list.ResourceVersion
+	w.version, w.greeted = list.ResourceVersion, true
 	return w.bookmark()
 }
 
@@ -102,6 +104,14 @@ func (w *watcher) follow(ctx context.Context) error {
 		return fmt.Errorf("watch records: %w", err)
 	}
 	defer changes.Stop()
+	if !w.greeted {
+		// A stream that resumes may have nothing to tell for hours; the other side
+		// wants to know that it stands.
+		w.greeted = true
+		if err := w.bookmark(); err != nil {
+			return err
+		}
+	}
 	for {
 		select {
 		case <-ctx.Done():

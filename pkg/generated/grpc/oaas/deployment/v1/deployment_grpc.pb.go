@@ -61,8 +61,8 @@ type DeploymentServiceClient interface {
 	GetDeploymentRecord(ctx context.Context, in *GetDeploymentRecordRequest, opts ...grpc.CallOption) (*GetDeploymentRecordResponse, error)
 	// WatchDeploymentRecords streams changes of records. Without a resource
 	// version it starts with all records as ADDED, then a BOOKMARK, then changes.
-	// With one it resumes after it, or fails with OUT_OF_RANGE when the version is
-	// too old; the caller then starts anew.
+	// With one it begins with a BOOKMARK and resumes after the version, or fails
+	// with OUT_OF_RANGE when that is too old; the caller then starts anew.
 	WatchDeploymentRecords(ctx context.Context, in *WatchDeploymentRecordsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchDeploymentRecordsResponse], error)
 }
 
@@ -171,8 +171,8 @@ type DeploymentServiceServer interface {
 	GetDeploymentRecord(context.Context, *GetDeploymentRecordRequest) (*GetDeploymentRecordResponse, error)
 	// WatchDeploymentRecords streams changes of records. Without a resource
 	// version it starts with all records as ADDED, then a BOOKMARK, then changes.
-	// With one it resumes after it, or fails with OUT_OF_RANGE when the version is
-	// too old; the caller then starts anew.
+	// With one it begins with a BOOKMARK and resumes after the version, or fails
+	// with OUT_OF_RANGE when that is too old; the caller then starts anew.
 	WatchDeploymentRecords(*WatchDeploymentRecordsRequest, grpc.ServerStreamingServer[WatchDeploymentRecordsResponse]) error
 	mustEmbedUnimplementedDeploymentServiceServer()
 }
