@@ -80,6 +80,7 @@ func (o CompletedOptions) Config() (*Config, error) {
 	if err := o.applyHost(generic); err != nil {
 		return nil, err
 	}
+	generic.EffectiveVersion = productVersion{generic.EffectiveVersion}
 	return &Config{
 		Generic: generic,
 		Extra:   ExtraConfig{Scheme: scheme, Codecs: codecs, Controllers: *o.Controllers, Host: generic.ClientConfig},

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/pflag"
 	"go.etcd.io/etcd/server/v3/embed"
@@ -79,11 +80,32 @@ func (o *EmbeddedEtcdOptions) endpoint() string {
 	return "unix://" + o.socket()
 }
 
+// embeddedEtcd is an etcd that runs within the server.
+type embeddedEtcd struct {
+	*embed.Etcd
+	lock *os.File
+}
+
+// Close stops it and lets go of its folder.
+func (e *embeddedEtcd) Close() {
+	e.Etcd.Close()
+	_ = e.lock.Close()
+}
+
 // start runs the embedded etcd until it is stopped, and returns when it serves.
-func (o *EmbeddedEtcdOptions) start(ctx context.Context) (*embed.Etcd, error) {
+func (o *EmbeddedEtcdOptions) start(ctx context.Context) (_ *embeddedEtcd, err error) {
 	if err := os.MkdirAll(o.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("create the folder of the embedded etcd: %w", err)
 	}
+	lock, err := o.lock()
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = lock.Close()
+		}
+	}()
 	config := embed.NewConfig()
 	config.Name = embeddedMember
 	config.Dir = filepath.Join(o.DataDir, "etcd")
@@ -105,7 +127,7 @@ func (o *EmbeddedEtcdOptions) start(ctx context.Context) (*embed.Etcd, error) {
 	}
 	select {
 	case <-etcd.Server.ReadyNotify():
-		return etcd, nil
+		return &embeddedEtcd{Etcd: etcd, lock: lock}, nil
 	case err := <-etcd.Err():
 		etcd.Close()
 		return nil, fmt.Errorf("the embedded etcd in %s failed: %w", o.DataDir, err)
@@ -113,6 +135,25 @@ func (o *EmbeddedEtcdOptions) start(ctx context.Context) (*embed.Etcd, error) {
 		etcd.Close()
 		return nil, fmt.Errorf("wait for the embedded etcd in %s: %w", o.DataDir, ctx.Err())
 	}
+}
+
+// lock makes the folder this process' own; the operating system gives it back
+// when the process ends in whatever way. etcd itself would wait for the other
+// process without a word, after it has taken its socket away.
+func (o *EmbeddedEtcdOptions) lock() (*os.File, error) {
+	path := filepath.Join(o.DataDir, "lock")
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open the lock of the embedded etcd: %w", err)
+	}
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = file.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("--data-dir %q is in use by another process: stop it or choose another folder", o.DataDir)
+		}
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	return file, nil
 }
 
 func unixURL(path string) []url.URL {

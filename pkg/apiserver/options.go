@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
@@ -30,6 +31,10 @@ const (
 	// time. kube-apiserver sends the requests of all clients, watches among them,
 	// through very few connections.
 	http2Streams = 1000
+	// watchGrace is how long open watches get at the end. Without it they would
+	// hold up the shutdown for as long as a request may take, which is longer
+	// than Kubernetes waits before it kills a pod.
+	watchGrace = 10 * time.Second
 )
 
 // Options are what the command line says. NewOptions makes them, with defaults.
@@ -88,9 +93,12 @@ func NewOptions() *Options {
 		compatibility.NewEffectiveVersionFromString(baseversion.DefaultKubeBinaryVersion, "", ""),
 		utilfeature.DefaultMutableFeatureGate)
 
+	serverRun := genericoptions.NewServerRunOptionsForComponent(compatibility.DefaultKubeComponent, components)
+	serverRun.ShutdownWatchTerminationGracePeriod = watchGrace
+
 	return &Options{
 		TrustFrontProxy: true,
-		ServerRun:       genericoptions.NewServerRunOptionsForComponent(compatibility.DefaultKubeComponent, components),
+		ServerRun:       serverRun,
 		Etcd:            etcd,
 		EmbeddedEtcd:    &EmbeddedEtcdOptions{},
 		SecureServing:   secureServing.WithLoopback(),
