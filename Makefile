@@ -29,6 +29,10 @@ demo-down: ## Stop the demo and remove everything it made
 build: ## Build the three programs into bin/
 	$(GO_BUILD) -o bin/ ./cmd/apiserver ./cmd/crm ./cmd/kubectl-oaas
 
+.PHONY: images
+images: ## Build the images of the platform as archives into bin/images
+	go run ./hack/localcluster images --output bin/images
+
 .PHONY: test
 test: build ## Run the unit, integration and plugin tests on a real API server (builds Kubernetes once)
 	go run ./hack/localcluster build

@@ -84,7 +84,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a cluster is not ready,
 	}
 	command.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usageError(c, err) })
 	s.addFlags(command.PersistentFlags())
-	command.AddCommand(newUp(s), newDown(s), newStatus(s), newKubeconfig(s), newBuild())
+	command.AddCommand(newUp(s), newDown(s), newStatus(s), newKubeconfig(s), newBuild(), newImages())
 	return command
 }
 
