@@ -161,8 +161,8 @@ func TestDriftIsRepaired(t *testing.T) {
 			})
 		})
 	}
+	assertComesToRest(t, c, unit.GetNamespace())
 	p.waitFor(t, unit.GetId(), "the unit runs again", running)
-	assertQuiet(t, c, unit.GetNamespace())
 }
 
 func TestForeignObjectIsNotOverwritten(t *testing.T) {

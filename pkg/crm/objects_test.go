@@ -34,25 +34,48 @@ func objectsIn(t *testing.T, c client.Client, namespace string) []string {
 	return names
 }
 
+// quiet is how long nothing may be written for it to count as the end of writing.
+const quiet = 2 * time.Second
+
 // assertQuiet makes sure that nothing is written while nothing happens.
 func assertQuiet(t *testing.T, c client.Client, namespace string) {
 	t.Helper()
-	versions := func() map[string]string {
-		all := map[string]string{}
-		for _, list := range []client.ObjectList{&v1alpha1.DeploymentRecordList{}, &appsv1.DeploymentList{}, &corev1.ServiceList{}} {
-			maps.Copy(all, versionsOf(t, c, namespace, list))
-		}
-		return all
-	}
-	before := versions()
-	throughout(t, 2*time.Second, func(context.Context) error {
-		for name, version := range versions() {
+	before := writtenVersions(t, c, namespace)
+	throughout(t, quiet, func(context.Context) error {
+		for name, version := range writtenVersions(t, c, namespace) {
 			if before[name] != version {
 				return fmt.Errorf("%s was written while nothing happened", name)
 			}
 		}
 		return nil
 	})
+}
+
+// assertComesToRest makes sure that the writing ends, where Kubernetes may still
+// be at work: two that repair each other's work would go on for ever.
+func assertComesToRest(t *testing.T, c client.Client, namespace string) {
+	t.Helper()
+	before, since := writtenVersions(t, c, namespace), time.Now()
+	eventually(t, "nothing is written any more", func(context.Context) error {
+		if now := writtenVersions(t, c, namespace); !maps.Equal(before, now) {
+			err := fmt.Errorf("%v became %v", before, now)
+			before, since = now, time.Now()
+			return err
+		}
+		if still := time.Since(since); still < quiet {
+			return fmt.Errorf("nothing was written for %v only", still)
+		}
+		return nil
+	})
+}
+
+func writtenVersions(t *testing.T, c client.Client, namespace string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for _, list := range []client.ObjectList{&v1alpha1.DeploymentRecordList{}, &appsv1.DeploymentList{}, &corev1.ServiceList{}} {
+		maps.Copy(all, versionsOf(t, c, namespace, list))
+	}
+	return all
 }
 
 func versionsOf(t *testing.T, c client.Client, namespace string, list client.ObjectList) map[string]string {
