@@ -22,7 +22,7 @@ const (
 	packageManagerSecret = "oaas-apiserver-tls"
 	runtimeManagerSecret = "oaas-crm-tls"
 	// clientSecret is by what Class Runtime Managers know the Package Manager.
-	clientSecret = "oaas-package-manager" //nolint:gosec // a name
+	clientSecret = "oaas-package-manager"
 
 	clientCAKey = "ca.crt"
 )

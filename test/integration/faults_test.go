@@ -102,7 +102,7 @@ func TestKilledProgramsLoseNothing(t *testing.T) {
 			t.Run(fmt.Sprintf("%s is killed %s into a deployment", victim, delay), func(t *testing.T) {
 				namespace := newNamespace(t)
 				deployMany(t, namespace, func(plugin *exec.Cmd) {
-					time.Sleep(delay) //nolint:forbidigo // the moment of the kill is the point of the test
+					time.Sleep(delay) // the moment of the kill is the point of the test
 					if victim == "kubectl-oaas" {
 						_ = plugin.Process.Kill()
 						return
@@ -177,7 +177,7 @@ func deleteMany(t *testing.T, namespace, victim string, delay time.Duration) {
 		t.Fatal(err)
 	}
 	if victim != "kubectl-oaas" {
-		time.Sleep(delay / 3) //nolint:forbidigo // the moment of the kill is the point of the test
+		time.Sleep(delay / 3) // the moment of the kill is the point of the test
 		if err := hub.platform.Kill(t.Context(), victim); err != nil {
 			t.Fatal(err)
 		}

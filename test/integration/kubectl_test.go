@@ -264,7 +264,7 @@ func TestKubectlGetWatch(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(200 * time.Millisecond) //nolint:forbidigo // spreads the changes over the life of the watch
+		time.Sleep(200 * time.Millisecond) // spreads the changes over the life of the watch
 	}
 	if err := packages.Delete(t.Context(), "shop", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)

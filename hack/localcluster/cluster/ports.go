@@ -24,7 +24,7 @@ const (
 // random, because clusters that start at once must not go for the same one.
 func freePort(host string) (int, error) {
 	for range portAttempts {
-		port := firstPort + rand.IntN(lastPort-firstPort+1) //nolint:gosec // no secret
+		port := firstPort + rand.IntN(lastPort-firstPort+1)
 		if portFree(host, port) {
 			return port, nil
 		}

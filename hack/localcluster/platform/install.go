@@ -25,7 +25,7 @@ import (
 
 const (
 	fieldManager = "oaas-localcluster"
-	clientSecret = "oaas-package-manager" //nolint:gosec // a name
+	clientSecret = "oaas-package-manager"
 )
 
 // install puts on the clusters what an installation's manifests would, and
@@ -81,7 +81,7 @@ func (p *Platform) applyAPIService(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading the cluster's certificate authority: %w", err)
 	}
-	port := int32(p.programs[PackageManager].ports[servePort]) //nolint:gosec // a TCP port
+	port := int32(p.programs[PackageManager].ports[servePort]) // a TCP port
 	service := &corev1.Service{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
 		ObjectMeta: metav1.ObjectMeta{Namespace: Namespace, Name: serviceName},

@@ -337,7 +337,7 @@ func resolvConf() string {
 func freePort(host string) (int, error) {
 	const first, last, attempts = 20000, 32000, 100
 	for range attempts {
-		port := first + rand.IntN(last-first+1)                                 //nolint:gosec // no secret
+		port := first + rand.IntN(last-first+1)
 		l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port))) //nolint:noctx // returns at once
 		if err == nil {
 			return port, l.Close()

@@ -92,7 +92,7 @@ func (r *Report) Write(out io.Writer) error {
 }
 
 func (r *Report) appendTo(path string) (err error) {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644) //nolint:gosec // figures are public
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644) // figures are public
 	if err != nil {
 		return fmt.Errorf("opening the file that %s names: %w", OutVariable, err)
 	}
