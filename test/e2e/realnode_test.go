@@ -64,6 +64,10 @@ func startRealCluster(t *testing.T) *site {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 	t.Cleanup(cancel)
+	// What a run that was killed has left.
+	if err := realnode.Leave(ctx, ""); err != nil {
+		t.Fatal(err)
+	}
 	images, err := image.Build(ctx, image.Options{Progress: steps()}, image.APIServer(), image.CRM(), image.Function())
 	if err != nil {
 		t.Fatal(err)
@@ -266,8 +270,8 @@ func deploysRecord(t *testing.T, s *site) {
 	for _, key := range []string{"Record.access", "Record.audit"} {
 		function{s, namespace, key}.mustAnswer(t, unit.DeploymentID)
 	}
-	status := s.must(t, "", "kubectl oaas status -n "+namespace)
-	for _, want := range []string{"record", "Record.access", "Record.audit"} {
+	status := s.must(t, "", "kubectl oaas status -n "+namespace+" record")
+	for _, want := range []string{unit.DeploymentID, "Record.access", "Record.audit"} {
 		if !strings.Contains(status, want) {
 			t.Errorf("the status lacks %s:\n%s", want, status)
 		}
