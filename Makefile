@@ -16,7 +16,7 @@ TEST_TIMEOUT ?= 40m
 ##@ Try it
 
 .PHONY: demo
-demo: build ## Start Kubernetes and the platform on this machine, deploy an example and show it
+demo: ## Start Kubernetes and the platform on this machine, deploy an example and show it
 	go run ./hack/demo up
 
 .PHONY: demo-down
