@@ -33,6 +33,10 @@ build: ## Build the three programs into bin/
 images: ## Build the images of the platform as archives into bin/images
 	go run ./hack/localcluster images --output bin/images
 
+.PHONY: krew
+krew: ## Pack the plugin for krew into bin/krew, for the platforms in PLATFORMS (default: this one)
+	VERSION=$(VERSION) hack/krew.sh $(PLATFORMS)
+
 .PHONY: test
 test: build ## Run the unit, integration and plugin tests on a real API server (builds Kubernetes once)
 	go run ./hack/localcluster build

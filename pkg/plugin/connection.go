@@ -104,7 +104,7 @@ func (c *connection) explain(err error) error {
 	case err == nil:
 		return nil
 	case apierrors.IsNotFound(err):
-		return fmt.Errorf("%s does not serve %s: install the Package Manager there (kubectl apply -k artifacts/kustomize/hub), "+
+		return fmt.Errorf("%s does not serve %s: install the Package Manager there (go run ./hack/install), "+
 			"or choose another cluster with --context", c.host, group)
 	case apierrors.IsServiceUnavailable(err):
 		return fmt.Errorf("%s has %s registered, but its server does not answer: "+

@@ -44,6 +44,7 @@ func TestInstallationOnARealNode(t *testing.T) {
 		{"a stateless class is deployed, changed, broken and repaired", deploysEcho},
 		{"a class of two functions is deployed", deploysRecord},
 		{"manifests are deployed", deploysManifests},
+		{"a second cluster joins and leaves", joinsMember},
 		{"functions answer while the Package Manager is down", survivesPackageManager},
 		{"uninstall", uninstalls},
 	} {
