@@ -118,7 +118,7 @@ func (d *dispatcher) want(key unitKey, owner types.NamespacedName, unit *deploym
 	}
 	known := d.tasks[key]
 	if known != nil && known.owner == owner && (known.unit == nil) == (unit == nil) && known.unit.GetHash() == unit.GetHash() {
-		if known.pending {
+		if known.pending || d.justAccepted(known) {
 			return
 		}
 		known.pending = true
@@ -128,6 +128,13 @@ func (d *dispatcher) want(key unitKey, owner types.NamespacedName, unit *deploym
 	lane := d.lane(key.cluster)
 	lane.Forget(key.id)
 	lane.Add(key.id)
+}
+
+// justAccepted is true when the cluster has accepted the task's content while the
+// reconcile that asks for it was under way. The end of the call has told the
+// owner, which decides anew.
+func (d *dispatcher) justAccepted(t *task) bool {
+	return t.unit != nil && t.outcome.hash == t.unit.GetHash() && d.clock.Since(t.outcome.at) < streamGrace
 }
 
 // lane returns the queue of a cluster, and starts its workers with the first
