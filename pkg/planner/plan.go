@@ -39,6 +39,9 @@ type Unit struct {
 
 // Plan is what is to run where.
 type Plan struct {
+	// PackageGeneration is the generation of the package that was planned with; 0
+	// when there is none.
+	PackageGeneration int64
 	// Requirements are the sizes derived from the requirements.
 	Requirements pmv1alpha1.ComputedRequirements
 	// Units to run, ordered by environment and cluster.
@@ -73,11 +76,15 @@ type Availability struct {
 // new unit.
 func Make(in Input) (Plan, error) {
 	spec := &in.Deployment.Spec
+	var plan Plan
+	if in.Package != nil {
+		plan.PackageGeneration = in.Package.Generation
+	}
 	required, problem := requiredAvailability(spec)
 	if problem != nil {
-		return halt(Plan{}, *problem), nil
+		return halt(plan, *problem), nil
 	}
-	plan := Plan{Requirements: requirements(spec, required)}
+	plan.Requirements = requirements(spec, required)
 
 	class, frozen, problem := findClass(in)
 	if problem != nil {

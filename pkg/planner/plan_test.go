@@ -290,3 +290,23 @@ func tier(c *pmv1alpha1.Cluster) *pmv1alpha1.Cluster {
 	c.Labels["tier"] = "x"
 	return c
 }
+
+func TestAPlanTellsWhichPackageItWasMadeWith(t *testing.T) {
+	pkg := store(func(p *pmv1alpha1.Package) { p.Generation = 4 })
+	for name, test := range map[string]struct {
+		deployment *pmv1alpha1.ClassDeployment
+		pkg        *pmv1alpha1.Package
+		want       int64
+	}{
+		"a plan without problems":          {deployment(), pkg, 4},
+		"a requirement that is unreadable": {deployment(availability("a lot")), pkg, 4},
+		"a package that is not there":      {deployment(), nil, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			plan, err := planner.Make(planner.Input{Deployment: test.deployment, Package: test.pkg})
+			if err != nil || plan.PackageGeneration != test.want {
+				t.Errorf("generation is %d (%v), want %d", plan.PackageGeneration, err, test.want)
+			}
+		})
+	}
+}

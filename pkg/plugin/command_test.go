@@ -222,7 +222,7 @@ func TestRendering(t *testing.T) {
 		{item: item{Unstructured: running.unstructured(t), kind: kindNamed("ClassDeployment")}, operation: opUnchanged, object: running.unstructured(t)},
 	}
 	end := &outcome{name: types.NamespacedName{Namespace: "default", Name: "cart"}, deployment: running.obj(), over: true}
-	end.tracker.last = Assess(running.obj())
+	end.tracker.last = Assess(running.obj(), 0)
 	serverVersions := Versions{Client: version.Info{Version: "v1.2.3", GoVersion: "go1.26", Platform: "linux/amd64"},
 		Server: &ServerVersions{Kubernetes: "v1.36.3", PackageManager: "Available", API: "pm.oaas.io/v1alpha1"}}
 

@@ -14,6 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/types"
+
+	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
 )
 
 // DeployOptions are the flags of kubectl oaas deploy.
@@ -185,17 +187,11 @@ func (o *DeployOptions) checkOnly(items []item) error {
 }
 
 func (o *DeployOptions) wait(ctx context.Context, c *connection, results []applied) error {
-	var names []types.NamespacedName
-	settle := time.Duration(0)
-	for _, r := range results {
-		if r.kind.name == "Package" && r.operation == opConfigured {
-			settle = settleWindow
-		}
-		if r.kind.name == "ClassDeployment" {
-			names = append(names, types.NamespacedName{Namespace: r.object.GetNamespace(), Name: r.object.GetName()})
-		}
+	wanted, err := toAwait(results)
+	if err != nil {
+		return err
 	}
-	if len(names) == 0 {
+	if len(wanted) == 0 {
 		fmt.Fprintln(o.ErrOut, "There is no deployment to wait for: the files only publish packages.")
 		return nil
 	}
@@ -204,13 +200,13 @@ func (o *DeployOptions) wait(ctx context.Context, c *connection, results []appli
 		// The objects alone go to the standard output, for other programs to read.
 		out = o.ErrOut
 	}
-	w := &waiter{connection: c, clock: o.clock, progress: newProgress(out), timeout: o.Timeout, settle: settle}
+	w := &waiter{connection: c, clock: o.clock, progress: newProgress(out), timeout: o.Timeout}
 	started := o.clock.Now()
-	outcomes, err := w.wait(ctx, names)
+	outcomes, err := w.wait(ctx, wanted)
 	if errors.Is(err, context.Canceled) {
 		var b strings.Builder
 		b.WriteString("interrupted: the deployment goes on without being watched; to look at it:")
-		for _, name := range names {
+		for _, name := range wanted {
 			fmt.Fprintf(&b, "\n  kubectl oaas status %s -n %s", name.Name, name.Namespace)
 		}
 		return withCode(ExitInterrupted, errors.New(b.String()))
@@ -219,6 +215,32 @@ func (o *DeployOptions) wait(ctx context.Context, c *connection, results []appli
 		return err
 	}
 	return writeSummary(out, results, outcomes, o.clock.Since(started))
+}
+
+// toAwait are the applied deployments, each with the generation that its package
+// got; one whose package is not among the results takes any.
+func toAwait(results []applied) ([]awaited, error) {
+	generations := map[types.NamespacedName]int64{}
+	for _, r := range results {
+		if r.kind.name == "Package" {
+			generations[types.NamespacedName{Namespace: r.object.GetNamespace(), Name: r.object.GetName()}] = r.object.GetGeneration()
+		}
+	}
+	var wanted []awaited
+	for _, r := range results {
+		if r.kind.name != "ClassDeployment" {
+			continue
+		}
+		d, err := typed[pmv1alpha1.ClassDeployment](r.object)
+		if err != nil {
+			return nil, err
+		}
+		wanted = append(wanted, awaited{
+			NamespacedName:    types.NamespacedName{Namespace: d.Namespace, Name: d.Name},
+			packageGeneration: generations[types.NamespacedName{Namespace: d.Namespace, Name: d.Spec.PackageName}],
+		})
+	}
+	return wanted, nil
 }
 
 // readItems reads and parses what -f names.

@@ -295,7 +295,7 @@ func writeStatusTables(out io.Writer, s *snapshot, now time.Time, namespaces, wi
 	rows = nil
 	for i := range s.deployments {
 		d := &s.deployments[i]
-		a := Assess(d)
+		a := Assess(d, 0)
 		cells := row(d.Namespace, d.Name, d.Spec.PackageName, d.Spec.ClassKey, a.Phase,
 			fmt.Sprintf("%d/%d", a.AvailableUnits, a.Units), fmt.Sprintf("%d/%d", a.ReadyReplicas, a.Replicas), age(d.CreationTimestamp, now))
 		if wide {

@@ -70,7 +70,7 @@ func classBranch(key, packageName string, s *snapshot, shown map[string]bool) br
 
 func deploymentBranch(d *pmv1alpha1.ClassDeployment) branch {
 	b := branch{
-		text:     fmt.Sprintf("deployment %s: %s", d.Name, Assess(d)),
+		text:     fmt.Sprintf("deployment %s: %s", d.Name, Assess(d, 0)),
 		branches: conditionBranches(d.Status.Conditions),
 	}
 	for _, unit := range d.Status.Units {

@@ -49,8 +49,9 @@ type Assessment struct {
 var failure = regexp.MustCompile(`\b(ErrImagePull|ImagePullBackOff|InvalidImageName|ErrImageNeverPull|CrashLoopBackOff|` +
 	`CreateContainerConfigError|CreateContainerError|RunContainerError|Unschedulable|FailedCreate|QuotaExceeded|ProgressDeadlineExceeded)\b`)
 
-// Assess judges a deployment; nil is one that does not exist.
-func Assess(d *pmv1alpha1.ClassDeployment) Assessment {
+// Assess judges a deployment; nil is one that does not exist. Its status counts
+// only when it speaks of the given generation of its package or a later one.
+func Assess(d *pmv1alpha1.ClassDeployment, packageGeneration int64) Assessment {
 	if d == nil {
 		return Assessment{Verdict: VerdictRemoved, Phase: "Removed"}
 	}
@@ -76,6 +77,8 @@ func Assess(d *pmv1alpha1.ClassDeployment) Assessment {
 		a.Verdict, a.WaitsFor = VerdictRemoved, waitsForRemoval(d)
 	case d.Status.ObservedGeneration < d.Generation:
 		a.WaitsFor = "the Package Manager to take up the change"
+	case d.Status.PackageGeneration < packageGeneration:
+		a.WaitsFor = "the Package Manager to take up the change of package " + d.Spec.PackageName
 	case isCurrentlyTrue(d, pmv1alpha1.ClassDeploymentAvailable) && !isRollingOut(d):
 		a.Verdict = VerdictAvailable
 	default:
@@ -193,20 +196,12 @@ func (a Assessment) String() string {
 	return b.String()
 }
 
-// settleWindow is how long a deployment must stay available after its package was
-// changed: its status does not tell which state of the package it speaks of, so a
-// deployment that serves the old state looks available for a moment.
-const settleWindow = 3 * time.Second
-
 // failureWindow is how long a failure must persist before a wait gives up: a
 // package may arrive after its deployment, and an image a moment after both.
 const failureWindow = 10 * time.Second
 
 // tracker follows one deployment through a wait.
 type tracker struct {
-	// settle is how long the deployment must stay available.
-	settle time.Duration
-
 	last  Assessment
 	since time.Time
 }
@@ -220,11 +215,9 @@ func (t *tracker) observe(a Assessment, now time.Time) (changed, over bool) {
 	}
 	t.last = a
 	switch a.Verdict {
-	case VerdictAvailable:
-		return changed, now.Sub(t.since) >= t.settle
 	case VerdictFailing:
 		return changed, now.Sub(t.since) >= failureWindow
-	case VerdictRemoved:
+	case VerdictAvailable, VerdictRemoved:
 		return changed, true
 	case VerdictWaiting:
 	}

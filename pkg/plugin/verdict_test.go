@@ -5,11 +5,13 @@ package plugin
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
@@ -79,11 +81,62 @@ func TestAssess(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			got := Assess(tc.deployment)
+			got := Assess(tc.deployment, 0)
 			if got.Verdict != tc.verdict || got.String() != tc.line {
 				t.Errorf("got  %s: %s\nwant %s: %s", got.Verdict, got, tc.verdict, tc.line)
 			}
 		})
+	}
+}
+
+func TestADeploymentCountsOnceItSpeaksOfThePackageThatWasApplied(t *testing.T) {
+	for name, tc := range map[string]struct {
+		told, applied int64
+		want          Verdict
+	}{
+		"a package that was not applied":        {3, 0, VerdictAvailable},
+		"no package yet when it was judged":     {0, 1, VerdictWaiting},
+		"the package as it was before":          {3, 4, VerdictWaiting},
+		"the package as it was applied":         {4, 4, VerdictAvailable},
+		"the package changed again by somebody": {5, 4, VerdictAvailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := makeDeployment("cart").phase("Running").condition("Available", "True", "UnitsReady", "").unit(readyUnit("north")).obj()
+			d.Status.PackageGeneration = tc.told
+			got := Assess(d, tc.applied)
+			if got.Verdict != tc.want {
+				t.Errorf("verdict is %s, want %s", got.Verdict, tc.want)
+			}
+			if waits := strings.Contains(got.WaitsFor, "package"); waits != (tc.want == VerdictWaiting) {
+				t.Errorf("waits for %q", got.WaitsFor)
+			}
+		})
+	}
+}
+
+func TestADeploymentIsAwaitedWithItsOwnPackage(t *testing.T) {
+	object := func(kind, namespace, name, packageName string, generation int64) applied {
+		u := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{}}}
+		if packageName != "" {
+			u.Object["spec"] = map[string]any{"packageName": packageName}
+		}
+		u.SetNamespace(namespace)
+		u.SetName(name)
+		u.SetGeneration(generation)
+		return applied{item: item{kind: kindNamed(kind)}, object: u}
+	}
+	got, err := toAwait([]applied{
+		object("Package", "a", "shop", "", 7), object("Package", "b", "shop", "", 2),
+		object("ClassDeployment", "a", "cart", "shop", 1), object("ClassDeployment", "b", "cart", "shop", 1),
+		object("ClassDeployment", "a", "other", "elsewhere", 1),
+	})
+	want := []awaited{
+		{types.NamespacedName{Namespace: "a", Name: "cart"}, 7},
+		{types.NamespacedName{Namespace: "b", Name: "cart"}, 2},
+		{types.NamespacedName{Namespace: "a", Name: "other"}, 0},
+	}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("awaited %+v (%v), want %+v", got, err, want)
 	}
 }
 
@@ -95,24 +148,20 @@ func TestTrackerGivesUpOnlyWhenAFailurePersists(t *testing.T) {
 		state Assessment
 	}
 	tests := map[string]struct {
-		settle time.Duration
-		steps  []step
-		over   bool
+		steps []step
+		over  bool
 	}{
-		"waiting never ends by itself":                            {0, []step{{0, waiting}, {time.Hour, waiting}}, false},
-		"a first failure is not the end":                          {0, []step{{0, failing}}, false},
-		"a failure just short of the window":                      {0, []step{{0, failing}, {failureWindow - 1, failing}}, false},
-		"a failure that fills the window":                         {0, []step{{0, failing}, {failureWindow, failing}}, true},
-		"a recovery starts the window again":                      {0, []step{{0, failing}, {9 * time.Second, waiting}, {time.Second, failing}, {9 * time.Second, failing}}, false},
-		"being available ends it at once":                         {0, []step{{0, failing}, {time.Second, available}}, true},
-		"a removal by somebody ends it at once":                   {0, []step{{0, removed}}, true},
-		"after a change of the package being available must last": {settleWindow, []step{{0, available}, {time.Second, available}}, false},
-		"a deployment that stays available has settled":           {settleWindow, []step{{0, available}, {settleWindow, available}}, true},
-		"a roll-out that begins late starts the settling again":   {settleWindow, []step{{0, available}, {2 * time.Second, waiting}, {2 * time.Second, available}}, false},
+		"waiting never ends by itself":          {[]step{{0, waiting}, {time.Hour, waiting}}, false},
+		"a first failure is not the end":        {[]step{{0, failing}}, false},
+		"a failure just short of the window":    {[]step{{0, failing}, {failureWindow - 1, failing}}, false},
+		"a failure that fills the window":       {[]step{{0, failing}, {failureWindow, failing}}, true},
+		"a recovery starts the window again":    {[]step{{0, failing}, {9 * time.Second, waiting}, {time.Second, failing}, {9 * time.Second, failing}}, false},
+		"being available ends it at once":       {[]step{{0, failing}, {time.Second, available}}, true},
+		"a removal by somebody ends it at once": {[]step{{0, removed}}, true},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			track := tracker{settle: tc.settle}
+			track := tracker{}
 			now := created
 			over := false
 			for _, s := range tc.steps {
@@ -129,7 +178,7 @@ func TestTrackerGivesUpOnlyWhenAFailurePersists(t *testing.T) {
 func TestFailuresTellWhyAndExitAccordingly(t *testing.T) {
 	end := func(d *deployment, over bool) *outcome {
 		o := &outcome{name: types.NamespacedName{Namespace: "default", Name: d.Name}, deployment: d.obj(), over: over}
-		o.tracker.last = Assess(d.obj())
+		o.tracker.last = Assess(d.obj(), 0)
 		return o
 	}
 	fine := end(makeDeployment("fine").phase("Running").condition("Available", "True", "UnitsReady", "").unit(readyUnit("north")), true)

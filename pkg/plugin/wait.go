@@ -24,13 +24,19 @@ type waiter struct {
 	clock    clock.WithTicker
 	progress *progress
 	timeout  time.Duration
-	// settle is how long a deployment must stay available to count.
-	settle time.Duration
+}
+
+// awaited is a deployment to wait for.
+type awaited struct {
+	types.NamespacedName
+	// packageGeneration is the generation of its package that must be deployed.
+	packageGeneration int64
 }
 
 // outcome is a deployment at the end of a wait.
 type outcome struct {
 	name       types.NamespacedName
+	generation int64
 	deployment *pmv1alpha1.ClassDeployment
 	tracker    tracker
 	over       bool
@@ -41,15 +47,15 @@ type lookup func(types.NamespacedName) (*pmv1alpha1.ClassDeployment, error)
 
 // wait returns when every deployment is available, has failed or was removed, or
 // when the timeout is over; the error then says which and why.
-func (w *waiter) wait(ctx context.Context, names []types.NamespacedName) ([]*outcome, error) {
-	outcomes := make([]*outcome, 0, len(names))
-	for _, name := range names {
-		outcomes = append(outcomes, &outcome{name: name, tracker: tracker{settle: w.settle}})
+func (w *waiter) wait(ctx context.Context, wanted []awaited) ([]*outcome, error) {
+	outcomes := make([]*outcome, 0, len(wanted))
+	for _, a := range wanted {
+		outcomes = append(outcomes, &outcome{name: a.NamespacedName, generation: a.packageGeneration})
 	}
 	following, stop := context.WithCancel(ctx)
 	defer stop()
 	changed := make(chan struct{}, 1)
-	find, err := w.followDeployments(following, names, changed)
+	find, err := w.followDeployments(following, wanted, changed)
 	if err != nil {
 		return outcomes, err
 	}
@@ -90,7 +96,7 @@ func (w *waiter) look(outcomes []*outcome, find lookup, started time.Time) (done
 				return false, err
 			}
 			var changed bool
-			changed, o.over = o.tracker.observe(Assess(o.deployment), now)
+			changed, o.over = o.tracker.observe(Assess(o.deployment, o.generation), now)
 			if changed {
 				news = append(news, progressLine(o))
 			}
@@ -126,14 +132,14 @@ func progressLine(o *outcome) string {
 }
 
 // followDeployments watches the namespaces of the deployments.
-func (w *waiter) followDeployments(ctx context.Context, names []types.NamespacedName, changed chan<- struct{}) (lookup, error) {
+func (w *waiter) followDeployments(ctx context.Context, wanted []awaited, changed chan<- struct{}) (lookup, error) {
 	stores := map[string]cache.Store{}
-	for _, name := range names {
+	for _, name := range wanted {
 		if stores[name.Namespace] != nil {
 			continue
 		}
 		selector := ""
-		if len(names) == 1 {
+		if len(wanted) == 1 {
 			selector = "metadata.name=" + name.Name
 		}
 		store, err := w.follow(ctx, kindNamed("ClassDeployment"), name.Namespace, selector, changed)

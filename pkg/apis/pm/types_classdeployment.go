@@ -224,6 +224,9 @@ type ClassDeploymentStatus struct {
 	// units are the parts of the deployment, one for each environment and cluster.
 	// A unit stays listed until its cluster has confirmed that it is gone.
 	Units []DeploymentUnitStatus
+	// packageGeneration is the generation of the package that the status speaks of;
+	// 0 while there is no such package.
+	PackageGeneration int64
 }
 
 // ComputedRequirements are what the planner computed from the requirements.

@@ -125,6 +125,21 @@ func TestAHaltedPlanTouchesNothing(t *testing.T) {
 	}
 }
 
+func TestTheStatusTellsWhichPackageItSpeaksOf(t *testing.T) {
+	deployment := listed(accepted("h2"))
+	deployment.Status.PackageGeneration = 3
+	seen := map[unitKey]observation{key: {record: record("h2")}}
+	same := planned("h2")
+	same.PackageGeneration = 4
+	if got := decide(deployment, same, seen, now).status.PackageGeneration; got != 4 {
+		t.Errorf("generation is %d, want 4 also when the unit is the same", got)
+	}
+	gone := planner.Plan{Halted: true, Problems: planner.Problems{{Type: planner.PackageNotFound}}}
+	if got := decide(deployment, gone, seen, now).status.PackageGeneration; got != 0 {
+		t.Errorf("generation is %d, want none without a package", got)
+	}
+}
+
 func TestASecondLookAtTheSameChangesNothing(t *testing.T) {
 	deployment := listed()
 	seen := map[unitKey]observation{key: {record: record("h2")}}

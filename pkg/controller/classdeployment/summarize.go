@@ -88,6 +88,7 @@ func summarize(deployment *pmv1alpha1.ClassDeployment, plan planner.Plan, views 
 		s.terminating()
 		return
 	}
+	status.PackageGeneration = plan.PackageGeneration
 	if plan.Requirements.MaxReplicas > 0 {
 		status.Requirements = new(plan.Requirements)
 	} else {

@@ -3216,6 +3216,13 @@ func schema_pkg_apis_pm_v1alpha1_ClassDeploymentStatus(ref common.ReferenceCallb
 							},
 						},
 					},
+					"packageGeneration": {
+						SchemaProps: spec.SchemaProps{
+							Description: "packageGeneration is the generation of the package that the status speaks of; 0 while there is no such package.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
 				},
 			},
 		},

@@ -501,6 +501,9 @@ func (m *ClassDeploymentStatus) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	i = encodeVarintGenerated(dAtA, i, uint64(m.PackageGeneration))
+	i--
+	dAtA[i] = 0x38
 	if len(m.Units) > 0 {
 		for iNdEx := len(m.Units) - 1; iNdEx >= 0; iNdEx-- {
 			{
@@ -2475,6 +2478,7 @@ func (m *ClassDeploymentStatus) Size() (n int) {
 			n += 1 + l + sovGenerated(uint64(l))
 		}
 	}
+	n += 1 + sovGenerated(uint64(m.PackageGeneration))
 	return n
 }
 
@@ -3246,6 +3250,7 @@ func (this *ClassDeploymentStatus) String() string {
 		`Requirements:` + strings.Replace(this.Requirements.String(), "ComputedRequirements", "ComputedRequirements", 1) + `,`,
 		`AchievedAvailability:` + fmt.Sprintf("%v", this.AchievedAvailability) + `,`,
 		`Units:` + repeatedStringForUnits + `,`,
+		`PackageGeneration:` + fmt.Sprintf("%v", this.PackageGeneration) + `,`,
 		`}`,
 	}, "")
 	return s
@@ -5270,6 +5275,25 @@ func (m *ClassDeploymentStatus) Unmarshal(dAtA []byte) error {
 				return err
 			}
 			iNdEx = postIndex
+		case 7:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field PackageGeneration", wireType)
+			}
+			m.PackageGeneration = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenerated
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.PackageGeneration |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := skipGenerated(dAtA[iNdEx:])

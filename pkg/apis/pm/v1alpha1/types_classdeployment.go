@@ -286,6 +286,10 @@ type ClassDeploymentStatus struct {
 	// +listMapKey=cluster
 	// +listMapKey=deploymentID
 	Units []DeploymentUnitStatus `json:"units,omitempty" protobuf:"bytes,6,rep,name=units"`
+	// packageGeneration is the generation of the package that the status speaks of;
+	// 0 while there is no such package.
+	// +optional
+	PackageGeneration int64 `json:"packageGeneration,omitempty" protobuf:"varint,7,opt,name=packageGeneration"`
 }
 
 // ComputedRequirements are what the planner computed from the requirements.

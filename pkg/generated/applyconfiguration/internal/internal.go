@@ -344,6 +344,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: observedGeneration
       type:
         scalar: numeric
+    - name: packageGeneration
+      type:
+        scalar: numeric
     - name: phase
       type:
         scalar: string

@@ -30,6 +30,9 @@ type ClassDeploymentStatusApplyConfiguration struct {
 	// units are the parts of the deployment, one for each environment and cluster.
 	// A unit stays listed until its cluster has confirmed that it is gone.
 	Units []DeploymentUnitStatusApplyConfiguration `json:"units,omitempty"`
+	// packageGeneration is the generation of the package that the status speaks of;
+	// 0 while there is no such package.
+	PackageGeneration *int64 `json:"packageGeneration,omitempty"`
 }
 
 // ClassDeploymentStatusApplyConfiguration constructs a declarative configuration of the ClassDeploymentStatus type for use with
@@ -93,5 +96,13 @@ func (b *ClassDeploymentStatusApplyConfiguration) WithUnits(values ...*Deploymen
 		}
 		b.Units = append(b.Units, *values[i])
 	}
+	return b
+}
+
+// WithPackageGeneration sets the PackageGeneration field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the PackageGeneration field is set to the value of the last call.
+func (b *ClassDeploymentStatusApplyConfiguration) WithPackageGeneration(value int64) *ClassDeploymentStatusApplyConfiguration {
+	b.PackageGeneration = &value
 	return b
 }
