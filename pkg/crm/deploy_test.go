@@ -12,6 +12,9 @@ import (
 	"sync"
 	"testing"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -247,6 +250,33 @@ func TestSameUnitTwiceAtOnce(t *testing.T) {
 	calls.Wait()
 	p.waitFor(t, unit.GetId(), "the unit runs", running)
 	deploymentOf(t, c, unit)
+}
+
+func TestIDTakenTwiceAtOnceHasOneOwner(t *testing.T) {
+	c, p := newClient(t), startProgram(t)
+	unit := newUnit(newNamespace(t, c))
+	accepted := make([]bool, 8)
+	var calls sync.WaitGroup
+	for i := range accepted {
+		own := proto.CloneOf(unit)
+		own.ClassDeployment = fmt.Sprint("owner-", i)
+		calls.Go(func() {
+			_, err := p.Deploy(t.Context(), &deploymentv1.DeployRequest{Unit: own})
+			if accepted[i] = err == nil; !accepted[i] && status.Code(err) != codes.AlreadyExists {
+				t.Errorf("Deploy of %s: err = %v, want ALREADY_EXISTS", own.GetClassDeployment(), err)
+			}
+		})
+	}
+	calls.Wait()
+	record, err := p.GetDeploymentRecord(t.Context(), &deploymentv1.GetDeploymentRecordRequest{DeploymentId: unit.GetId()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, ok := range accepted {
+		if owner := fmt.Sprint("owner-", i); ok != (owner == record.GetRecord().GetUnit().GetClassDeployment()) {
+			t.Errorf("Deploy of %s: accepted = %t, but the record belongs to %s", owner, ok, record.GetRecord().GetUnit().GetClassDeployment())
+		}
+	}
 }
 
 func TestRestartConverges(t *testing.T) {

@@ -23,6 +23,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
+	certutil "k8s.io/client-go/util/cert"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"oaas.io/oaas/pkg/crm/config"
@@ -55,6 +56,43 @@ func TestMutualTLSAdmitsNamedCallersOnly(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestAuthoritiesOfCallersAreReadAgain(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "clients.crt")
+	other, _, err := certutil.GenerateSelfSignedCertKey("another-authority", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(content []byte) {
+		if err := os.WriteFile(path+".new", content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(path+".new", path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(other)
+	p := startProgram(t, withServingCertificate(t, dir), func(s *config.Config) {
+		s.Security.MTLS, s.Security.ClientCAFile = true, path
+	})
+	tlsConfig := trusting(t)
+	tlsConfig.Certificates = []tls.Certificate{clientCertificate(t, dir, "oaas-package-manager")}
+	conn := dial(t, p.settings.GRPCAddress, credentials.NewTLS(tlsConfig))
+	if code := status.Code(list(t.Context(), conn)); code != codes.Unavailable {
+		t.Fatalf("before: code = %v, want UNAVAILABLE", code)
+	}
+
+	authority, err := os.ReadFile(kube.CAPath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(authority)
+	eventually(t, "the new authority is trusted", func(ctx context.Context) error {
+		conn.ResetConnectBackoff()
+		return list(ctx, conn)
+	})
 }
 
 func TestTokensAreCheckedByTheCluster(t *testing.T) {

@@ -41,6 +41,8 @@ const (
 	ReasonApplyFailed = "ApplyFailed"
 	// ReasonRolloutFailed: a workload did not get ready in time.
 	ReasonRolloutFailed = "RolloutFailed"
+	// ReasonUnknown: something fails and gave no reason that can be shown.
+	ReasonUnknown = "Unknown"
 	// ReasonTerminating: the record is being removed.
 	ReasonTerminating = "Terminating"
 )
@@ -256,10 +258,27 @@ func setConditions(status *v1alpha1.DeploymentRecordStatus, generation int64, no
 			continue
 		}
 		meta.SetStatusCondition(&status.Conditions, metav1.Condition{
-			Type: kind, Status: v.status, Reason: v.reason, Message: limit(v.message),
+			Type: kind, Status: v.status, Reason: reasonOf(v.reason), Message: limit(v.message),
 			ObservedGeneration: generation, LastTransitionTime: metav1.NewTime(now),
 		})
 	}
+}
+
+// reasonOf makes a reason of a pod fit for a condition: the kubelet says
+// OutOfnvidia.com/gpu, and the API server would refuse the whole status for it.
+func reasonOf(text string) string {
+	clean := strings.Map(func(r rune) rune {
+		switch {
+		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '_':
+			return r
+		default:
+			return '_'
+		}
+	}, text)
+	if clean = strings.TrimLeft(clean, "_0123456789"); clean == "" {
+		return ReasonUnknown
+	}
+	return clean[:min(len(clean), messageLimit)]
 }
 
 func limit(message string) string {

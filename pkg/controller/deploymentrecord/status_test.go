@@ -92,6 +92,21 @@ func TestComputeStatus(t *testing.T) {
 		"a new revision crashes while the old one serves": {
 			seen(t, rolling, crash), "True/Serving", "True/RollingOut", "True/CrashLoopBackOff", v1alpha1.RecordProvisioning, v1alpha1.PhaseHealthChecking, "exit 1",
 		},
+		"an evicted pod has been replaced": {
+			seen(t, serving, func(o *observation) {
+				o.troubles = map[string]trouble{"say": {reason: "Evicted", message: "disk", ended: true}}
+			}), "True/Serving", "False/Complete", "False/AsExpected", v1alpha1.RecordRunning, v1alpha1.PhaseReady, "Every function serves",
+		},
+		"an evicted pod has not been replaced yet": {
+			seen(t, starting, func(o *observation) {
+				o.troubles = map[string]trouble{"say": {reason: "Evicted", message: "disk", ended: true}}
+			}), "False/Evicted", "True/RollingOut", "True/Evicted", v1alpha1.RecordFailed, v1alpha1.PhaseHealthChecking, "disk",
+		},
+		"a reason that a condition cannot hold": {
+			seen(t, starting, func(o *observation) {
+				o.troubles = map[string]trouble{"say": {reason: "OutOfexample.com/gpu", message: "none left", ended: true}}
+			}), "False/OutOfexample_com_gpu", "True/RollingOut", "True/OutOfexample_com_gpu", v1alpha1.RecordFailed, v1alpha1.PhaseHealthChecking, "none left",
+		},
 		"a name is taken": {
 			seen(t, nothing, func(o *observation) {
 				o.children[1].live, o.children[1].problem = nil, fmt.Errorf("Service x %w", errForeign)
@@ -178,6 +193,54 @@ func TestTransitions(t *testing.T) {
 	}
 }
 
+var ended = &corev1.ContainerStateTerminated{ExitCode: 2, Reason: "Error"}
+
+// restarted is a pod whose container has ended before and is not ready. It ceased
+// to be ready the given time after noon.
+func restarted(state corev1.ContainerState, unready time.Duration) corev1.Pod {
+	return corev1.Pod{Status: corev1.PodStatus{
+		Phase: corev1.PodRunning,
+		Conditions: []corev1.PodCondition{{
+			Type: corev1.ContainersReady, Status: corev1.ConditionFalse, LastTransitionTime: metav1.Time{Time: noon.Add(unready)},
+		}},
+		ContainerStatuses: []corev1.ContainerStatus{{
+			Name: "function", RestartCount: 1, State: state, LastTerminationState: corev1.ContainerState{Terminated: ended},
+		}},
+	}}
+}
+
+func TestTroubleOfACrashStaysTheSameBetweenAttempts(t *testing.T) {
+	states := []corev1.ContainerState{
+		{Terminated: ended},
+		{Waiting: &corev1.ContainerStateWaiting{Reason: crashLoop, Message: "back-off 40s"}},
+		{Running: &corev1.ContainerStateRunning{StartedAt: metav1.Time{Time: noon.Add(time.Minute)}}},
+		{Waiting: &corev1.ContainerStateWaiting{Reason: crashLoop, Message: "back-off 1m20s"}},
+	}
+	var first *trouble
+	for i, state := range states {
+		pod := restarted(state, 0)
+		got := troubleOf(&pod)
+		if first == nil {
+			first = got
+		}
+		if got == nil || *got != *first {
+			t.Errorf("state %d: trouble = %+v, want %+v as before", i, got, first)
+		}
+	}
+}
+
+func TestPodsThatRunHideThoseThatEnded(t *testing.T) {
+	label := map[string]string{v1alpha1.LabelFunction: "say"}
+	waiting := restarted(corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff"}}, 0)
+	evicted := corev1.Pod{Status: corev1.PodStatus{Phase: corev1.PodFailed, Reason: "Evicted"}}
+	waiting.Labels, evicted.Labels = label, label
+	for _, pods := range [][]corev1.Pod{{waiting, evicted}, {evicted, waiting}} {
+		if got := troublesOf(pods)["say"].reason; got != "ImagePullBackOff" {
+			t.Errorf("trouble = %q, want that of the pod that is still wanted", got)
+		}
+	}
+}
+
 func TestTroubleOf(t *testing.T) {
 	waiting := func(reason string) corev1.PodStatus {
 		return corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{
@@ -194,6 +257,16 @@ func TestTroubleOf(t *testing.T) {
 		"an image that cannot be pulled":      {pod: corev1.Pod{Status: waiting("ImagePullBackOff")}, want: "ImagePullBackOff"},
 		"an evicted pod":                      {pod: corev1.Pod{Status: corev1.PodStatus{Phase: corev1.PodFailed, Reason: "Evicted"}}, want: "Evicted"},
 		"a pod on its way out does not count": {pod: corev1.Pod{ObjectMeta: metav1.ObjectMeta{DeletionTimestamp: &metav1.Time{Time: noon}}, Status: waiting("CrashLoopBackOff")}},
+	}
+	for name, tc := range map[string]struct {
+		pod  corev1.Pod
+		want string
+	}{
+		"a container that ended and waits for its next start":    {pod: restarted(corev1.ContainerState{Terminated: ended}, 0), want: crashLoop},
+		"a container that was started again and is not ready":    {pod: restarted(corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.Time{Time: noon}}}, -time.Second), want: crashLoop},
+		"a container that was ready since its restart, long ago": {pod: restarted(corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.Time{Time: noon}}}, time.Hour)},
+	} {
+		cases[name] = tc
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

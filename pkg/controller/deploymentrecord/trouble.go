@@ -5,6 +5,7 @@ package deploymentrecord
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -16,12 +17,18 @@ import (
 type trouble struct {
 	reason  string
 	message string
+	// ended pods do not come back. They stay to be looked at after others have
+	// taken their place, as evicted ones do.
+	ended bool
 }
+
+// crashLoop is the kubelet's word for a container that ends again and again.
+const crashLoop = "CrashLoopBackOff"
 
 // waitingForTrouble are the reasons for which a container waits and that do not
 // pass by themselves.
 var waitingForTrouble = []string{
-	"CrashLoopBackOff",
+	crashLoop,
 	"ImagePullBackOff",
 	"ErrImagePull",
 	"ErrImageNeverPull",
@@ -42,29 +49,67 @@ func troubleOf(pod *corev1.Pod) *trouble {
 			return &trouble{reason: waiting.Reason, message: crashMessage(status, waiting)}
 		}
 	}
+	for _, status := range pod.Status.ContainerStatuses {
+		if crashes(pod, status) {
+			return &trouble{reason: crashLoop, message: crashMessage(status, nil)}
+		}
+	}
 	for _, condition := range pod.Status.Conditions {
 		if condition.Type == corev1.PodScheduled && condition.Status == corev1.ConditionFalse && condition.Reason == corev1.PodReasonUnschedulable {
 			return &trouble{reason: corev1.PodReasonUnschedulable, message: condition.Message}
 		}
 	}
 	if pod.Status.Phase == corev1.PodFailed {
-		return &trouble{reason: cmp.Or(pod.Status.Reason, "PodFailed"), message: pod.Status.Message}
+		return &trouble{reason: cmp.Or(pod.Status.Reason, "PodFailed"), message: pod.Status.Message, ended: true}
 	}
 	return nil
 }
 
-// crashMessage prefers what the container itself said when it ended to the
-// kubelet's "back-off restarting failed container".
-func crashMessage(status corev1.ContainerStatus, waiting *corev1.ContainerStateWaiting) string {
-	if ended := status.LastTerminationState.Terminated; ended != nil && ended.Message != "" {
-		return ended.Message
+// crashes is true for a container between two of the moments at which the kubelet
+// says so: it has ended and will be started again, or was started again and has
+// not become ready since. Otherwise the record would come out of trouble and fall
+// back into it with every attempt.
+func crashes(pod *corev1.Pod, status corev1.ContainerStatus) bool {
+	if pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded {
+		return false
 	}
-	return waiting.Message
+	if status.State.Terminated != nil {
+		return true
+	}
+	if status.State.Running == nil || status.Ready || status.LastTerminationState.Terminated == nil {
+		return false
+	}
+	for _, condition := range pod.Status.Conditions {
+		if condition.Type == corev1.ContainersReady {
+			return condition.Status == corev1.ConditionFalse && !condition.LastTransitionTime.After(status.State.Running.StartedAt.Time)
+		}
+	}
+	return false
+}
+
+// crashMessage prefers what the container itself said when it ended, then how it
+// ended, to the kubelet's "back-off restarting failed container". It stays the
+// same from one attempt to the next.
+func crashMessage(status corev1.ContainerStatus, waiting *corev1.ContainerStateWaiting) string {
+	ended := cmp.Or(status.State.Terminated, status.LastTerminationState.Terminated)
+	switch {
+	case waiting != nil && waiting.Reason != crashLoop:
+		// It did not even begin.
+		return waiting.Message
+	case ended != nil && ended.Message != "":
+		return ended.Message
+	case ended != nil:
+		return fmt.Sprintf("container %s ended with exit code %d (%s)", status.Name, ended.ExitCode, ended.Reason)
+	case waiting != nil:
+		return waiting.Message
+	}
+	return ""
 }
 
 // troublesOf returns one trouble for each function that has any, keyed by the
 // function's label. Of several the first by reason and message counts, so that
-// pods which take turns do not make the status flicker.
+// pods which take turns do not make the status flicker; pods that have ended for
+// good come last.
 func troublesOf(pods []corev1.Pod) map[string]trouble {
 	troubles := map[string]trouble{}
 	for i := range pods {
@@ -74,9 +119,20 @@ func troublesOf(pods []corev1.Pod) map[string]trouble {
 		}
 		key := pods[i].Labels[v1alpha1.LabelFunction]
 		known, ok := troubles[key]
-		if !ok || cmp.Or(cmp.Compare(found.reason, known.reason), cmp.Compare(found.message, known.message)) < 0 {
+		if !ok || cmp.Or(compareEnded(*found, known), cmp.Compare(found.reason, known.reason), cmp.Compare(found.message, known.message)) < 0 {
 			troubles[key] = *found
 		}
 	}
 	return troubles
+}
+
+func compareEnded(a, b trouble) int {
+	switch {
+	case a.ended == b.ended:
+		return 0
+	case a.ended:
+		return 1
+	default:
+		return -1
+	}
 }

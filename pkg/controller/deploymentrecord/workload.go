@@ -59,7 +59,8 @@ func workloadsOf(seen *observation) []workload {
 		if object := live[function.Workload]; object != nil {
 			w.observe(object)
 		}
-		if found, ok := seen.troubles[names.LabelValue(function.Key)]; ok {
+		// A pod that has ended is history once the workload is whole again.
+		if found, ok := seen.troubles[names.LabelValue(function.Key)]; ok && (!found.ended || !w.settled) {
 			w.trouble = &found
 		}
 		workloads = append(workloads, w)

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -187,5 +188,25 @@ func (f *function) resources() corev1.ResourceRequirements {
 	for name, limit := range own.Limits {
 		limits[name] = limit.DeepCopy()
 	}
+	for name, request := range own.Requests {
+		if _, limited := limits[name]; !limited && !overcommittable(name) {
+			limits[name] = request.DeepCopy()
+		}
+	}
+	// Kubernetes stores nothing finer, and a finer size would differ from what is
+	// there for ever.
+	for _, list := range []corev1.ResourceList{requests, limits} {
+		for name, size := range list {
+			size.RoundUp(resource.Milli)
+			list[name] = size
+		}
+	}
 	return corev1.ResourceRequirements{Requests: requests, Limits: limits}
+}
+
+// overcommittable resources may be requested without a limit. Devices and huge
+// pages may not: Kubernetes refuses a pod that does not limit them as it requests
+// them.
+func overcommittable(name corev1.ResourceName) bool {
+	return !strings.Contains(string(name), "/") && !strings.HasPrefix(string(name), corev1.ResourceHugePagesPrefix)
 }

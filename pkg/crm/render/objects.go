@@ -43,6 +43,9 @@ func (f *function) deployment() *appsv1.Deployment {
 		TypeMeta:   metav1.TypeMeta{APIVersion: appsv1.SchemeGroupVersion.String(), Kind: "Deployment"},
 		ObjectMeta: f.meta(),
 		Spec: appsv1.DeploymentSpec{
+			// Ours to say: an autoscaler or a person who sets another number sees it
+			// taken back in the next pass, so a HorizontalPodAutoscaler that points at
+			// this Deployment fights the record. Change the record instead.
 			Replicas:             new(f.replicas),
 			RevisionHistoryLimit: ptr.To[int32](revisionHistory),
 			Selector:             &metav1.LabelSelector{MatchLabels: f.selector()},

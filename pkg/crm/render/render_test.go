@@ -147,6 +147,23 @@ func TestDefaultsNeverContradictTheUser(t *testing.T) {
 	})
 }
 
+func TestResourcesAreWhatKubernetesStores(t *testing.T) {
+	const gpu, pages = corev1.ResourceName("example.com/gpu"), corev1.ResourceName("hugepages-2Mi")
+	r := record()
+	r.Spec.FunctionContainers[0].Resources.Requests = corev1.ResourceList{
+		corev1.ResourceCPU: resource.MustParse("100u"), gpu: resource.MustParse("2"), pages: resource.MustParse("4Mi"),
+	}
+	got := newFunction(r, &r.Spec.FunctionContainers[0], Options{}).resources()
+	if got.Requests.Cpu().String() != "1m" {
+		t.Errorf("cpu = %s, want 1m: the API server stores nothing finer, so 100u would be repaired for ever", got.Requests.Cpu())
+	}
+	for _, name := range []corev1.ResourceName{gpu, pages} {
+		if request, limit := got.Requests[name], got.Limits[name]; request.Cmp(limit) != 0 {
+			t.Errorf("%s: limit %s, want the request %s", name, limit.String(), request.String())
+		}
+	}
+}
+
 func TestUnknownTemplateIsRefused(t *testing.T) {
 	_, err := Render(record(func(r *v1alpha1.DeploymentRecord) { r.Spec.SelectedTemplate = "knative" }), Options{})
 	if err == nil || !strings.Contains(err.Error(), `"knative"`) {

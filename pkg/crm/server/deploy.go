@@ -66,6 +66,12 @@ func (d *deployments) Deploy(ctx context.Context, request *deploymentv1.DeployRe
 		options = append(options, client.DryRunAll)
 	}
 	if err := d.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(wanted), options...); err != nil {
+		if apierrors.IsInvalid(err) {
+			// Another ClassDeployment may have taken the id a moment ago.
+			if _, taken := d.existing(ctx, namespace, spec.DeploymentUnit); taken != nil {
+				return nil, taken
+			}
+		}
 		return nil, writeError(err, namespace)
 	}
 	after := &v1alpha1.DeploymentRecord{}

@@ -72,7 +72,7 @@ func (g *guard) identify(ctx context.Context, method string) (string, error) {
 		return "", status.Errorf(codes.PermissionDenied, "certificate of %q is not among SECURITY_ALLOWED_NAMES", leaf.Subject.CommonName)
 	}
 	if token := bearerToken(ctx); token != "" {
-		user, err := g.tokens.authenticate(ctx, token)
+		user, err := g.tokens.authenticate(ctx, token, peerAddress(ctx))
 		if err != nil {
 			return "", err
 		}

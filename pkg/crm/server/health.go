@@ -83,7 +83,7 @@ func isReady(node *corev1.Node) bool {
 type info struct {
 	crmv1.UnimplementedCrmInfoServiceServer
 	cache   client.Reader
-	version discovery.ServerVersionInterface
+	version discovery.ServerVersionInterfaceWithContext
 	nodes   *nodeTracker
 	clock   clock.PassiveClock
 }
@@ -102,7 +102,7 @@ func (i *info) GetClusterHealth(ctx context.Context, _ *crmv1.GetClusterHealthRe
 	}
 	// The API server may be upgraded while this program runs; it also proves that
 	// the control plane answers.
-	kubernetes, err := i.version.ServerVersion()
+	kubernetes, err := i.version.ServerVersionWithContext(ctx)
 	if err != nil {
 		return nil, statusOf(fmt.Errorf("read the version of Kubernetes: %w", err))
 	}

@@ -13,6 +13,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -27,6 +28,8 @@ import (
 const (
 	defaultPage = 500
 	maxPage     = 1000
+	// maxPageBytes leaves room in a message for what surrounds the records.
+	maxPageBytes = maxMessage - 64<<10
 )
 
 // nameIndex finds records by name in all namespaces at once.
@@ -146,15 +149,24 @@ func (d *deployments) ListDeploymentRecords(ctx context.Context, request *deploy
 	})
 	slices.SortFunc(matching, func(a, b v1alpha1.DeploymentRecord) int { return strings.Compare(positionOf(&a), positionOf(&b)) })
 
-	response := &deploymentv1.ListDeploymentRecordsResponse{}
-	size := cmp.Or(int(request.GetPageSize()), defaultPage)
-	for i := range matching[:min(size, len(matching))] {
-		response.Records = append(response.Records, messageOf(&matching[i]))
+	return pageOf(matching, cmp.Or(int(request.GetPageSize()), defaultPage), maxPageBytes), nil
+}
+
+// pageOf returns the first records, at most size of them and at most limit bytes,
+// but always one: a page that is larger than a message could never be read.
+func pageOf(records []v1alpha1.DeploymentRecord, size, limit int) *deploymentv1.ListDeploymentRecordsResponse {
+	page := &deploymentv1.ListDeploymentRecordsResponse{}
+	room := limit
+	for i := range records {
+		message := messageOf(&records[i])
+		room -= proto.Size(message)
+		if i == size || (i > 0 && room < 0) {
+			page.NextPageToken = base64.RawURLEncoding.EncodeToString([]byte(positionOf(&records[i-1])))
+			break
+		}
+		page.Records = append(page.Records, message)
 	}
-	if len(matching) > size {
-		response.NextPageToken = base64.RawURLEncoding.EncodeToString([]byte(positionOf(&matching[size-1])))
-	}
-	return response, nil
+	return page
 }
 
 // positionOf orders records by id, then by namespace. No name holds a space.

@@ -45,6 +45,12 @@ const (
 	leastPing = 10 * time.Second
 	// ping is how often the server makes sure that a silent caller is there.
 	ping = 30 * time.Second
+	// maxStreams is the number of calls that one connection carries at a time.
+	maxStreams = 1000
+	// maxConnection is how long a caller may go on without showing its credentials
+	// again. A watch is admitted once; its caller resumes it on a new connection,
+	// unless the token has expired or the certificate is no longer trusted.
+	maxConnection = 30 * time.Minute
 	// stopGrace is how long running calls get when the program ends.
 	stopGrace = 10 * time.Second
 )
@@ -112,7 +118,7 @@ func New(ctx context.Context, options Options) (*Server, error) {
 		allowedNames: security.AllowedNames,
 		open:         open,
 		tokens:       newTokens(clientset, options.Clock),
-		limits:       newLimits(options.Clock),
+		limits:       newLimits(options.Clock, callsPerSecond, callBurst),
 	})
 	s.nodes = &nodeTracker{cache: options.Cache, tracker: availability.New(options.Clock)}
 
@@ -120,7 +126,11 @@ func New(ctx context.Context, options Options) (*Server, error) {
 		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.MaxSendMsgSize(maxMessage),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: leastPing, PermitWithoutStream: true}),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: ping, Timeout: ping / 3}),
+		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.KeepaliveParams(keepalive.ServerParameters{
+			Time: ping, Timeout: ping / 3,
+			MaxConnectionAge: maxConnection, MaxConnectionAgeGrace: maxDeadline,
+		}),
 	)
 	if s.tls != nil {
 		serverOptions = append(serverOptions, grpc.Creds(credentials.NewTLS(s.tls.config())))
@@ -171,7 +181,7 @@ func (s *Server) serve(ctx context.Context, listener net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if s.tls != nil {
-		go s.tls.watch(ctx, s.options.Log)
+		s.tls.watch(ctx, s.options.Log)
 	}
 	go s.nodes.run(ctx)
 	for name := range s.grpc.GetServiceInfo() {

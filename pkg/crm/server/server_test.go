@@ -49,7 +49,7 @@ func TestStatusOf(t *testing.T) {
 
 func TestEachCallerHasItsShare(t *testing.T) {
 	clock := clocktesting.NewFakePassiveClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
-	l := newLimits(clock)
+	l := newLimits(clock, callsPerSecond, callBurst)
 	for call := range callBurst {
 		if !l.allow("greedy") {
 			t.Fatalf("call %d was refused", call)

@@ -6,21 +6,25 @@ package server
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
+	"errors"
 	"fmt"
-	"os"
 
 	"github.com/go-logr/logr"
+	"k8s.io/apiserver/pkg/server/dynamiccertificates"
 	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 
 	"oaas.io/oaas/pkg/crm/config"
 )
 
+// errNoAuthorities refuses everyone for as long as nobody is trusted.
+var errNoAuthorities = errors.New("SECURITY_CLIENT_CA_FILE could not be read")
+
 // serverTLS holds the certificate that is shown and the authorities that are
-// trusted.
+// trusted. Both are read again when their files change.
 type serverTLS struct {
 	certificate *certwatcher.CertWatcher
-	clientCAs   *x509.CertPool
+	// clientCAs is nil where callers need no certificate.
+	clientCAs *dynamiccertificates.DynamicFileCAContent
 }
 
 // newServerTLS reads the files that the settings name; nil when they name none.
@@ -34,13 +38,8 @@ func newServerTLS(security config.Security) (*serverTLS, error) {
 	}
 	s := &serverTLS{certificate: certificate}
 	if security.MTLS {
-		content, err := os.ReadFile(security.ClientCAFile)
-		if err != nil {
+		if s.clientCAs, err = dynamiccertificates.NewDynamicCAContentFromFile("client-ca", security.ClientCAFile); err != nil {
 			return nil, fmt.Errorf("read SECURITY_CLIENT_CA_FILE: %w", err)
-		}
-		s.clientCAs = x509.NewCertPool()
-		if !s.clientCAs.AppendCertsFromPEM(content) {
-			return nil, fmt.Errorf("SECURITY_CLIENT_CA_FILE %s holds no PEM certificate", security.ClientCAFile)
 		}
 	}
 	return s, nil
@@ -48,15 +47,32 @@ func newServerTLS(security config.Security) (*serverTLS, error) {
 
 func (s *serverTLS) config() *tls.Config {
 	c := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.certificate.GetCertificate}
-	if s.clientCAs != nil {
-		c.ClientAuth, c.ClientCAs = tls.RequireAndVerifyClientCert, s.clientCAs
+	if s.clientCAs == nil {
+		return c
+	}
+	// A resumed session would not be checked against new authorities.
+	c.SessionTicketsDisabled = true
+	c.ClientAuth = tls.RequireAndVerifyClientCert
+	c.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		options, ok := s.clientCAs.VerifyOptions()
+		if !ok {
+			return nil, errNoAuthorities
+		}
+		current := c.Clone()
+		current.ClientCAs = options.Roots
+		return current, nil
 	}
 	return c
 }
 
-// watch reads the certificate again when its files change.
+// watch reads the files again when they change, until ctx ends.
 func (s *serverTLS) watch(ctx context.Context, log logr.Logger) {
-	if err := s.certificate.Start(ctx); err != nil {
-		log.Error(err, "The certificate is no longer read again when it changes")
+	go func() {
+		if err := s.certificate.Start(ctx); err != nil {
+			log.Error(err, "The certificate is no longer read again when it changes")
+		}
+	}()
+	if s.clientCAs != nil {
+		go s.clientCAs.Run(ctx, 1)
 	}
 }

@@ -6,6 +6,7 @@ package server
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"sync"
 	"time"
 
@@ -33,6 +34,10 @@ const (
 	callBurst      = 1000
 	// callers bounds the memory for callers.
 	callers = 4096
+	// reviewsPerSecond and reviewBurst are the tokens not seen before that one
+	// address may have checked, since each costs the API server a request.
+	reviewsPerSecond = 10
+	reviewBurst      = 100
 )
 
 // tokens asks the API server about bearer tokens.
@@ -40,10 +45,18 @@ type tokens struct {
 	kube  kubernetes.Interface
 	clock clock.PassiveClock
 	known *lru.Cache
+	// reviews bounds the questions by address.
+	reviews *limits
 }
 
+// tokenKey and accessKey are what answers are remembered by.
+type (
+	tokenKey  [sha256.Size]byte
+	accessKey [sha256.Size]byte
+)
+
 func newTokens(kube kubernetes.Interface, clock clock.PassiveClock) *tokens {
-	return &tokens{kube: kube, clock: clock, known: lru.New(decisions)}
+	return &tokens{kube: kube, clock: clock, known: lru.New(decisions), reviews: newLimits(clock, reviewsPerSecond, reviewBurst)}
 }
 
 // answer is what the API server said, and when.
@@ -52,9 +65,6 @@ type answer struct {
 	allowed bool
 	at      time.Time
 }
-
-// access asks whether a user may do something.
-type access struct{ uid, user, verb string }
 
 func (t *tokens) recall(key any) (answer, bool) {
 	value, ok := t.known.Get(key)
@@ -65,11 +75,15 @@ func (t *tokens) recall(key any) (answer, bool) {
 	return a, ok && t.clock.Since(a.at) < decisionAge
 }
 
-func (t *tokens) authenticate(ctx context.Context, token string) (authenticationv1.UserInfo, error) {
+// authenticate returns whom a token belongs to. The address is the caller's.
+func (t *tokens) authenticate(ctx context.Context, token, address string) (authenticationv1.UserInfo, error) {
 	// The token itself is not kept.
-	key := sha256.Sum256([]byte(token))
+	key := tokenKey(sha256.Sum256([]byte(token)))
 	a, ok := t.recall(key)
 	if !ok {
+		if !t.reviews.allow(address) {
+			return authenticationv1.UserInfo{}, status.Errorf(codes.ResourceExhausted, "more than %d unknown tokens a second from %s: slow down", reviewsPerSecond, address)
+		}
 		review, err := t.kube.AuthenticationV1().TokenReviews().Create(ctx, &authenticationv1.TokenReview{
 			Spec: authenticationv1.TokenReviewSpec{Token: token},
 		}, metav1.CreateOptions{})
@@ -77,7 +91,10 @@ func (t *tokens) authenticate(ctx context.Context, token string) (authentication
 			return authenticationv1.UserInfo{}, status.Errorf(codes.Unavailable, "the API server cannot check the token now: %v", err)
 		}
 		a = answer{user: review.Status.User, allowed: review.Status.Authenticated, at: t.clock.Now()}
-		t.known.Add(key, a)
+		// An error tells nothing about the token: the next call asks again.
+		if a.allowed || review.Status.Error == "" {
+			t.known.Add(key, a)
+		}
 	}
 	if !a.allowed {
 		return authenticationv1.UserInfo{}, status.Error(codes.Unauthenticated, "the API server does not accept the token")
@@ -86,21 +103,25 @@ func (t *tokens) authenticate(ctx context.Context, token string) (authentication
 }
 
 func (t *tokens) authorize(ctx context.Context, user authenticationv1.UserInfo, verb string) error {
-	key := access{uid: user.UID, user: user.Username, verb: verb}
+	spec := authorizationv1.SubjectAccessReviewSpec{
+		User: user.Username, UID: user.UID, Groups: user.Groups, Extra: make(map[string]authorizationv1.ExtraValue, len(user.Extra)),
+		ResourceAttributes: &authorizationv1.ResourceAttributes{
+			Group: v1alpha1.GroupName, Version: v1alpha1.SchemeGroupVersion.Version, Resource: "deploymentrecords", Verb: verb,
+		},
+	}
+	for name, values := range user.Extra {
+		spec.Extra[name] = authorizationv1.ExtraValue(values)
+	}
+	// Two tokens of one user may carry different groups and scopes, so the whole
+	// question is the key.
+	question, err := json.Marshal(spec)
+	if err != nil {
+		return status.Errorf(codes.Internal, "encode the question about permissions: %v", err)
+	}
+	key := accessKey(sha256.Sum256(question))
 	a, ok := t.recall(key)
 	if !ok {
-		extra := make(map[string]authorizationv1.ExtraValue, len(user.Extra))
-		for name, values := range user.Extra {
-			extra[name] = authorizationv1.ExtraValue(values)
-		}
-		review, err := t.kube.AuthorizationV1().SubjectAccessReviews().Create(ctx, &authorizationv1.SubjectAccessReview{
-			Spec: authorizationv1.SubjectAccessReviewSpec{
-				User: user.Username, UID: user.UID, Groups: user.Groups, Extra: extra,
-				ResourceAttributes: &authorizationv1.ResourceAttributes{
-					Group: v1alpha1.GroupName, Version: v1alpha1.SchemeGroupVersion.Version, Resource: "deploymentrecords", Verb: verb,
-				},
-			},
-		}, metav1.CreateOptions{})
+		review, err := t.kube.AuthorizationV1().SubjectAccessReviews().Create(ctx, &authorizationv1.SubjectAccessReview{Spec: spec}, metav1.CreateOptions{})
 		if err != nil {
 			return status.Errorf(codes.Unavailable, "the API server cannot check permissions now: %v", err)
 		}
@@ -116,12 +137,14 @@ func (t *tokens) authorize(ctx context.Context, user authenticationv1.UserInfo, 
 // limits gives each caller its share of calls.
 type limits struct {
 	clock clock.PassiveClock
+	rate  rate.Limit
+	burst int
 	mu    sync.Mutex
 	known *lru.Cache
 }
 
-func newLimits(clock clock.PassiveClock) *limits {
-	return &limits{clock: clock, known: lru.New(callers)}
+func newLimits(clock clock.PassiveClock, perSecond rate.Limit, burst int) *limits {
+	return &limits{clock: clock, rate: perSecond, burst: burst, known: lru.New(callers)}
 }
 
 func (l *limits) allow(caller string) bool {
@@ -130,7 +153,7 @@ func (l *limits) allow(caller string) bool {
 	value, _ := l.known.Get(caller)
 	limiter, ok := value.(*rate.Limiter)
 	if !ok {
-		limiter = rate.NewLimiter(callsPerSecond, callBurst)
+		limiter = rate.NewLimiter(l.rate, l.burst)
 		l.known.Add(caller, limiter)
 	}
 	return limiter.AllowN(l.clock.Now(), 1)

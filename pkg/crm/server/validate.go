@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/distribution/reference"
+	"google.golang.org/protobuf/proto"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -24,6 +25,9 @@ const (
 	maxKey = 200
 	// maxFunctions is the most functions of a unit.
 	maxFunctions = 512
+	// maxUnit is the largest unit, in bytes: its record, with the status and the
+	// field managers, has to fit into etcd's 1.5 MiB.
+	maxUnit = 512 << 10
 	// maxText is the longest other name, in bytes.
 	maxText = 253
 )
@@ -35,8 +39,11 @@ func validateUnit(unit *deploymentv1.DeploymentUnit) field.ErrorList {
 	if unit == nil {
 		return field.ErrorList{field.Required(path, "a unit is what Deploy deploys")}
 	}
-	var problems field.ErrorList
-	problems = append(problems, validateLabel(path.Child("id"), unit.GetId())...)
+	if size := proto.Size(unit); size > maxUnit {
+		return field.ErrorList{field.Invalid(path, fmt.Sprintf("<%d bytes>", size),
+			fmt.Sprintf("must not exceed %d bytes, which is what a cluster can store: shorten texts and environment variables or split the class", maxUnit))}
+	}
+	problems := validateLabel(path.Child("id"), unit.GetId())
 	problems = append(problems, validateLabel(path.Child("namespace"), unit.GetNamespace())...)
 	problems = append(problems, validateText(path.Child("class_deployment"), unit.GetClassDeployment(), maxText)...)
 	problems = append(problems, validateText(path.Child("package_name"), unit.GetPackageName(), maxText)...)
@@ -135,15 +142,10 @@ func validateProbe(path *field.Path, probe *deploymentv1.HttpProbe) field.ErrorL
 	if !strings.HasPrefix(probe.GetPath(), "/") {
 		problems = append(problems, field.Invalid(path.Child("path"), probe.GetPath(), "must start with /"))
 	}
-	for name, seconds := range map[string]int32{
-		"initial_delay_seconds": probe.GetInitialDelaySeconds(),
-		"period_seconds":        probe.GetPeriodSeconds(),
-		"timeout_seconds":       probe.GetTimeoutSeconds(),
-		"failure_threshold":     probe.GetFailureThreshold(),
-	} {
-		problems = append(problems, validateNotNegative(path.Child(name), int64(seconds))...)
-	}
-	return problems
+	problems = append(problems, validateNotNegative(path.Child("initial_delay_seconds"), int64(probe.GetInitialDelaySeconds()))...)
+	problems = append(problems, validateNotNegative(path.Child("period_seconds"), int64(probe.GetPeriodSeconds()))...)
+	problems = append(problems, validateNotNegative(path.Child("timeout_seconds"), int64(probe.GetTimeoutSeconds()))...)
+	return append(problems, validateNotNegative(path.Child("failure_threshold"), int64(probe.GetFailureThreshold()))...)
 }
 
 func validateRequirements(path *field.Path, nfr *deploymentv1.NfrRequirements) field.ErrorList {

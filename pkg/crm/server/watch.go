@@ -148,7 +148,9 @@ func (w *watcher) change(kind watch.EventType, record *v1alpha1.DeploymentRecord
 	key := client.ObjectKeyFromObject(record)
 	passes := matches(w.filter, record) && kind != watch.Deleted
 	known := w.sent[key] || (w.resumed && kind != watch.Added)
-	response := &deploymentv1.WatchDeploymentRecordsResponse{Record: messageOf(record), ResourceVersion: record.ResourceVersion}
+	// Empty until the initial records are complete: who resumed after one of them
+	// would never hear of the others.
+	response := &deploymentv1.WatchDeploymentRecordsResponse{Record: messageOf(record), ResourceVersion: w.version}
 	switch {
 	case passes && known:
 		response.Type = deploymentv1.WatchEventType_WATCH_EVENT_TYPE_MODIFIED

@@ -82,6 +82,7 @@ type DeploymentRecordSpec struct {
 
 // DeploymentUnit tells where a record comes from.
 //
+// +kubebuilder:validation:XValidation:rule="(has(self.__namespace__) ? has(oldSelf.__namespace__) && self.__namespace__ == oldSelf.__namespace__ : !has(oldSelf.__namespace__)) && (has(self.classDeployment) ? has(oldSelf.classDeployment) && self.classDeployment == oldSelf.classDeployment : !has(oldSelf.classDeployment))",message="namespace and classDeployment cannot be changed: use another id"
 // +kubebuilder:validation:XValidation:rule="self.id == oldSelf.id && self.packageName == oldSelf.packageName && self.classKey == oldSelf.classKey",message="id, packageName and classKey cannot be changed: make another deployment"
 type DeploymentUnit struct {
 	// id identifies the unit; it is the record's name.
@@ -91,9 +92,11 @@ type DeploymentUnit struct {
 	ID string `json:"id"`
 	// namespace of the ClassDeployment that the unit belongs to.
 	// +optional
+	// +kubebuilder:validation:MaxLength=63
 	Namespace string `json:"namespace,omitempty"`
 	// classDeployment is the name of the ClassDeployment that the unit belongs to.
 	// +optional
+	// +kubebuilder:validation:MaxLength=253
 	ClassDeployment string `json:"classDeployment,omitempty"`
 	// packageName is the package that defines the class.
 	// +required

@@ -1967,7 +1967,7 @@ type WatchDeploymentRecordsResponse struct {
 	Type WatchEventType `protobuf:"varint,1,opt,name=type,proto3,enum=oaas.deployment.v1.WatchEventType" json:"type,omitempty"`
 	// The record; absent in a BOOKMARK.
 	Record *DeploymentRecord `protobuf:"bytes,2,opt,name=record,proto3" json:"record,omitempty"`
-	// Version to resume after.
+	// Version to resume after; empty until the initial records are complete.
 	ResourceVersion string `protobuf:"bytes,3,opt,name=resource_version,json=resourceVersion,proto3" json:"resource_version,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache

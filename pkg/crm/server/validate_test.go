@@ -1,0 +1,82 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+	"oaas.io/oaas/pkg/crm/render"
+	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
+)
+
+func TestUnitThatNoClusterCanStoreIsRefused(t *testing.T) {
+	unit := &deploymentv1.DeploymentUnit{Id: "echo", FunctionContainers: []*deploymentv1.FunctionContainer{{
+		FunctionKey: "say", Image: "echo:1", Env: map[string]string{"BLOB": strings.Repeat("x", maxUnit)},
+	}}}
+	problems := validateUnit(unit)
+	if len(problems) != 1 || problems[0].Field != "unit" || len(problems[0].Error()) > 1024 {
+		t.Errorf("problems = %.2000v, want one short one of the unit", problems)
+	}
+}
+
+// A unit that passes makes a record that can be rendered and comes back as it was
+// sent; one that does not is refused in the same words every time.
+func FuzzValidateUnit(f *testing.F) {
+	for _, unit := range []string{
+		`{}`,
+		`{"id":"echo","namespace":"team","classDeployment":"echo","packageName":"demo","classKey":"Echo","environment":"dev"}`,
+		`{"id":"echo","namespace":"team","classDeployment":"echo","packageName":"demo","classKey":"Echo","environment":"dev",
+		  "nfrRequirements":{"minThroughputRps":"500","maxLatencyMs":"20","availability":"0.99","cpuUtilizationTarget":70},
+		  "resourceAllocation":{"replicationFactor":2,"minReplicas":2,"maxReplicas":4},
+		  "functionContainers":[{"functionKey":"Echo.say","image":"ghcr.io/acme/echo:1","port":80,"env":{"A":"","B":"2"},
+		    "resourceRequests":{"cpu":"100u","memory":"0.5Gi"},"resourceLimits":{"cpu":"1e3","example.com/gpu":"1"},
+		    "minReplicas":0,"maxReplicas":3,"healthCheck":{"readiness":{"path":"/","periodSeconds":5}}}]}`,
+		`{"id":"-","functionContainers":[{"port":-1,"image":"A B","env":{"=":""},"resourceRequests":{"":"x","cpu":"-1"},
+		  "healthCheck":{"liveness":{"path":"x","initialDelaySeconds":-1,"periodSeconds":-1,"timeoutSeconds":-1,"failureThreshold":-1}}},{}]}`,
+	} {
+		message := &deploymentv1.DeploymentUnit{}
+		if err := protojson.Unmarshal([]byte(unit), message); err != nil {
+			f.Fatal(err)
+		}
+		encoded, err := proto.Marshal(message)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(encoded)
+	}
+	f.Fuzz(func(t *testing.T, encoded []byte) {
+		unit := &deploymentv1.DeploymentUnit{}
+		if proto.Unmarshal(encoded, unit) != nil {
+			return
+		}
+		first, second := validateUnit(unit), validateUnit(unit)
+		if diff := cmp.Diff(first.ToAggregate(), second.ToAggregate(), cmp.Comparer(sameText)); diff != "" {
+			t.Fatalf("two validations differ:\n%s", diff)
+		}
+		if len(first) > 0 {
+			return
+		}
+		spec := specOf(unit)
+		again := specOf(unitOf(&spec))
+		if diff := cmp.Diff(spec, again); diff != "" {
+			t.Fatalf("a unit that was read back differs:\n%s", diff)
+		}
+		record := &v1alpha1.DeploymentRecord{ObjectMeta: metav1.ObjectMeta{Name: unit.GetId(), Namespace: unit.GetNamespace()}, Spec: spec}
+		record.Spec.SelectedTemplate = ""
+		if _, err := render.Render(record, render.Options{MaxReplicas: 20}); err != nil {
+			t.Fatalf("an accepted unit cannot be rendered: %v", err)
+		}
+	})
+}
+
+func sameText(a, b error) bool {
+	return (a == nil) == (b == nil) && (a == nil || a.Error() == b.Error())
+}
