@@ -97,7 +97,7 @@ func validateEndpoint(endpoint string, path *field.Path) field.ErrorList {
 	if net.ParseIP(host) == nil && len(validation.IsDNS1123Subdomain(strings.ToLower(host))) > 0 {
 		errs = append(errs, field.Invalid(path, endpoint, fmt.Sprintf("%q is neither an IP address nor a DNS name: %s", host, remedy)))
 	}
-	if port, err := strconv.Atoi(portText); err != nil || port < 1 || port > 65535 {
+	if port, err := strconv.ParseUint(portText, 10, 16); err != nil || port == 0 {
 		errs = append(errs, field.Invalid(path, endpoint, fmt.Sprintf("port %q is not between 1 and 65535", portText)))
 	}
 	return errs

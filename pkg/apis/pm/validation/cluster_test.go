@@ -52,6 +52,7 @@ func TestValidateCluster(t *testing.T) {
 		"a single try is accepted":              {change: func(c *pm.Cluster) { c.Spec.RetryAttempts = ptr.To[int32](0) }},
 		"a name with dots is refused":           {change: func(c *pm.Cluster) { c.Name = "eu.1" }, want: []string{invalid + "metadata.name"}},
 		"the endpoint is required":              {change: endpoint(""), want: []string{required + "spec.endpoint"}},
+		"a port with a sign is refused":         {change: endpoint("crm:+80"), want: []string{invalid + "spec.endpoint"}},
 		"an endpoint without a port is refused": {change: endpoint("crm"), want: []string{invalid + "spec.endpoint"}},
 		"an endpoint with a scheme is refused":  {change: endpoint("https://crm:8088"), want: []string{invalid + "spec.endpoint"}},
 		"a resolver's scheme is refused":        {change: endpoint("dns:///crm:8088"), want: []string{invalid + "spec.endpoint"}},

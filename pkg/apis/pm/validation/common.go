@@ -23,6 +23,9 @@ const (
 	maxKeyLength         = 200
 	maxDescriptionLength = 4096
 	maxWordLength        = 64
+	maxVersionLength     = 256
+	maxImageLength       = 1024
+	maxURLLength         = 2048
 )
 
 // patterns are compiled once and never change.

@@ -59,7 +59,9 @@ func validateImplementation(function *pm.Function, path *field.Path) field.Error
 
 func validateProvision(provision *pm.FunctionProvision, path *field.Path) field.ErrorList {
 	var errs field.ErrorList
-	if provision.Image != "" {
+	if len(provision.Image) > maxImageLength {
+		errs = append(errs, field.TooLong(path.Child("image"), "", maxImageLength))
+	} else if provision.Image != "" {
 		if _, err := reference.ParseNormalizedNamed(provision.Image); err != nil {
 			errs = append(errs, field.Invalid(path.Child("image"), provision.Image,
 				fmt.Sprintf("%v: write registry/repository:tag in lower case, such as ghcr.io/acme/echo:1.2", err)))
@@ -85,6 +87,9 @@ func validateProvision(provision *pm.FunctionProvision, path *field.Path) field.
 }
 
 func validateModuleURL(value string, path *field.Path) field.ErrorList {
+	if len(value) > maxURLLength {
+		return field.ErrorList{field.TooLong(path, "", maxURLLength)}
+	}
 	const remedy = "must be an http, https, oci or file URL, such as https://example.com/echo.wasm"
 	parsed, err := url.Parse(value)
 	if err != nil {
@@ -113,9 +118,17 @@ func validateResources(resources *pm.FunctionResources, path *field.Path) field.
 		if limit, found := resources.Limits[name]; found && request.Cmp(limit) > 0 {
 			errs = append(errs, field.Invalid(path.Child("requests").Key(name), request.String(),
 				fmt.Sprintf("must not exceed the limit (%s)", limit.String())))
+		} else if found && exclusive(name) && request.Cmp(limit) != 0 {
+			errs = append(errs, field.Invalid(path.Child("requests").Key(name), request.String(),
+				fmt.Sprintf("must equal the limit (%s), since %s is not shared: leave one of the two out", limit.String(), name)))
 		}
 	}
 	return errs
+}
+
+// exclusive resources belong to one container: devices, and huge pages.
+func exclusive(name string) bool {
+	return strings.Contains(name, "/") || strings.HasPrefix(name, corev1.ResourceHugePagesPrefix)
 }
 
 func validateQuantities(quantities map[string]resource.Quantity, path *field.Path) field.ErrorList {
@@ -125,6 +138,8 @@ func validateQuantities(quantities map[string]resource.Quantity, path *field.Pat
 		quantity := quantities[name]
 		if quantity.Sign() < 0 {
 			errs = append(errs, field.Invalid(path.Key(name), quantity.String(), "must not be negative"))
+		} else if strings.Contains(name, "/") && quantity.MilliValue()%1000 != 0 {
+			errs = append(errs, field.Invalid(path.Key(name), quantity.String(), "must be a whole number: a device is not divided"))
 		}
 	}
 	return errs
@@ -148,7 +163,9 @@ func validateProbe(probe *pm.HTTPProbe, path *field.Path) field.ErrorList {
 		return nil
 	}
 	var errs field.ErrorList
-	if !strings.HasPrefix(probe.Path, "/") {
+	if len(probe.Path) > maxURLLength {
+		errs = append(errs, field.TooLong(path.Child("path"), "", maxURLLength))
+	} else if !strings.HasPrefix(probe.Path, "/") {
 		errs = append(errs, field.Invalid(path.Child("path"), probe.Path, "must begin with /, such as /healthz"))
 	}
 	errs = append(errs, validateAtLeast(probe.InitialDelaySeconds, 0, path.Child("initialDelaySeconds"))...)

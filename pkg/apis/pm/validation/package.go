@@ -5,7 +5,6 @@ package validation
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/Masterminds/semver/v3"
@@ -44,7 +43,9 @@ func ValidatePackageStatusUpdate(updated, _ *pm.Package) field.ErrorList {
 
 func validatePackageSpec(spec *pm.PackageSpec, name string, path *field.Path) field.ErrorList {
 	var errs field.ErrorList
-	if spec.Version != "" {
+	if len(spec.Version) > maxVersionLength {
+		errs = append(errs, field.TooLong(path.Child("version"), "", maxVersionLength))
+	} else if spec.Version != "" {
 		if _, err := semver.NewVersion(spec.Version); err != nil {
 			errs = append(errs, field.Invalid(path.Child("version"), spec.Version,
 				"must be a semantic version such as 1.4.0; 1 and 1.0 are accepted too"))
@@ -58,18 +59,18 @@ func validatePackageSpec(spec *pm.PackageSpec, name string, path *field.Path) fi
 	errs = append(errs, validateSet(spec.Tags, path.Child("tags"), validateTag)...)
 	errs = append(errs, validateDependencies(spec.Dependencies, name, path.Child("dependencies"))...)
 
-	functionKeys := make([]string, 0, len(spec.Functions))
+	functions := functionSet{known: make(map[string]struct{}, len(spec.Functions))}
 	seen := uniqueness{}
 	for i := range spec.Functions {
 		function, functionPath := &spec.Functions[i], path.Child("functions").Index(i)
-		functionKeys = append(functionKeys, function.Key)
+		functions.add(function.Key)
 		errs = append(errs, validateFunction(function, functionPath)...)
 		errs = append(errs, seen.add(function.Key, functionPath.Child("key"))...)
 	}
 	seen = uniqueness{}
 	for i := range spec.Classes {
 		class, classPath := &spec.Classes[i], path.Child("classes").Index(i)
-		errs = append(errs, validateClass(class, functionKeys, classPath)...)
+		errs = append(errs, validateClass(class, functions, classPath)...)
 		errs = append(errs, seen.add(class.Key, classPath.Child("key"))...)
 	}
 	return errs
@@ -92,7 +93,9 @@ func validateDependencies(dependencies []pm.PackageDependency, self string, path
 		if self != "" && dependency.Name == self {
 			errs = append(errs, field.Invalid(namePath, dependency.Name, "a package cannot depend on itself: remove it"))
 		}
-		if dependency.Version != "" {
+		if len(dependency.Version) > maxVersionLength {
+			errs = append(errs, field.TooLong(path.Index(i).Child("version"), "", maxVersionLength))
+		} else if dependency.Version != "" {
 			if _, err := semver.NewConstraint(dependency.Version); err != nil {
 				errs = append(errs, field.Invalid(path.Index(i).Child("version"), dependency.Version,
 					`must be a range of semantic versions such as ">=1.2 <2"; leave it out to accept any`))
@@ -102,7 +105,7 @@ func validateDependencies(dependencies []pm.PackageDependency, self string, path
 	return errs
 }
 
-func validateClass(class *pm.Class, functionKeys []string, path *field.Path) field.ErrorList {
+func validateClass(class *pm.Class, functions functionSet, path *field.Path) field.ErrorList {
 	errs := validateKey(class.Key, path.Child("key"))
 	errs = append(errs, validateLength(class.Description, maxDescriptionLength, path.Child("description"))...)
 	errs = append(errs, validateMapKeys(class.Options, path.Child("options"))...)
@@ -117,7 +120,7 @@ func validateClass(class *pm.Class, functionKeys []string, path *field.Path) fie
 	seen := uniqueness{}
 	for i := range class.FunctionBindings {
 		binding := &class.FunctionBindings[i]
-		errs = append(errs, validateBinding(binding, functionKeys, bindingsPath.Index(i))...)
+		errs = append(errs, validateBinding(binding, functions, bindingsPath.Index(i))...)
 		errs = append(errs, seen.add(binding.Name, bindingsPath.Index(i).Child("name"))...)
 	}
 	return errs
@@ -138,27 +141,45 @@ func validateStateSpec(state *pm.StateSpec, path *field.Path) field.ErrorList {
 	return errs
 }
 
-func validateBinding(binding *pm.FunctionBinding, functionKeys []string, path *field.Path) field.ErrorList {
+func validateBinding(binding *pm.FunctionBinding, functions functionSet, path *field.Path) field.ErrorList {
 	errs := validateKey(binding.Name, path.Child("name"))
 	functionPath := path.Child("functionKey")
-	switch {
-	case binding.FunctionKey == "":
+	if binding.FunctionKey == "" {
 		errs = append(errs, field.Required(functionPath, "name a function of this package"))
-	case !slices.Contains(functionKeys, binding.FunctionKey):
-		errs = append(errs, field.Invalid(functionPath, binding.FunctionKey, unknownFunction(functionKeys)))
+	} else if _, found := functions.known[binding.FunctionKey]; !found {
+		errs = append(errs, unknownFunction(functionPath, binding.FunctionKey, functions))
 	}
 	errs = append(errs, validateEnum(binding.AccessModifier, path.Child("accessModifier"),
 		pm.AccessPublic, pm.AccessInternal, pm.AccessPrivate)...)
 	return append(errs, validateSet(binding.Parameters, path.Child("parameters"), validateKey)...)
 }
 
-func unknownFunction(functionKeys []string) string {
-	const remedy = "is not a function of this package: declare it under spec.functions"
-	switch {
-	case len(functionKeys) == 0:
-		return remedy
-	case len(functionKeys) > shownKeys:
-		return fmt.Sprintf("%s or use one of %s, …", remedy, strings.Join(functionKeys[:shownKeys], ", "))
+// functionSet are the keys of a package's functions. A package may have thousands
+// of both functions and bindings, so finding one must not take as many steps.
+type functionSet struct {
+	known map[string]struct{}
+	// shown are the first few, for messages.
+	shown []string
+}
+
+func (s *functionSet) add(key string) {
+	s.known[key] = struct{}{}
+	if len(s.shown) < shownKeys && len(key) <= maxKeyLength {
+		s.shown = append(s.shown, key)
 	}
-	return fmt.Sprintf("%s or use one of %s", remedy, strings.Join(functionKeys, ", "))
+}
+
+func unknownFunction(path *field.Path, key string, functions functionSet) *field.Error {
+	const remedy = "is not a function of this package: declare it under spec.functions"
+	if len(key) > maxKeyLength {
+		return field.TooLong(path, "", maxKeyLength)
+	}
+	if len(functions.shown) == 0 {
+		return field.Invalid(path, key, remedy)
+	}
+	more := ""
+	if len(functions.known) > len(functions.shown) {
+		more = ", …"
+	}
+	return field.Invalid(path, key, fmt.Sprintf("%s or use one of %s%s", remedy, strings.Join(functions.shown, ", "), more))
 }

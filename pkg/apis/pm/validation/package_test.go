@@ -125,6 +125,24 @@ func TestValidatePackage(t *testing.T) {
 		"a probe waits no negative time":              {change: provision(func(f *pm.FunctionProvision) { f.Probes.Readiness.InitialDelaySeconds = -1 }), want: []string{invalid + provides + ".probes.readiness.initialDelaySeconds"}},
 		"a configuration name with a dash is refused": {change: func(p *pm.Package) { p.Spec.Functions[0].Config = map[string]string{"http-port": "80"} }, want: []string{invalid + function + ".config[http-port]"}},
 		"an option without a name is refused":         {change: func(p *pm.Package) { p.Spec.Classes[0].Options = map[string]string{"": "x"} }, want: []string{required + class + ".options[]"}},
+		"half a device is refused":                    {change: provision(func(f *pm.FunctionProvision) { f.Resources.Limits["acme.com/gpu"] = resource.MustParse("500m") }), want: []string{invalid + provides + ".resources.limits[acme.com/gpu]"}},
+		"a device is limited as it is requested": {change: provision(func(f *pm.FunctionProvision) {
+			f.Resources.Limits["acme.com/gpu"] = resource.MustParse("2")
+			f.Resources.Requests["acme.com/gpu"] = resource.MustParse("1")
+		}), want: []string{invalid + provides + ".resources.requests[acme.com/gpu]"}},
+		"what is far too long is not even read": {
+			change: func(p *pm.Package) {
+				endless := strings.Repeat("1.", 1<<19)
+				p.Spec.Version, p.Spec.Dependencies[0].Version = endless, endless
+				p.Spec.Classes[0].FunctionBindings[0].FunctionKey = endless
+				p.Spec.Functions[0].Provision.Image, p.Spec.Functions[1].Provision.WasmModuleURL = endless, endless
+				p.Spec.Functions[0].Provision.Probes.Readiness.Path = endless
+			},
+			want: []string{
+				tooLong + "spec.version", tooLong + "spec.dependencies[0].version", tooLong + binding + ".functionKey",
+				tooLong + provides + ".image", tooLong + "spec.functions[1].provision.wasmModuleURL", tooLong + provides + ".probes.readiness.path",
+			},
+		},
 		"too many tags are refused": {
 			change: func(p *pm.Package) {
 				p.Spec.Tags = nil
