@@ -27,6 +27,7 @@ import (
 // Runtime Manager runs beside it: with the identity, the rights and the
 // certificates that the installation made there.
 func joinsMember(t *testing.T, hub *site) {
+	t.Helper()
 	c, err := cluster.Start(t.Context(), cluster.Options{Name: "west", Progress: steps()})
 	if err != nil {
 		t.Fatal(err)

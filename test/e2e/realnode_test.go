@@ -122,6 +122,7 @@ func (s *site) explain(t *testing.T) {
 }
 
 func installs(t *testing.T, s *site) {
+	t.Helper()
 	output := s.must(t, "", install)
 	if !strings.Contains(output, "kubectl oaas deploy") {
 		t.Errorf("the installation ended without saying what to do next:\n%s", output)
@@ -158,6 +159,7 @@ func (s *site) installed(t *testing.T) string {
 }
 
 func deploysEcho(t *testing.T, s *site) {
+	t.Helper()
 	namespace := s.newNamespace(t, "echo")
 	deploy := "kubectl oaas deploy --wait -n " + namespace + " -f "
 	s.must(t, "", deploy+"artifacts/examples/echo.yaml")
@@ -265,6 +267,7 @@ func killsFunction(t *testing.T, f function, deploymentID string) {
 }
 
 func deploysRecord(t *testing.T, s *site) {
+	t.Helper()
 	namespace := s.newNamespace(t, "record")
 	s.must(t, "", "kubectl oaas deploy --wait -n "+namespace+" -f artifacts/examples/record.yaml")
 	unit := s.onlyUnit(t, namespace, "record")
@@ -283,6 +286,7 @@ func deploysRecord(t *testing.T, s *site) {
 
 // deploysManifests leaves the deployment for the steps that follow.
 func deploysManifests(t *testing.T, s *site) {
+	t.Helper()
 	namespace := s.newNamespace(t, "greeter")
 	s.must(t, "", "kubectl apply -n "+namespace+" -f artifacts/examples/manifest.yaml")
 	s.must(t, "", "kubectl wait -n "+namespace+" classdeployment/greeter --for=condition=Available --timeout=90s")
@@ -290,6 +294,7 @@ func deploysManifests(t *testing.T, s *site) {
 }
 
 func survivesPackageManager(t *testing.T, s *site) {
+	t.Helper()
 	const namespace = "greeter"
 	unit := s.onlyUnit(t, namespace, "greeter")
 	packageManager, err := s.kube.CoreV1().Pods(system).Get(t.Context(), "oaas-apiserver-0", metav1.GetOptions{})
@@ -333,6 +338,7 @@ func survivesPackageManager(t *testing.T, s *site) {
 }
 
 func uninstalls(t *testing.T, s *site) {
+	t.Helper()
 	if message := s.refused(t, install+" --uninstall"); !strings.Contains(message, "greeter/greeter") {
 		t.Errorf("the refusal does not name the deployment: %s", message)
 	}
