@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/component-base/cli/flag"
 	"k8s.io/component-base/cli/globalflag"
+	"k8s.io/component-base/logs"
 	logsapi "k8s.io/component-base/logs/api/v1"
 	_ "k8s.io/component-base/logs/json/register" // --logging-format=json
 	"k8s.io/component-base/metrics"
@@ -44,8 +45,7 @@ the service account; --standalone does without one.`,
 	cmd.SetContext(ctx)
 	cmd.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 
-	groups := options.Flags()
-	globalflag.AddGlobalFlags(groups.FlagSet("global"), cmd.Name())
+	groups := flagGroups(cmd.Name(), options)
 	for _, flags := range groups.FlagSets {
 		cmd.Flags().AddFlagSet(flags)
 	}
@@ -55,6 +55,15 @@ the service account; --standalone does without one.`,
 	}
 	flag.SetUsageAndHelpFunc(cmd, groups, columns)
 	return cmd
+}
+
+// flagGroups are all flags of the command.
+func flagGroups(command string, options *Options) flag.NamedFlagSets {
+	groups := options.Flags()
+	// The flags of logging are among the options: a second set of the same names
+	// would take the values and change nothing.
+	globalflag.AddGlobalFlags(groups.FlagSet("global"), command, logs.SkipLoggingConfigurationFlags())
+	return groups
 }
 
 func run(ctx context.Context, options *Options) error {

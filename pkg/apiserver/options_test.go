@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
@@ -69,6 +70,18 @@ func TestDefaultsSuitAnAggregatedServer(t *testing.T) {
 	}
 	if options.SecureServing.HTTP2MaxStreamsPerConnection < 1000 {
 		t.Error("kube-apiserver sends everything through few connections: allow many requests on one")
+	}
+}
+
+func TestEveryFlagHasOneMeaning(t *testing.T) {
+	groups := map[string][]string{}
+	for name, flags := range flagGroups("oaas-apiserver", NewOptions()).FlagSets {
+		flags.VisitAll(func(f *pflag.Flag) { groups[f.Name] = append(groups[f.Name], name) })
+	}
+	for name, in := range groups {
+		if len(in) > 1 {
+			t.Errorf("--%s is in %v: which of them gets the value is a matter of chance", name, in)
+		}
 	}
 }
 

@@ -6,7 +6,9 @@ package stored
 import (
 	"context"
 	"fmt"
+	"strings"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
@@ -90,6 +92,38 @@ func (r *REST) ShortNames() []string { return r.shortNames }
 // Categories are the groups of resources that the resource is listed with.
 func (*REST) Categories() []string { return []string{Category} }
 
+// Create stores a new object.
+func (r *REST) Create(ctx context.Context, object runtime.Object, validate rest.ValidateObjectFunc, options *metav1.CreateOptions) (runtime.Object, error) {
+	created, err := r.Store.Create(ctx, object, validate, options)
+	return created, explain(err)
+}
+
+// Update changes an object.
+func (r *REST) Update(
+	ctx context.Context,
+	name string,
+	info rest.UpdatedObjectInfo,
+	createValidation rest.ValidateObjectFunc,
+	updateValidation rest.ValidateObjectUpdateFunc,
+	forceAllowCreate bool,
+	options *metav1.UpdateOptions,
+) (runtime.Object, bool, error) {
+	updated, created, err := r.Store.Update(ctx, name, info, createValidation, updateValidation, forceAllowCreate, options)
+	return updated, created, explain(err)
+}
+
+// explain turns etcd's refusal of a large object, which would read as a failure of
+// the server, into one that tells the client what to do. The client of etcd bounds
+// what it sends, and etcd what it takes; neither has an error that Kubernetes
+// knows.
+func explain(err error) error {
+	if err == nil || !(strings.Contains(err.Error(), "etcdserver: request is too large") ||
+		strings.Contains(err.Error(), "trying to send message larger than max")) {
+		return err
+	}
+	return apierrors.NewRequestEntityTooLargeError("with its managed fields the object exceeds what etcd stores, about 1.5 MiB: split it or shorten its texts")
+}
+
 // StatusREST serves a status subresource. It has no store of its own.
 type StatusREST struct {
 	store *registry.Store
@@ -116,7 +150,8 @@ func (r *StatusREST) Update(
 	_ bool,
 	options *metav1.UpdateOptions,
 ) (runtime.Object, bool, error) {
-	return r.store.Update(ctx, name, info, createValidation, updateValidation, false, options)
+	updated, created, err := r.store.Update(ctx, name, info, createValidation, updateValidation, false, options)
+	return updated, created, explain(err)
 }
 
 // GetResetFields tells server-side apply which fields are not the status's.
