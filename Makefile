@@ -51,7 +51,8 @@ race: ## Run the tests with the race detector
 .PHONY: e2e
 e2e: build ## Run the tests that need a real node (root and containerd; says so where they cannot run)
 	go run ./hack/localcluster build --node real
-	go test -timeout $(TEST_TIMEOUT) -count=1 -tags e2e -v ./test/e2e/...
+	# One package at a time: a machine can be one real node only.
+	go test -timeout $(TEST_TIMEOUT) -count=1 -p 1 -tags e2e -v ./hack/localcluster/realnode/... ./test/e2e/...
 
 .PHONY: fuzz
 fuzz: ## Fuzz every decoder for FUZZTIME (default 30s) each

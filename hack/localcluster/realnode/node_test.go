@@ -1,7 +1,7 @@
 // Copyright The OaaS Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build linux
+//go:build linux && e2e
 
 package realnode_test
 
