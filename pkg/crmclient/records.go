@@ -65,15 +65,17 @@ func (r *records) remove(id string) {
 }
 
 // replace takes over a full set and returns every record that is or was in it,
-// the new form where there is one.
-func (r *records) replace(full map[string]*deploymentv1.DeploymentRecord) []*deploymentv1.DeploymentRecord {
+// the new form where there is one. first is true for the first set: from then on
+// a missing record is known to be missing.
+func (r *records) replace(full map[string]*deploymentv1.DeploymentRecord) (touched []*deploymentv1.DeploymentRecord, first bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	touched := maps.Clone(r.byID)
-	maps.Copy(touched, full)
+	all := maps.Clone(r.byID)
+	maps.Copy(all, full)
+	first = !r.known
 	r.byID = full
 	r.known = true
-	return slices.Collect(maps.Values(touched))
+	return slices.Collect(maps.Values(all)), first
 }
 
 // setStale tells whether that was news.

@@ -135,8 +135,13 @@ func (l *Link) collect(initial map[string]*deploymentv1.DeploymentRecord, event 
 	case deploymentv1.WatchEventType_WATCH_EVENT_TYPE_DELETED:
 		delete(initial, id)
 	case deploymentv1.WatchEventType_WATCH_EVENT_TYPE_BOOKMARK:
-		touched := l.records.replace(initial)
+		touched, first := l.records.replace(initial)
 		l.alive()
+		if first {
+			// Whoever waits for a record that the cluster lost hears of it in no
+			// other way.
+			l.changed(Change{Cluster: l.cluster})
+		}
 		for _, record := range touched {
 			l.recordChanged(record)
 		}

@@ -102,6 +102,25 @@ func TestRecordsFollowTheStream(t *testing.T) {
 	})
 }
 
+// A deployment whose record was lost while nobody watched waits for this notice.
+func TestAClusterWithoutRecordsTellsThatItHasNone(t *testing.T) {
+	proceed := make(chan struct{})
+	m := &manager{watch: func(_ string, stream watchStream) error {
+		<-proceed
+		if err := send(stream, event(bookmark, "1", "")); err != nil {
+			return err
+		}
+		return hold(stream)
+	}}
+	pool := newPool(t, quick())
+	connect(t, pool, clusterAt(serve(t, m)))
+	told := &changes{}
+	// Only now: the notice of the link itself is not the one.
+	pool.Subscribe(told.add)
+	close(proceed)
+	eventually(t, "the notice", func() bool { return told.has(crmclient.Change{Cluster: "a"}) })
+}
+
 func TestNothingIsKnownBeforeTheInitialRecordsAreComplete(t *testing.T) {
 	proceed := make(chan struct{})
 	m := &manager{watch: func(_ string, stream watchStream) error {

@@ -43,6 +43,9 @@ type unitView struct {
 	pmv1alpha1.DeploymentUnitStatus
 	hash string
 	seen observation
+	// staying is true while a unit that left the plan serves in place of the one
+	// that follows it on another cluster.
+	staying bool
 }
 
 // accepted is true when the cluster has the wanted content.
@@ -74,9 +77,19 @@ func decide(deployment *pmv1alpha1.ClassDeployment, plan planner.Plan, seen map[
 				next.gone = append(next.gone, key)
 				continue
 			}
-			next.remove = append(next.remove, key)
+		}
+		if planned && view.seen.fresh() && view.seen.has(view.hash) {
+			// The cluster has it, whatever became of the answer to the call.
+			view.seen.outcome, view.seen.silence = outcome{}, ""
 		}
 		view.seen.fill(&unit)
+		if !planned {
+			if view.staying = staysForNow(unit, view.seen, plan, seen); view.staying {
+				next.settled = append(next.settled, key)
+			} else {
+				next.remove = append(next.remove, key)
+			}
+		}
 		if planned && content != nil {
 			next.addCall(key, content, unit, view.seen, now)
 		}
@@ -114,6 +127,28 @@ func (d *decision) lookAgain(after time.Duration) {
 	if d.after == 0 || after < d.after {
 		d.after = after
 	}
+}
+
+// staysForNow is true for a unit that still serves while none of those that
+// replace it in its environment does: moving shall not take the class away.
+func staysForNow(unit pmv1alpha1.DeploymentUnitStatus, its observation, plan planner.Plan, seen map[unitKey]observation) bool {
+	if !unit.Available || its.record.Record == nil || its.record.Record.GetDeletedAt() != nil || its.removal {
+		return false
+	}
+	if plan.Halted {
+		return true
+	}
+	replaced := false
+	for _, next := range plan.Units {
+		if next.Content.GetEnvironment() != unit.Environment {
+			continue
+		}
+		if seen[unitKey{next.Cluster, next.Content.GetId()}].serves(next.Content.GetHash()) {
+			return false
+		}
+		replaced = true
+	}
+	return replaced
 }
 
 // wantedUnits are the units that shall run, with nil content where nothing may

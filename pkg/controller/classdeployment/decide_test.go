@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/timestamppb"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -167,6 +168,51 @@ func TestASilentClusterLeavesWhatItLastSaidAndMakesAvailabilityUnknown(t *testin
 	}
 	if got.Units[0].Condition != unitUnreachable || !got.Units[0].Available || got.Phase != pmv1alpha1.ClassDeploymentDegraded {
 		t.Errorf("unit is %+v and phase %s, want Unreachable as last seen available, and Degraded", got.Units[0], got.Phase)
+	}
+}
+
+func TestAFailedCallIsForgottenWhenTheRecordShowsItsSuccess(t *testing.T) {
+	late := outcome{err: &crmclient.Error{Cluster: "a", Code: codes.DeadlineExceeded, Message: "too late"}, at: now}
+	seen := observation{record: record("h2"), outcome: late, silence: "too late"}
+	got := decide(listed(), planned("h2"), map[unitKey]observation{key: seen}, now)
+	if got.status.Phase != pmv1alpha1.ClassDeploymentRunning || got.status.Units[0].Message != "" {
+		t.Errorf("phase is %s, unit %+v; want it Running without a word of the call", got.status.Phase, got.status.Units[0])
+	}
+	if len(got.settled) != 1 {
+		t.Errorf("settled are %v, want the unit, so that the call is not made again", got.settled)
+	}
+}
+
+func TestOnlyTransitionsThatTellSomethingAreEvents(t *testing.T) {
+	condition := func(kind string, status metav1.ConditionStatus, reason string) *metav1.Condition {
+		return &metav1.Condition{Type: kind, Status: status, Reason: reason}
+	}
+	const available, degraded = pmv1alpha1.ClassDeploymentAvailable, pmv1alpha1.ClassDeploymentDegradedCondition
+	for name, test := range map[string]struct {
+		before *metav1.Condition
+		after  *metav1.Condition
+		want   string
+	}{
+		"it becomes available":                  {condition(available, "False", ReasonUnitsUnavailable), condition(available, "True", ReasonUnitsAvailable), "Normal"},
+		"it is not available at first":          {nil, condition(available, "False", ReasonUnitsUnavailable), ""},
+		"it starts once its package is there":   {condition(available, "False", ReasonNotPlanned), condition(available, "False", ReasonUnitsUnavailable), ""},
+		"it is available no more":               {condition(available, "True", ReasonUnitsAvailable), condition(available, "False", ReasonUnitsUnavailable), "Warning"},
+		"it turns out to be down":               {condition(available, "Unknown", ReasonClusterUnreachable), condition(available, "False", ReasonUnitsUnavailable), "Warning"},
+		"its cluster goes away":                 {condition(available, "True", ReasonUnitsAvailable), condition(available, "Unknown", ReasonClusterUnreachable), "Warning"},
+		"nothing fails at first":                {nil, condition(degraded, "False", ReasonUnitsHealthy), ""},
+		"a failure is over":                     {condition(degraded, "True", ReasonUnitsDegraded), condition(degraded, "False", ReasonUnitsHealthy), "Normal"},
+		"something fails":                       {condition(degraded, "False", ReasonUnitsHealthy), condition(degraded, "True", ReasonUnitsDegraded), "Warning"},
+		"units change, as they do in a rollout": {nil, condition(pmv1alpha1.ClassDeploymentProgressing, "True", ReasonRollingOut), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			kind, worth := eventType(*test.after, test.before)
+			if !worth {
+				kind = ""
+			}
+			if kind != test.want {
+				t.Errorf("event is %q, want %q", kind, test.want)
+			}
+		})
 	}
 }
 

@@ -172,6 +172,14 @@ func (d *dispatcher) outcomeOf(key unitKey) outcome {
 	return outcome{}
 }
 
+// isRemoving is true when the last thing asked for is the removal of the unit.
+func (d *dispatcher) isRemoving(key unitKey) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	known := d.tasks[key]
+	return known != nil && known.unit == nil
+}
+
 // settle notes that nothing is left to do for the unit, so that from here on only
 // its record counts.
 func (d *dispatcher) settle(key unitKey) {
@@ -188,6 +196,19 @@ func (d *dispatcher) forget(key unitKey) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.tasks, key)
+}
+
+// forgetOwner drops all that is wanted by a deployment that does not exist any
+// more. There is nothing left to do after an orderly end; when somebody took the
+// finalizer away, this keeps units from being sent for nobody.
+func (d *dispatcher) forgetOwner(owner types.NamespacedName) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for key, known := range d.tasks {
+		if known.owner == owner {
+			delete(d.tasks, key)
+		}
+	}
 }
 
 // kick makes the calls to a cluster that wait for their next attempt now.

@@ -24,6 +24,8 @@ type observation struct {
 	record crmclient.RecordState
 	// outcome of the last call for the unit.
 	outcome outcome
+	// removal is true once the removal of the unit was asked for.
+	removal bool
 	// clusterGone is true when the Cluster object does not exist any more.
 	clusterGone bool
 	// silence tells why nothing is heard of the cluster; empty while it answers
@@ -33,7 +35,7 @@ type observation struct {
 
 // observe collects what is known of a unit. cluster is nil when it is gone.
 func (c *Controller) observe(key unitKey, cluster *pmv1alpha1.Cluster) observation {
-	seen := observation{clusterGone: cluster == nil, outcome: c.dispatcher.outcomeOf(key)}
+	seen := observation{clusterGone: cluster == nil, outcome: c.dispatcher.outcomeOf(key), removal: c.dispatcher.isRemoving(key)}
 	if link, ok := c.pool.Get(key.cluster); ok {
 		seen.record = link.Record(key.id)
 	}
@@ -58,6 +60,12 @@ func (o observation) fresh() bool { return o.record.Known && !o.record.Stale }
 func (o observation) has(hash string) bool {
 	record := o.record.Record
 	return record != nil && record.GetUnit().GetHash() == hash && record.GetDeletedAt() == nil
+}
+
+// serves is true when the unit is known to be available with the content, no
+// older pods among them.
+func (o observation) serves(hash string) bool {
+	return o.fresh() && o.settled(hash) && conditionTrue(o.record.Record.GetStatus(), "Available")
 }
 
 // fill writes what is known of a unit into its status. What is unknown stays as

@@ -27,6 +27,7 @@ import (
 func (c *Controller) reconcile(ctx context.Context, key types.NamespacedName) (time.Duration, error) {
 	deployment, err := c.deployments.ClassDeployments(key.Namespace).Get(key.Name)
 	if apierrors.IsNotFound(err) {
+		c.dispatcher.forgetOwner(key)
 		return 0, nil
 	}
 	if err != nil {
@@ -155,7 +156,7 @@ func eventType(condition metav1.Condition, before *metav1.Condition) (kind strin
 	case condition.Status == good:
 		return corev1.EventTypeNormal, before != nil || condition.Type != pmv1alpha1.ClassDeploymentDegradedCondition
 	case condition.Reason == ReasonDispatching, condition.Reason == ReasonNotPlanned,
-		condition.Type == pmv1alpha1.ClassDeploymentAvailable && before == nil:
+		condition.Type == pmv1alpha1.ClassDeploymentAvailable && (before == nil || before.Status == metav1.ConditionFalse):
 		return "", false
 	default:
 		return corev1.EventTypeWarning, true

@@ -232,6 +232,8 @@ func (s *summary) progressingCondition() {
 	removing := messages(s.leaving, func(v unitView) string {
 		message := fmt.Sprintf("%s is being removed from cluster %s", v.DeploymentID, v.Cluster)
 		switch {
+		case v.staying:
+			message = fmt.Sprintf("%s stays on cluster %s until environment %s is served elsewhere", v.DeploymentID, v.Cluster, v.Environment)
 		case v.seen.silence != "":
 			message += ": " + v.seen.silence
 		case v.seen.outcome.err != nil:
