@@ -117,8 +117,8 @@ func (r *REST) Update(
 // what it sends, and etcd what it takes; neither has an error that Kubernetes
 // knows.
 func explain(err error) error {
-	if err == nil || !(strings.Contains(err.Error(), "etcdserver: request is too large") ||
-		strings.Contains(err.Error(), "trying to send message larger than max")) {
+	if err == nil || !strings.Contains(err.Error(), "etcdserver: request is too large") &&
+		!strings.Contains(err.Error(), "trying to send message larger than max") {
 		return err
 	}
 	return apierrors.NewRequestEntityTooLargeError("with its managed fields the object exceeds what etcd stores, about 1.5 MiB: split it or shorten its texts")
