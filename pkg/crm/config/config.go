@@ -98,6 +98,7 @@ type Security struct {
 	// TLSKeyFile is the key of TLSCertFile.
 	TLSKeyFile string `json:"tlsKeyFile" env:"TLS_KEY_FILE, overwrite"`
 	// ClientCAFile holds the authorities that sign callers' certificates.
+	// It is read again when it changes.
 	ClientCAFile string `json:"clientCAFile" env:"CLIENT_CA_FILE, overwrite"`
 	// AllowedNames are the common names or subject alternative names of callers;
 	// oaas-package-manager unless set.
