@@ -31,6 +31,15 @@ const (
 // Manager.
 func RuntimeManager(clusterName string) string { return "crm-" + clusterName }
 
+// PackageManagerReplica is the name of the process of a replica of the Package
+// Manager, counted from 0.
+func PackageManagerReplica(i int) string {
+	if i == 0 {
+		return PackageManager
+	}
+	return fmt.Sprintf("%s-%d", PackageManager, i)
+}
+
 // Options describe a platform.
 type Options struct {
 	// Hub is the cluster that serves the aggregated API.
@@ -40,6 +49,9 @@ type Options struct {
 	// BinDir holds the programs apiserver, crm and kubectl-oaas. Default: they
 	// are built into bin in the repository's root, as make build does.
 	BinDir string
+	// Replicas of the Package Manager, all on the hub's etcd. More than one share
+	// the work by a lease; the aggregated API leads to the first. Default: 1.
+	Replicas int
 	// Detached programs outlive this process, like the cluster's.
 	Detached bool
 	// Progress hears of the steps. Default: silence.
@@ -56,6 +68,7 @@ func (o Options) complete() (Options, error) {
 	if len(o.Members) == 0 {
 		o.Members = []*cluster.Cluster{o.Hub}
 	}
+	o.Replicas = max(1, o.Replicas)
 	o.Progress = progress.OrDiscard(o.Progress)
 	return o, nil
 }

@@ -40,6 +40,10 @@ type program struct {
 	// args and env are asked for at each start, when the ports are known.
 	args func(*program) []string
 	env  func(*program) []string
+	// user is the identity towards its cluster.
+	user string
+	// hosts are the names that it is reached by, beside those of this machine.
+	hosts []string
 	// ready says whether the program answers.
 	ready func(context.Context, *program) error
 

@@ -41,14 +41,19 @@ const (
 // declare describes the programs and finds those that run already.
 func (p *Platform) declare() error {
 	starter := process.NewStarter(p.options.Detached)
-	p.programs[PackageManager] = &program{
-		name:     PackageManager,
-		path:     filepath.Join(p.options.BinDir, "apiserver"),
-		cluster:  p.options.Hub,
-		starter:  starter,
-		purposes: []string{servePort},
-		args:     p.packageManagerArgs,
-		ready:    packageManagerReady,
+	for i := range p.options.Replicas {
+		name := PackageManagerReplica(i)
+		p.programs[name] = &program{
+			name:     name,
+			path:     filepath.Join(p.options.BinDir, "apiserver"),
+			cluster:  p.options.Hub,
+			starter:  starter,
+			purposes: []string{servePort},
+			args:     p.packageManagerArgs,
+			user:     packageManagerUser,
+			hosts:    []string{serviceHost()},
+			ready:    packageManagerReady,
+		}
 	}
 	for _, member := range p.options.Members {
 		name := RuntimeManager(member.Name())
@@ -63,6 +68,7 @@ func (p *Platform) declare() error {
 			purposes: []string{servePort, metricsPort, healthPort},
 			args:     p.runtimeManagerArgs,
 			env:      p.runtimeManagerEnv,
+			user:     runtimeManagerUser,
 			ready:    runtimeManagerReady,
 		}
 	}
@@ -91,7 +97,7 @@ func (p *Platform) packageManagerArgs(self *program) []string {
 		"--etcd-certfile=" + etcd.Cert,
 		"--etcd-keyfile=" + etcd.Key,
 		// Alone, it need not wait for the lease of one that was killed.
-		"--leader-elect=false",
+		"--leader-elect=" + strconv.FormatBool(p.options.Replicas > 1),
 	}, p.options.PackageManagerArgs...)
 }
 
@@ -152,15 +158,10 @@ func probe(ctx context.Context, url string, config *tls.Config) error {
 // issue writes the certificates and the kubeconfig of a program unless they are
 // there.
 func (p *Platform) issue(self *program) error {
-	user := runtimeManagerUser
-	hosts := []string{"localhost", "127.0.0.1"}
-	if self.name == PackageManager {
-		user = packageManagerUser
-		hosts = append(hosts, serviceHost())
-	}
+	hosts := append([]string{"localhost", "127.0.0.1"}, self.hosts...)
 	return errors.Join(
 		unlessPresent(self.file("kubeconfig"), func() error {
-			return self.cluster.WriteKubeconfig(self.file("kubeconfig"), user, serviceAccounts, serviceAccounts+":"+Namespace)
+			return self.cluster.WriteKubeconfig(self.file("kubeconfig"), self.user, serviceAccounts, serviceAccounts+":"+Namespace)
 		}),
 		unlessPresent(self.file("serving.key"), func() error {
 			return self.cluster.IssueServingCert(self.file("serving.crt"), self.file("serving.key"), hosts...)
