@@ -140,7 +140,7 @@ func (i *installer) certify(ctx context.Context) (*pki.Authority, error) {
 			return nil, err
 		}
 	}
-	return authority, customise(i.rendered, i.options, authority.Cert, clientCA)
+	return authority, customise(i.rendered, i.options, authority.Cert)
 }
 
 // explainStorage adds the way out of what a StatefulSet forbids.

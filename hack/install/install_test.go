@@ -72,7 +72,7 @@ func TestAPrivateKeyIsNotTakenForAnAuthority(t *testing.T) {
 func TestCustomise(t *testing.T) {
 	objects := render(t, manifests.Hub)
 	o := options{apiserverImage: "registry.example/apiserver:1", crmImage: "registry.example/crm:1", storage: storageEphemeral}
-	if err := customise(objects, o, []byte("authority"), []byte("client authority")); err != nil {
+	if err := customise(objects, o, []byte("authority")); err != nil {
 		t.Fatal(err)
 	}
 	set := find[appsv1.StatefulSet](t, objects, "StatefulSet")
@@ -93,19 +93,11 @@ func TestCustomise(t *testing.T) {
 	if string(find[apiregistrationv1.APIService](t, objects, "APIService").Spec.CABundle) != "authority" {
 		t.Error("the registration does not hold the authority")
 	}
-
-	before := deployment.Spec.Template.Annotations[clientCAAnnotation]
-	if err := customise(objects, o, nil, []byte("another")); err != nil {
-		t.Fatal(err)
-	}
-	if after := find[appsv1.Deployment](t, objects, "Deployment").Spec.Template.Annotations[clientCAAnnotation]; after == before {
-		t.Error("pods are not rolled when the authority of callers changes, which they read at start only")
-	}
 }
 
 func TestCustomiseKeepsTheManifests(t *testing.T) {
 	objects := render(t, manifests.Hub)
-	if err := customise(objects, options{storage: storageVolume}, nil, nil); err != nil {
+	if err := customise(objects, options{storage: storageVolume}, nil); err != nil {
 		t.Fatal(err)
 	}
 	set := find[appsv1.StatefulSet](t, objects, "StatefulSet")

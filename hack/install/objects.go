@@ -4,8 +4,6 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -27,10 +25,6 @@ const (
 	runtimeManagerPort = "8081"
 	dataVolume         = "data"
 )
-
-// clientCAAnnotation makes the pods of the Class Runtime Manager roll when the
-// authority of its callers changes, which it reads at start only.
-const clientCAAnnotation = "oaas.io/client-ca"
 
 // parts are the rendered objects, by when they are applied.
 type parts struct {
@@ -58,9 +52,8 @@ func split(objects []*unstructured.Unstructured) parts {
 }
 
 // customise changes the rendered objects to what the options ask for. authority
-// signed the certificates of this cluster's servers, clientAuthority that of the
-// Package Manager; both PEM.
-func customise(objects []*unstructured.Unstructured, o options, authority, clientAuthority []byte) error {
+// signed the certificates of this cluster's servers, PEM.
+func customise(objects []*unstructured.Unstructured, o options, authority []byte) error {
 	for _, object := range objects {
 		var err error
 		switch object.GetKind() {
@@ -75,11 +68,7 @@ func customise(objects []*unstructured.Unstructured, o options, authority, clien
 				}
 			})
 		case "Deployment":
-			err = edit(object, func(d *appsv1.Deployment) {
-				setImage(&d.Spec.Template, o.crmImage)
-				sum := sha256.Sum256(clientAuthority)
-				metav1.SetMetaDataAnnotation(&d.Spec.Template.ObjectMeta, clientCAAnnotation, hex.EncodeToString(sum[:8]))
-			})
+			err = edit(object, func(d *appsv1.Deployment) { setImage(&d.Spec.Template, o.crmImage) })
 		case "APIService":
 			err = edit(object, func(s *apiregistrationv1.APIService) { s.Spec.CABundle = authority })
 		}
