@@ -19,6 +19,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/cert"
 	"k8s.io/client-go/util/retry"
@@ -298,6 +299,7 @@ func TestControllers(t *testing.T) {
 		"hang":       aClusterThatNeverAnswersHoldsUpNobodyElse,
 		"refused":    aRefusedUnitSaysWhyAndGoesOnAfterAChange,
 		"lost":       aRecordThatWasLostIsSentAgain,
+		"repointed":  anotherClusterBehindTheSameNameGetsTheUnits,
 		"moved":      aUnitThatLeftThePlanIsRemoved,
 		"abandoned":  aDeploymentOnAClusterThatWentAwayCanBeDeleted,
 		"nopackage":  aDeploymentWaitsForItsPackage,
@@ -462,6 +464,20 @@ func aRecordThatWasLostIsSentAgain(s scene) {
 	s.waitForPhase("cart", pmv1alpha1.ClassDeploymentRunning)
 	at.lose(s.id("cart"))
 	s.eventually("the record is back", func() bool { return at.record(s.id("cart")) != nil })
+	s.waitForPhase("cart", pmv1alpha1.ClassDeploymentRunning)
+}
+
+func anotherClusterBehindTheSameNameGetsTheUnits(s scene) {
+	first, second := newRemote(s.T), newRemote(s.T)
+	s.cluster("repointed", first)
+	s.pkg()
+	s.deployment("cart", "repointed")
+	s.waitForPhase("cart", pmv1alpha1.ClassDeploymentRunning)
+	patch := fmt.Sprintf(`{"spec":{"endpoint":%q}}`, second.endpoint)
+	if _, err := s.client.PmV1alpha1().Clusters().Patch(s.Context(), "repointed", types.MergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
+		s.Fatal(err)
+	}
+	s.eventually("the unit is on the new cluster", func() bool { return second.record(s.id("cart")) != nil })
 	s.waitForPhase("cart", pmv1alpha1.ClassDeploymentRunning)
 }
 
