@@ -7,8 +7,9 @@ SHELL := /bin/bash
 
 VERSION ?= v0.1.0
 LDFLAGS := -s -w -X oaas.io/oaas/pkg/version.version=$(VERSION)
-# With the flags that the tests have, so that both share what the Go tool caches.
-# What goes into images is built apart: static and without paths.
+# Static, as images need it; and the same for tests, linters and images, so that all
+# share what the Go tool caches.
+export CGO_ENABLED := 0
 GO_BUILD := go build -ldflags "$(LDFLAGS)"
 # How long a package's tests may take, the cold build of Kubernetes included.
 TEST_TIMEOUT ?= 40m
@@ -40,13 +41,12 @@ krew: ## Pack the plugin for krew into bin/krew, for the platforms in PLATFORMS 
 .PHONY: test
 test: build ## Run the unit, integration and plugin tests on a real API server (builds Kubernetes once)
 	go run ./hack/localcluster build
-	go vet ./...
 	go test -timeout $(TEST_TIMEOUT) -p 2 ./...
 
 .PHONY: race
 race: ## Run the tests with the race detector
 	go run ./hack/localcluster build
-	go test -race -timeout $(TEST_TIMEOUT) -p 1 ./pkg/... ./test/integration/...
+	CGO_ENABLED=1 go test -race -timeout $(TEST_TIMEOUT) -p 1 ./pkg/... ./test/integration/...
 
 .PHONY: e2e
 e2e: build ## Run the tests that need a real node (root and containerd; says so where they cannot run)

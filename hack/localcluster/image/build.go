@@ -117,7 +117,7 @@ func compile(ctx context.Context, dir string, s Source) ([]byte, error) {
 	path := filepath.Join(temp, s.Name)
 	flags := "-s -w -X " + repositoryModule + "/pkg/version.version=" + Version
 	// No version control stamp: the same source gives the same program.
-	if _, err := goCommand(ctx, dir, "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", path, s.Package); err != nil {
+	if _, err := goCommand(ctx, dir, "build", "-buildvcs=false", "-ldflags", flags, "-o", path, s.Package); err != nil {
 		return nil, err
 	}
 	program, err := os.ReadFile(path)
