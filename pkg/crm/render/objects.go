@@ -33,7 +33,10 @@ const (
 
 // Probe timing where a record leaves it open, in seconds and failures.
 const (
-	probePeriod    = 10
+	probePeriod = 10
+	// A connection costs next to nothing, and a new replica waits for its first
+	// probe that succeeds.
+	connectPeriod  = 2
 	probeTimeout   = 1
 	probeThreshold = 3
 )
@@ -111,7 +114,7 @@ func (f *function) readiness() *corev1.Probe {
 	}
 	return &corev1.Probe{
 		ProbeHandler:     corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromString(f.portName())}},
-		PeriodSeconds:    probePeriod,
+		PeriodSeconds:    connectPeriod,
 		TimeoutSeconds:   probeTimeout,
 		FailureThreshold: probeThreshold,
 	}
