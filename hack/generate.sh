@@ -107,6 +107,7 @@ generate_openapi() {
         --output-dir pkg/generated/openapi \
         --output-pkg "${MODULE}/pkg/generated/openapi" \
         --output-model-name-file zz_generated.model_name.go \
+        --extra-pkgs k8s.io/api/autoscaling/v1 \
         --report-filename hack/api-violations.list \
         ${UPDATE_API_VIOLATIONS:+--update-report} \
         --boilerplate "${BOILERPLATE}" \

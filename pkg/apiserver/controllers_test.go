@@ -158,8 +158,8 @@ func (s scene) pkg() {
 		ObjectMeta: metav1.ObjectMeta{Name: "store"},
 		Spec: pmv1alpha1.PackageSpec{
 			Version:   "1.0.0",
-			Classes:   []pmv1alpha1.Class{{Key: "Cart", FunctionBindings: []pmv1alpha1.FunctionBinding{{Name: "add", FunctionKey: "items"}}}},
-			Functions: []pmv1alpha1.Function{{Key: "items", Type: pmv1alpha1.FunctionCustom, Provision: &pmv1alpha1.FunctionProvision{Image: "registry.example/items:1"}}},
+			Classes:   []pmv1alpha1.ClassDefinition{{Key: "Cart", FunctionBindings: []pmv1alpha1.FunctionBinding{{Name: "add", FunctionKey: "items"}}}},
+			Functions: []pmv1alpha1.FunctionDefinition{{Key: "items", Type: pmv1alpha1.FunctionCustom, Provision: &pmv1alpha1.FunctionProvision{Image: "registry.example/items:1"}}},
 		},
 	}, metav1.CreateOptions{})
 	if err != nil {

@@ -34,11 +34,11 @@ func echoPackage(name string) *v1alpha1.Package {
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace},
 		Spec: v1alpha1.PackageSpec{
 			Version: "1.0",
-			Classes: []v1alpha1.Class{{
+			Classes: []v1alpha1.ClassDefinition{{
 				Key:              "Echo",
 				FunctionBindings: []v1alpha1.FunctionBinding{{Name: "echo", FunctionKey: "Echo.echo"}},
 			}},
-			Functions: []v1alpha1.Function{{
+			Functions: []v1alpha1.FunctionDefinition{{
 				Key: "Echo.echo", Provision: &v1alpha1.FunctionProvision{Image: "acme/echo:1"},
 			}},
 		},

@@ -14,16 +14,11 @@ import (
 	"sync"
 
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apiserver/pkg/registry/generic"
-	"k8s.io/apiserver/pkg/registry/rest"
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	restclient "k8s.io/client-go/rest"
 
 	"oaas.io/oaas/pkg/apis/pm/v1alpha1"
-	"oaas.io/oaas/pkg/registry/pm/classdeployments"
-	"oaas.io/oaas/pkg/registry/pm/clusters"
-	"oaas.io/oaas/pkg/registry/pm/packages"
-	"oaas.io/oaas/pkg/registry/pm/stored"
+	registry "oaas.io/oaas/pkg/registry/pm"
 )
 
 const serverName = "oaas-apiserver"
@@ -45,7 +40,7 @@ func (c CompletedConfig) New() (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the API server: %w", err)
 	}
-	resources, err := resourceStorage(c.extra.Scheme, c.generic.RESTOptionsGetter)
+	resources, err := registry.Open(registry.Options{Typer: c.extra.Scheme, Getter: c.generic.RESTOptionsGetter})
 	if err != nil {
 		return nil, err
 	}
@@ -57,25 +52,6 @@ func (c CompletedConfig) New() (*Server, error) {
 		return nil, fmt.Errorf("install the API group %s: %w", v1alpha1.GroupName, err)
 	}
 	return &Server{Generic: server, extra: c.extra}, nil
-}
-
-// resourceStorage opens one store for each resource; the status subresource
-// shares it.
-func resourceStorage(typer runtime.ObjectTyper, getter generic.RESTOptionsGetter) (map[string]rest.Storage, error) {
-	storage := map[string]rest.Storage{}
-	for name, open := range map[string]func(runtime.ObjectTyper, generic.RESTOptionsGetter) (*stored.Storage, error){
-		"packages":         packages.NewStorage,
-		"classdeployments": classdeployments.NewStorage,
-		"clusters":         clusters.NewStorage,
-	} {
-		resource, err := open(typer, getter)
-		if err != nil {
-			return nil, err
-		}
-		storage[name] = resource.Object
-		storage[name+"/status"] = resource.Status
-	}
-	return storage, nil
 }
 
 // Run serves until the context ends, then lets requests and controllers finish.

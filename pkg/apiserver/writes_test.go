@@ -40,7 +40,7 @@ func TestWrites(t *testing.T) {
 
 func twoFunctions(name string) *v1alpha1.Package {
 	p := echoPackage(name)
-	p.Spec.Functions = append(p.Spec.Functions, v1alpha1.Function{
+	p.Spec.Functions = append(p.Spec.Functions, v1alpha1.FunctionDefinition{
 		Key: "Echo.shout", Provision: &v1alpha1.FunctionProvision{Image: "acme/shout:1", Port: 9000},
 	})
 	return p
@@ -118,7 +118,7 @@ func tooLargeIsTold(s probe) {
 		p := echoPackage("large")
 		text := strings.Repeat("x", 4096)
 		for i := range size / len(text) {
-			p.Spec.Functions = append(p.Spec.Functions, v1alpha1.Function{
+			p.Spec.Functions = append(p.Spec.Functions, v1alpha1.FunctionDefinition{
 				Key: fmt.Sprint("f", i), Description: text, Provision: &v1alpha1.FunctionProvision{Image: "acme/f:1"},
 			})
 		}

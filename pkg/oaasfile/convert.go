@@ -113,8 +113,8 @@ func toPackage(doc *packageDoc) *pmv1alpha1.Package {
 	return out
 }
 
-func toClass(doc *classDoc) pmv1alpha1.Class {
-	out := pmv1alpha1.Class{
+func toClass(doc *classDoc) pmv1alpha1.ClassDefinition {
+	out := pmv1alpha1.ClassDefinition{
 		Key:         doc.Key,
 		Description: doc.Description,
 		Disabled:    doc.Disabled,
@@ -151,8 +151,8 @@ func toClass(doc *classDoc) pmv1alpha1.Class {
 	return out
 }
 
-func toFunction(doc *functionDoc) pmv1alpha1.Function {
-	out := pmv1alpha1.Function{
+func toFunction(doc *functionDoc) pmv1alpha1.FunctionDefinition {
+	out := pmv1alpha1.FunctionDefinition{
 		Key:         doc.Key,
 		Type:        doc.FunctionType,
 		Description: doc.Description,

@@ -128,7 +128,7 @@ func store(options ...packageOption) *pmv1alpha1.Package {
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "store"},
 		Spec: pmv1alpha1.PackageSpec{
 			Version: "1.0",
-			Classes: []pmv1alpha1.Class{{
+			Classes: []pmv1alpha1.ClassDefinition{{
 				Key: "Cart",
 				FunctionBindings: []pmv1alpha1.FunctionBinding{
 					{Name: "total", FunctionKey: "pricing"},
@@ -140,7 +140,7 @@ func store(options ...packageOption) *pmv1alpha1.Package {
 					{Name: "pay", FunctionKey: "logical"},
 				},
 			}},
-			Functions: []pmv1alpha1.Function{
+			Functions: []pmv1alpha1.FunctionDefinition{
 				{Key: "items", Type: pmv1alpha1.FunctionCustom, Provision: &pmv1alpha1.FunctionProvision{Image: "r/items:1", Port: 9000}, Config: map[string]string{"B": "2", "A": "1"}},
 				{Key: "pricing", Type: pmv1alpha1.FunctionCustom, Provision: &pmv1alpha1.FunctionProvision{Image: "r/pricing:1"}},
 				{Key: "unbound", Type: pmv1alpha1.FunctionCustom, Provision: &pmv1alpha1.FunctionProvision{Image: "r/unbound:1"}},

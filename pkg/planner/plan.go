@@ -145,7 +145,7 @@ func refused(spec *pmv1alpha1.ClassDeploymentSpec, required *big.Rat) bool {
 
 // findClass returns the class, or the problem that there is none; frozen tells
 // why the class takes no new units.
-func findClass(in Input) (class *pmv1alpha1.Class, frozen, problem *Problem) {
+func findClass(in Input) (class *pmv1alpha1.ClassDefinition, frozen, problem *Problem) {
 	spec := &in.Deployment.Spec
 	if in.Package == nil {
 		return nil, nil, &Problem{
@@ -153,7 +153,7 @@ func findClass(in Input) (class *pmv1alpha1.Class, frozen, problem *Problem) {
 			Message: fmt.Sprintf("spec.packageName: package %q does not exist in namespace %q: create it", spec.PackageName, in.Deployment.Namespace),
 		}
 	}
-	index := slices.IndexFunc(in.Package.Spec.Classes, func(c pmv1alpha1.Class) bool { return c.Key == spec.ClassKey })
+	index := slices.IndexFunc(in.Package.Spec.Classes, func(c pmv1alpha1.ClassDefinition) bool { return c.Key == spec.ClassKey })
 	if index < 0 {
 		return nil, nil, &Problem{
 			Type:    ClassNotFound,

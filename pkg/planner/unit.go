@@ -102,8 +102,8 @@ func contentHash(unit *deploymentv1.DeploymentUnit) (string, error) {
 // functionContainers are the workloads of a class: one for each Custom function
 // that it binds, however many methods the function implements. Functions of
 // other types have none.
-func functionContainers(class *pmv1alpha1.Class, pkg *pmv1alpha1.Package, size pmv1alpha1.ComputedRequirements) ([]*deploymentv1.FunctionContainer, Problems) {
-	functions := map[string]*pmv1alpha1.Function{}
+func functionContainers(class *pmv1alpha1.ClassDefinition, pkg *pmv1alpha1.Package, size pmv1alpha1.ComputedRequirements) ([]*deploymentv1.FunctionContainer, Problems) {
+	functions := map[string]*pmv1alpha1.FunctionDefinition{}
 	for i := range pkg.Spec.Functions {
 		functions[pkg.Spec.Functions[i].Key] = &pkg.Spec.Functions[i]
 	}
@@ -137,7 +137,7 @@ func functionContainers(class *pmv1alpha1.Class, pkg *pmv1alpha1.Package, size p
 	return containers, problems
 }
 
-func functionContainer(function *pmv1alpha1.Function, size pmv1alpha1.ComputedRequirements) *deploymentv1.FunctionContainer {
+func functionContainer(function *pmv1alpha1.FunctionDefinition, size pmv1alpha1.ComputedRequirements) *deploymentv1.FunctionContainer {
 	provision := function.Provision
 	port := provision.Port
 	if port == 0 {

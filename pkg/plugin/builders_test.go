@@ -129,8 +129,8 @@ func makePackage(t *testing.T) *unstructured.Unstructured {
 			ManagedFields: []metav1.ManagedFieldsEntry{{Manager: FieldManager}}},
 		Spec: pmv1alpha1.PackageSpec{
 			Version: "1.0", Author: "Ada", Tags: []string{"retail", "demo"},
-			Classes:   []pmv1alpha1.Class{{Key: "Cart"}, {Key: "Order"}},
-			Functions: []pmv1alpha1.Function{{Key: "Cart.add"}},
+			Classes:   []pmv1alpha1.ClassDefinition{{Key: "Cart"}, {Key: "Order"}},
+			Functions: []pmv1alpha1.FunctionDefinition{{Key: "Cart.add"}},
 		},
 		Status: pmv1alpha1.PackageStatus{Conditions: []metav1.Condition{{Type: "Ready", Status: "True", Reason: "Valid", Message: "all functions are there"}}},
 	})

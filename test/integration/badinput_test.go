@@ -33,12 +33,12 @@ func TestBadInputIsRefusedWithAllErrors(t *testing.T) {
 					Spec: v1alpha1.PackageSpec{
 						Version:      "not-a-version",
 						Dependencies: []v1alpha1.PackageDependency{{Name: "Bad_Name", Version: ">>1"}},
-						Classes: []v1alpha1.Class{
+						Classes: []v1alpha1.ClassDefinition{
 							{Key: "A", FunctionBindings: []v1alpha1.FunctionBinding{{Name: "m", FunctionKey: "missing"}, {Name: "", FunctionKey: ""}}},
 							{Key: "A"},
 							{Key: "white space"},
 						},
-						Functions: []v1alpha1.Function{
+						Functions: []v1alpha1.FunctionDefinition{
 							{Key: "f", Provision: &v1alpha1.FunctionProvision{
 								Image: "UPPER/Case:tag", Port: 70000, MinScale: ptr.To[int32](3), MaxScale: ptr.To[int32](1),
 								Resources: v1alpha1.FunctionResources{Requests: map[string]resource.Quantity{"cpu": resource.MustParse("-1")}},

@@ -36,6 +36,11 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&Package{}, &PackageList{},
 		&ClassDeployment{}, &ClassDeploymentList{},
 		&Cluster{}, &ClusterList{},
+		&Class{}, &ClassList{},
+		&Function{}, &FunctionList{},
+		&DeploymentRecord{}, &DeploymentRecordList{},
+		&RuntimeState{}, &RuntimeStateList{},
+		&ClassDeploymentPlan{},
 	)
 	return nil
 }

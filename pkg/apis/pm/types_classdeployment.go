@@ -37,7 +37,8 @@ type ClassDeploymentList struct {
 // ClassDeploymentSpec is what the user asks for.
 type ClassDeploymentSpec struct {
 	// packageName is the package that defines the class, in the same namespace.
-	// It cannot be changed.
+	// It cannot be changed. Only the deployments of a package itself may leave it
+	// out.
 	PackageName string
 	// classKey is the class to run. It cannot be changed.
 	ClassKey string
@@ -227,6 +228,10 @@ type ClassDeploymentStatus struct {
 	// packageGeneration is the generation of the package that the status speaks of;
 	// 0 while there is no such package.
 	PackageGeneration int64
+	// replicas is the number of replicas that all units want, of all functions.
+	Replicas int32
+	// readyReplicas is the number of those that serve.
+	ReadyReplicas int32
 }
 
 // ComputedRequirements are what the planner computed from the requirements.

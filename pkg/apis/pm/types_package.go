@@ -52,9 +52,24 @@ type PackageSpec struct {
 	// dependencies are the packages that this one needs.
 	Dependencies []PackageDependency
 	// classes are the object types that the package defines.
-	Classes []Class
+	Classes []ClassDefinition
 	// functions implement the methods of the classes.
-	Functions []Function
+	Functions []FunctionDefinition
+	// deployments are ClassDeployments that come, change and go with the package.
+	Deployments []PackageDeployment
+}
+
+// PackageDeployment is a ClassDeployment that belongs to a package.
+type PackageDeployment struct {
+	// name of the ClassDeployment, in the package's namespace.
+	Name string
+	// labels of the ClassDeployment.
+	Labels map[string]string
+	// annotations of the ClassDeployment.
+	Annotations map[string]string
+	// spec of the ClassDeployment. Its packageName is this package and may be left
+	// out.
+	Spec ClassDeploymentSpec
 }
 
 // PackageDependency names a package that this one needs.
@@ -65,8 +80,8 @@ type PackageDependency struct {
 	Version string
 }
 
-// Class is an object type: its state and its methods.
-type Class struct {
+// ClassDefinition is an object type: its state and its methods.
+type ClassDefinition struct {
 	// key names the class within the package: letters, digits, dots, dashes and
 	// underscores, at most 200 characters, such as Record or shop.Cart.
 	Key string
@@ -140,7 +155,8 @@ const (
 type FunctionBinding struct {
 	// name of the method, unique in the class.
 	Name string
-	// functionKey is the key of a function of the same package.
+	// functionKey is the key of a function of the same package, or of a dependency
+	// as <package>.<function>. A function of the package itself comes first.
 	FunctionKey string
 	// accessModifier tells who may call the method. Defaults to Public.
 	AccessModifier AccessModifier
@@ -170,8 +186,8 @@ const (
 	FunctionWasm FunctionType = "Wasm"
 )
 
-// Function implements methods of classes.
-type Function struct {
+// FunctionDefinition implements methods of classes.
+type FunctionDefinition struct {
 	// key names the function within the package: letters, digits, dots, dashes
 	// and underscores, at most 200 characters, such as Record.echo.
 	Key string
@@ -184,6 +200,9 @@ type Function struct {
 	Provision *FunctionProvision
 	// config becomes environment variables of the function's containers.
 	Config map[string]string
+	// disabled keeps the definition and refuses new deployments of the classes
+	// that bind the function.
+	Disabled bool
 }
 
 // FunctionProvision says what to run for a function and how.
@@ -253,14 +272,46 @@ type HTTPProbe struct {
 const (
 	// PackageReady is True when the package can be deployed.
 	PackageReady = "Ready"
+	// PackageDependenciesResolved is True when every dependency exists in a version
+	// that fits.
+	PackageDependenciesResolved = "DependenciesResolved"
+	// PackageDeploymentsApplied is True when the package's own deployments are as
+	// the package says; absent when it never had any.
+	PackageDeploymentsApplied = "DeploymentsApplied"
 )
+
+// PackageFinalizer keeps a package that is deleted together with its deployments
+// until all of them are gone from their clusters.
+const PackageFinalizer = "pm.oaas.io/undeploy-classes"
 
 // PackageStatus is what the Package Manager observed of a package.
 type PackageStatus struct {
 	// observedGeneration is the generation that the status speaks of.
 	ObservedGeneration int64
-	// conditions tell the state of the package: Ready.
+	// conditions tell the state of the package: Ready, DependenciesResolved,
+	// DeploymentsApplied.
 	Conditions []metav1.Condition
 	// deployments are the names of the ClassDeployments that use the package.
 	Deployments []string
+	// dependents are the packages that depend on this one. The API server keeps the
+	// list as part of writing those packages; nobody else can change it.
+	Dependents []PackageDependent
+	// classCount is the number of classes.
+	ClassCount int32
+	// functionCount is the number of functions.
+	FunctionCount int32
+}
+
+// PackageDependent is a package that depends on another one, and what it needs of
+// it.
+type PackageDependent struct {
+	// name of the dependent package, in the same namespace.
+	Name string
+	// version is the range of versions that the dependent accepts; empty for any.
+	Version string
+	// functions are the keys of the functions that the dependent binds.
+	Functions []string
+	// since is when the dependent announced itself, which it does before it is
+	// stored.
+	Since metav1.Time
 }

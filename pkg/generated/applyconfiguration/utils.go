@@ -21,8 +21,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 	// Group=pm.oaas.io, Version=v1alpha1
 	case v1alpha1.SchemeGroupVersion.WithKind("CircuitBreakerStatus"):
 		return &pmv1alpha1.CircuitBreakerStatusApplyConfiguration{}
-	case v1alpha1.SchemeGroupVersion.WithKind("Class"):
-		return &pmv1alpha1.ClassApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClassDefinition"):
+		return &pmv1alpha1.ClassDefinitionApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ClassDeployment"):
 		return &pmv1alpha1.ClassDeploymentApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ClassDeploymentSpec"):
@@ -45,10 +45,10 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &pmv1alpha1.DeploymentUnitStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Enforcement"):
 		return &pmv1alpha1.EnforcementApplyConfiguration{}
-	case v1alpha1.SchemeGroupVersion.WithKind("Function"):
-		return &pmv1alpha1.FunctionApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("FunctionBinding"):
 		return &pmv1alpha1.FunctionBindingApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("FunctionDefinition"):
+		return &pmv1alpha1.FunctionDefinitionApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("FunctionProbes"):
 		return &pmv1alpha1.FunctionProbesApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("FunctionProvision"):
@@ -69,6 +69,10 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &pmv1alpha1.PackageApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PackageDependency"):
 		return &pmv1alpha1.PackageDependencyApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PackageDependent"):
+		return &pmv1alpha1.PackageDependentApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PackageDeployment"):
+		return &pmv1alpha1.PackageDeploymentApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PackageSpec"):
 		return &pmv1alpha1.PackageSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PackageStatus"):

@@ -19,7 +19,7 @@ import (
 // value comes back as the default, which is right, but not what was sent.
 func Funcs(_ runtimeserializer.CodecFactory) []any {
 	return []any{
-		func(f *pm.Function, c randfill.Continue) {
+		func(f *pm.FunctionDefinition, c randfill.Continue) {
 			c.FillNoCustom(f)
 			f.Type = pick(c, pm.FunctionBuiltin, pm.FunctionCustom, pm.FunctionMacro, pm.FunctionLogical, pm.FunctionWasm)
 			if f.Provision != nil && f.Provision.Port == 0 {
@@ -37,6 +37,10 @@ func Funcs(_ runtimeserializer.CodecFactory) []any {
 		func(p *pm.HTTPProbe, c randfill.Continue) {
 			c.FillNoCustom(p)
 			p.PeriodSeconds, p.TimeoutSeconds, p.FailureThreshold = positive(c), positive(c), positive(c)
+		},
+		func(s *pm.RuntimeStateStatus, c randfill.Continue) {
+			c.FillNoCustom(s)
+			s.Health = pick(c, pm.RuntimeHealthy, pm.RuntimeDegraded, pm.RuntimeUnhealthy, pm.RuntimeUnknown)
 		},
 		func(p *pm.Placement, c randfill.Continue) {
 			c.FillNoCustom(p)

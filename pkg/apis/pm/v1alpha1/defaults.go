@@ -24,9 +24,9 @@ func addDefaultingFuncs(scheme *runtime.Scheme) error {
 	return RegisterDefaults(scheme)
 }
 
-// SetDefaults_Function defaults the port of functions that have a workload. It
+// SetDefaults_FunctionDefinition defaults the port of functions that have a workload. It
 // runs before the type is defaulted, so that no type means Custom here too.
-func SetDefaults_Function(f *Function) {
+func SetDefaults_FunctionDefinition(f *FunctionDefinition) {
 	custom := f.Type == FunctionCustom || f.Type == ""
 	if custom && f.Provision != nil && f.Provision.Port == 0 {
 		f.Provision.Port = DefaultFunctionPort

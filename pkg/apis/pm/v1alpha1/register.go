@@ -34,6 +34,11 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&Package{}, &PackageList{},
 		&ClassDeployment{}, &ClassDeploymentList{},
 		&Cluster{}, &ClusterList{},
+		&Class{}, &ClassList{},
+		&Function{}, &FunctionList{},
+		&DeploymentRecord{}, &DeploymentRecordList{},
+		&RuntimeState{}, &RuntimeStateList{},
+		&ClassDeploymentPlan{},
 	)
 	metav1.AddToGroupVersion(scheme, SchemeGroupVersion)
 	return nil

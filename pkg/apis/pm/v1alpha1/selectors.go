@@ -9,27 +9,17 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime"
+
+	"oaas.io/oaas/pkg/apis/pm/resources"
 )
 
-// SelectableFields names, by kind, the fields beside metadata.name and
-// metadata.namespace that field selectors may use.
-func SelectableFields() map[string][]string {
-	return map[string][]string{
-		"Package":         {"spec.disabled", "spec.version"},
-		"ClassDeployment": {"spec.packageName", "spec.classKey", "status.phase"},
-		"Cluster":         {"spec.region", "spec.unschedulable", "status.health"},
-	}
-}
-
 func addFieldLabelConversionFuncs(scheme *runtime.Scheme) error {
-	for kind, selectable := range SelectableFields() {
-		allowed := append([]string{"metadata.name"}, selectable...)
-		if kind != "Cluster" {
-			allowed = append(allowed, "metadata.namespace")
-		}
-		err := scheme.AddFieldLabelConversionFunc(SchemeGroupVersion.WithKind(kind), func(label, value string) (string, string, error) {
-			if !slices.Contains(allowed, label) {
-				return "", "", fmt.Errorf("%s is not a field that %s can be selected by: use one of %s", label, kind, strings.Join(allowed, ", "))
+	for _, resource := range resources.All() {
+		selectable := resource.Selectable()
+		err := scheme.AddFieldLabelConversionFunc(SchemeGroupVersion.WithKind(resource.Kind), func(label, value string) (string, string, error) {
+			if !slices.Contains(selectable, label) {
+				return "", "", fmt.Errorf("%s is not a field that %s can be selected by: use one of %s",
+					label, resource.Kind, strings.Join(selectable, ", "))
 			}
 			return label, value, nil
 		})

@@ -43,9 +43,10 @@ type ClassDeploymentList struct {
 // ClassDeploymentSpec is what the user asks for.
 type ClassDeploymentSpec struct {
 	// packageName is the package that defines the class, in the same namespace.
-	// It cannot be changed.
-	// +required
-	PackageName string `json:"packageName" protobuf:"bytes,1,opt,name=packageName"`
+	// It cannot be changed. Only the deployments of a package itself may leave it
+	// out.
+	// +optional
+	PackageName string `json:"packageName,omitempty" protobuf:"bytes,1,opt,name=packageName"`
 	// classKey is the class to run. It cannot be changed.
 	// +required
 	ClassKey string `json:"classKey" protobuf:"bytes,2,opt,name=classKey"`
@@ -290,6 +291,12 @@ type ClassDeploymentStatus struct {
 	// 0 while there is no such package.
 	// +optional
 	PackageGeneration int64 `json:"packageGeneration,omitempty" protobuf:"varint,7,opt,name=packageGeneration"`
+	// replicas is the number of replicas that all units want, of all functions.
+	// +optional
+	Replicas int32 `json:"replicas,omitempty" protobuf:"varint,8,opt,name=replicas"`
+	// readyReplicas is the number of those that serve.
+	// +optional
+	ReadyReplicas int32 `json:"readyReplicas,omitempty" protobuf:"varint,9,opt,name=readyReplicas"`
 }
 
 // ComputedRequirements are what the planner computed from the requirements.

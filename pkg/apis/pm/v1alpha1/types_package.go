@@ -74,14 +74,38 @@ type PackageSpec struct {
 	// +listMapKey=key
 	// +patchMergeKey=key
 	// +patchStrategy=merge
-	Classes []Class `json:"classes,omitempty" patchStrategy:"merge" patchMergeKey:"key" protobuf:"bytes,7,rep,name=classes"`
+	Classes []ClassDefinition `json:"classes,omitempty" patchStrategy:"merge" patchMergeKey:"key" protobuf:"bytes,7,rep,name=classes"`
 	// functions implement the methods of the classes.
 	// +optional
 	// +listType=map
 	// +listMapKey=key
 	// +patchMergeKey=key
 	// +patchStrategy=merge
-	Functions []Function `json:"functions,omitempty" patchStrategy:"merge" patchMergeKey:"key" protobuf:"bytes,8,rep,name=functions"`
+	Functions []FunctionDefinition `json:"functions,omitempty" patchStrategy:"merge" patchMergeKey:"key" protobuf:"bytes,8,rep,name=functions"`
+	// deployments are ClassDeployments that come, change and go with the package.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +patchMergeKey=name
+	// +patchStrategy=merge
+	Deployments []PackageDeployment `json:"deployments,omitempty" patchStrategy:"merge" patchMergeKey:"name" protobuf:"bytes,9,rep,name=deployments"`
+}
+
+// PackageDeployment is a ClassDeployment that belongs to a package.
+type PackageDeployment struct {
+	// name of the ClassDeployment, in the package's namespace.
+	// +required
+	Name string `json:"name" protobuf:"bytes,1,opt,name=name"`
+	// labels of the ClassDeployment.
+	// +optional
+	Labels map[string]string `json:"labels,omitempty" protobuf:"bytes,2,rep,name=labels"`
+	// annotations of the ClassDeployment.
+	// +optional
+	Annotations map[string]string `json:"annotations,omitempty" protobuf:"bytes,3,rep,name=annotations"`
+	// spec of the ClassDeployment. Its packageName is this package and may be left
+	// out.
+	// +required
+	Spec ClassDeploymentSpec `json:"spec" protobuf:"bytes,4,opt,name=spec"`
 }
 
 // PackageDependency names a package that this one needs.
@@ -94,8 +118,8 @@ type PackageDependency struct {
 	Version string `json:"version,omitempty" protobuf:"bytes,2,opt,name=version"`
 }
 
-// Class is an object type: its state and its methods.
-type Class struct {
+// ClassDefinition is an object type: its state and its methods.
+type ClassDefinition struct {
 	// key names the class within the package: letters, digits, dots, dashes and
 	// underscores, at most 200 characters, such as Record or shop.Cart.
 	// +required
@@ -196,7 +220,8 @@ type FunctionBinding struct {
 	// name of the method, unique in the class.
 	// +required
 	Name string `json:"name" protobuf:"bytes,1,opt,name=name"`
-	// functionKey is the key of a function of the same package.
+	// functionKey is the key of a function of the same package, or of a dependency
+	// as <package>.<function>. A function of the package itself comes first.
 	// +required
 	FunctionKey string `json:"functionKey" protobuf:"bytes,2,opt,name=functionKey"`
 	// accessModifier tells who may call the method. Defaults to Public.
@@ -235,8 +260,8 @@ const (
 	FunctionWasm FunctionType = "Wasm"
 )
 
-// Function implements methods of classes.
-type Function struct {
+// FunctionDefinition implements methods of classes.
+type FunctionDefinition struct {
 	// key names the function within the package: letters, digits, dots, dashes
 	// and underscores, at most 200 characters, such as Record.echo.
 	// +required
@@ -255,6 +280,10 @@ type Function struct {
 	// config becomes environment variables of the function's containers.
 	// +optional
 	Config map[string]string `json:"config,omitempty" protobuf:"bytes,5,rep,name=config"`
+	// disabled keeps the definition and refuses new deployments of the classes
+	// that bind the function.
+	// +optional
+	Disabled bool `json:"disabled,omitempty" protobuf:"varint,6,opt,name=disabled"`
 }
 
 // FunctionProvision says what to run for a function and how.
@@ -344,14 +373,25 @@ type HTTPProbe struct {
 const (
 	// PackageReady is True when the package can be deployed.
 	PackageReady = "Ready"
+	// PackageDependenciesResolved is True when every dependency exists in a version
+	// that fits.
+	PackageDependenciesResolved = "DependenciesResolved"
+	// PackageDeploymentsApplied is True when the package's own deployments are as
+	// the package says; absent when it never had any.
+	PackageDeploymentsApplied = "DeploymentsApplied"
 )
+
+// PackageFinalizer keeps a package that is deleted together with its deployments
+// until all of them are gone from their clusters.
+const PackageFinalizer = "pm.oaas.io/undeploy-classes"
 
 // PackageStatus is what the Package Manager observed of a package.
 type PackageStatus struct {
 	// observedGeneration is the generation that the status speaks of.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty" protobuf:"varint,1,opt,name=observedGeneration"`
-	// conditions tell the state of the package: Ready.
+	// conditions tell the state of the package: Ready, DependenciesResolved,
+	// DeploymentsApplied.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -362,4 +402,37 @@ type PackageStatus struct {
 	// +optional
 	// +listType=set
 	Deployments []string `json:"deployments,omitempty" protobuf:"bytes,3,rep,name=deployments"`
+	// dependents are the packages that depend on this one. The API server keeps the
+	// list as part of writing those packages; nobody else can change it.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +patchMergeKey=name
+	// +patchStrategy=merge
+	Dependents []PackageDependent `json:"dependents,omitempty" patchStrategy:"merge" patchMergeKey:"name" protobuf:"bytes,4,rep,name=dependents"`
+	// classCount is the number of classes.
+	// +optional
+	ClassCount int32 `json:"classCount,omitempty" protobuf:"varint,5,opt,name=classCount"`
+	// functionCount is the number of functions.
+	// +optional
+	FunctionCount int32 `json:"functionCount,omitempty" protobuf:"varint,6,opt,name=functionCount"`
+}
+
+// PackageDependent is a package that depends on another one, and what it needs of
+// it.
+type PackageDependent struct {
+	// name of the dependent package, in the same namespace.
+	// +required
+	Name string `json:"name" protobuf:"bytes,1,opt,name=name"`
+	// version is the range of versions that the dependent accepts; empty for any.
+	// +optional
+	Version string `json:"version,omitempty" protobuf:"bytes,2,opt,name=version"`
+	// functions are the keys of the functions that the dependent binds.
+	// +optional
+	// +listType=set
+	Functions []string `json:"functions,omitempty" protobuf:"bytes,3,rep,name=functions"`
+	// since is when the dependent announced itself, which it does before it is
+	// stored.
+	// +required
+	Since metav1.Time `json:"since" protobuf:"bytes,4,opt,name=since"`
 }

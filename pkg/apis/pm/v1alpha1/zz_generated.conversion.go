@@ -43,6 +43,16 @@ func RegisterConversions(s *runtime.Scheme) error {
 	}); err != nil {
 		return err
 	}
+	if err := s.AddGeneratedConversionFunc((*ClassDefinition)(nil), (*pm.ClassDefinition)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1alpha1_ClassDefinition_To_pm_ClassDefinition(a.(*ClassDefinition), b.(*pm.ClassDefinition), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*pm.ClassDefinition)(nil), (*ClassDefinition)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_pm_ClassDefinition_To_v1alpha1_ClassDefinition(a.(*pm.ClassDefinition), b.(*ClassDefinition), scope)
+	}); err != nil {
+		return err
+	}
 	if err := s.AddGeneratedConversionFunc((*ClassDeployment)(nil), (*pm.ClassDeployment)(nil), func(a, b interface{}, scope conversion.Scope) error {
 		return Convert_v1alpha1_ClassDeployment_To_pm_ClassDeployment(a.(*ClassDeployment), b.(*pm.ClassDeployment), scope)
 	}); err != nil {
@@ -63,6 +73,16 @@ func RegisterConversions(s *runtime.Scheme) error {
 	}); err != nil {
 		return err
 	}
+	if err := s.AddGeneratedConversionFunc((*ClassDeploymentPlan)(nil), (*pm.ClassDeploymentPlan)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1alpha1_ClassDeploymentPlan_To_pm_ClassDeploymentPlan(a.(*ClassDeploymentPlan), b.(*pm.ClassDeploymentPlan), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*pm.ClassDeploymentPlan)(nil), (*ClassDeploymentPlan)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_pm_ClassDeploymentPlan_To_v1alpha1_ClassDeploymentPlan(a.(*pm.ClassDeploymentPlan), b.(*ClassDeploymentPlan), scope)
+	}); err != nil {
+		return err
+	}
 	if err := s.AddGeneratedConversionFunc((*ClassDeploymentSpec)(nil), (*pm.ClassDeploymentSpec)(nil), func(a, b interface{}, scope conversion.Scope) error {
 		return Convert_v1alpha1_ClassDeploymentSpec_To_pm_ClassDeploymentSpec(a.(*ClassDeploymentSpec), b.(*pm.ClassDeploymentSpec), scope)
 	}); err != nil {
@@ -80,6 +100,26 @@ func RegisterConversions(s *runtime.Scheme) error {
 	}
 	if err := s.AddGeneratedConversionFunc((*pm.ClassDeploymentStatus)(nil), (*ClassDeploymentStatus)(nil), func(a, b interface{}, scope conversion.Scope) error {
 		return Convert_pm_ClassDeploymentStatus_To_v1alpha1_ClassDeploymentStatus(a.(*pm.ClassDeploymentStatus), b.(*ClassDeploymentStatus), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*ClassList)(nil), (*pm.ClassList)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1alpha1_ClassList_To_pm_ClassList(a.(*ClassList), b.(*pm.ClassList), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*pm.ClassList)(nil), (*ClassList)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_pm_ClassList_To_v1alpha1_ClassList(a.(*pm.ClassList), b.(*ClassList), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*ClassSpec)(nil), (*pm.ClassSpec)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1alpha1_ClassSpec_To_pm_ClassSpec(a.(*ClassSpec), b.(*pm.ClassSpec), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*pm.ClassSpec)(nil), (*ClassSpec)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_pm_ClassSpec_To_v1alpha1_ClassSpec(a.(*pm.ClassSpec), b.(*ClassSpec), scope)
 	}); err != nil {
 		return err
 	}
@@ -153,6 +193,46 @@ func RegisterConversions(s *runtime.Scheme) error {
 	}); err != nil {
 		return err
 	}
+	if err := s.AddGeneratedConversionFunc((*DeploymentRecord)(nil), (*pm.DeploymentRecord)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1alpha1_DeploymentRecord_To_pm_DeploymentRecord(a.(*DeploymentRecord), b.(*pm.DeploymentRecord), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*pm.DeploymentRecord)(nil), (*DeploymentRecord)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_pm_DeploymentRecord_To_v1alpha1_DeploymentRecord(a.(*pm.DeploymentRecord), b.(*DeploymentRecord), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*DeploymentRecordList)(nil), (*pm.DeploymentRecordList)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1alpha1_DeploymentRecordList_To_pm_DeploymentRecordList(a.(*DeploymentRecordList), b.(*pm.DeploymentRecordList), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*pm.DeploymentRecordList)(nil), (*DeploymentRecordList)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_pm_DeploymentRecordList_To_v1alpha1_DeploymentRecordList(a.(*pm.DeploymentRecordList), b.(*DeploymentRecordList), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*DeploymentRecordSpec)(nil), (*pm.DeploymentRecordSpec)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1alpha1_DeploymentRecordSpec_To_pm_DeploymentRecordSpec(a.(*DeploymentRecordSpec), b.(*pm.DeploymentRecordSpec), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*pm.DeploymentRecordSpec)(nil), (*DeploymentRecordSpec)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_pm_DeploymentRecordSpec_To_v1alpha1_DeploymentRecordSpec(a.(*pm.DeploymentRecordSpec), b.(*DeploymentRecordSpec), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*DeploymentRecordStatus)(nil), (*pm.DeploymentRecordStatus)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1alpha1_DeploymentRecordStatus_To_pm_DeploymentRecordStatus(a.(*DeploymentRecordStatus), b.(*pm.DeploymentRecordStatus), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*pm.DeploymentRecordStatus)(nil), (*DeploymentRecordStatus)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_pm_DeploymentRecordStatus_To_v1alpha1_DeploymentRecordStatus(a.(*pm.DeploymentRecordStatus), b.(*DeploymentRecordStatus), scope)
+	}); err != nil {
+		return err
+	}
 	if err := s.AddGeneratedConversionFunc((*DeploymentUnitStatus)(nil), (*pm.DeploymentUnitStatus)(nil), func(a, b interface{}, scope conversion.Scope) error {
 		return Convert_v1alpha1_DeploymentUnitStatus_To_pm_DeploymentUnitStatus(a.(*DeploymentUnitStatus), b.(*pm.DeploymentUnitStatus), scope)
 	}); err != nil {
@@ -193,6 +273,26 @@ func RegisterConversions(s *runtime.Scheme) error {
 	}); err != nil {
 		return err
 	}
+	if err := s.AddGeneratedConversionFunc((*FunctionDefinition)(nil), (*pm.FunctionDefinition)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1alpha1_FunctionDefinition_To_pm_FunctionDefinition(a.(*FunctionDefinition), b.(*pm.FunctionDefinition), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*pm.FunctionDefinition)(nil), (*FunctionDefinition)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_pm_FunctionDefinition_To_v1alpha1_FunctionDefinition(a.(*pm.FunctionDefinition), b.(*FunctionDefinition), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*FunctionList)(nil), (*pm.FunctionList)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1alpha1_FunctionList_To_pm_FunctionList(a.(*FunctionList), b.(*pm.FunctionList), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*pm.FunctionList)(nil), (*FunctionList)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_pm_FunctionList_To_v1alpha1_FunctionList(a.(*pm.FunctionList), b.(*FunctionList), scope)
+	}); err != nil {
+		return err
+	}
 	if err := s.AddGeneratedConversionFunc((*FunctionProbes)(nil), (*pm.FunctionProbes)(nil), func(a, b interface{}, scope conversion.Scope) error {
 		return Convert_v1alpha1_FunctionProbes_To_pm_FunctionProbes(a.(*FunctionProbes), b.(*pm.FunctionProbes), scope)
 	}); err != nil {
@@ -220,6 +320,26 @@ func RegisterConversions(s *runtime.Scheme) error {
 	}
 	if err := s.AddGeneratedConversionFunc((*pm.FunctionResources)(nil), (*FunctionResources)(nil), func(a, b interface{}, scope conversion.Scope) error {
 		return Convert_pm_FunctionResources_To_v1alpha1_FunctionResources(a.(*pm.FunctionResources), b.(*FunctionResources), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*FunctionRuntime)(nil), (*pm.FunctionRuntime)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1alpha1_FunctionRuntime_To_pm_FunctionRuntime(a.(*FunctionRuntime), b.(*pm.FunctionRuntime), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*pm.FunctionRuntime)(nil), (*FunctionRuntime)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_pm_FunctionRuntime_To_v1alpha1_FunctionRuntime(a.(*pm.FunctionRuntime), b.(*FunctionRuntime), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*FunctionSpec)(nil), (*pm.FunctionSpec)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1alpha1_FunctionSpec_To_pm_FunctionSpec(a.(*FunctionSpec), b.(*pm.FunctionSpec), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*pm.FunctionSpec)(nil), (*FunctionSpec)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_pm_FunctionSpec_To_v1alpha1_FunctionSpec(a.(*pm.FunctionSpec), b.(*FunctionSpec), scope)
 	}); err != nil {
 		return err
 	}
@@ -293,6 +413,26 @@ func RegisterConversions(s *runtime.Scheme) error {
 	}); err != nil {
 		return err
 	}
+	if err := s.AddGeneratedConversionFunc((*PackageDependent)(nil), (*pm.PackageDependent)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1alpha1_PackageDependent_To_pm_PackageDependent(a.(*PackageDependent), b.(*pm.PackageDependent), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*pm.PackageDependent)(nil), (*PackageDependent)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_pm_PackageDependent_To_v1alpha1_PackageDependent(a.(*pm.PackageDependent), b.(*PackageDependent), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*PackageDeployment)(nil), (*pm.PackageDeployment)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1alpha1_PackageDeployment_To_pm_PackageDeployment(a.(*PackageDeployment), b.(*pm.PackageDeployment), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*pm.PackageDeployment)(nil), (*PackageDeployment)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_pm_PackageDeployment_To_v1alpha1_PackageDeployment(a.(*pm.PackageDeployment), b.(*PackageDeployment), scope)
+	}); err != nil {
+		return err
+	}
 	if err := s.AddGeneratedConversionFunc((*PackageList)(nil), (*pm.PackageList)(nil), func(a, b interface{}, scope conversion.Scope) error {
 		return Convert_v1alpha1_PackageList_To_pm_PackageList(a.(*PackageList), b.(*pm.PackageList), scope)
 	}); err != nil {
@@ -333,6 +473,46 @@ func RegisterConversions(s *runtime.Scheme) error {
 	}); err != nil {
 		return err
 	}
+	if err := s.AddGeneratedConversionFunc((*Plan)(nil), (*pm.Plan)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1alpha1_Plan_To_pm_Plan(a.(*Plan), b.(*pm.Plan), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*pm.Plan)(nil), (*Plan)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_pm_Plan_To_v1alpha1_Plan(a.(*pm.Plan), b.(*Plan), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*PlanProblem)(nil), (*pm.PlanProblem)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1alpha1_PlanProblem_To_pm_PlanProblem(a.(*PlanProblem), b.(*pm.PlanProblem), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*pm.PlanProblem)(nil), (*PlanProblem)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_pm_PlanProblem_To_v1alpha1_PlanProblem(a.(*pm.PlanProblem), b.(*PlanProblem), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*PlannedFunction)(nil), (*pm.PlannedFunction)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1alpha1_PlannedFunction_To_pm_PlannedFunction(a.(*PlannedFunction), b.(*pm.PlannedFunction), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*pm.PlannedFunction)(nil), (*PlannedFunction)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_pm_PlannedFunction_To_v1alpha1_PlannedFunction(a.(*pm.PlannedFunction), b.(*PlannedFunction), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*PlannedUnit)(nil), (*pm.PlannedUnit)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1alpha1_PlannedUnit_To_pm_PlannedUnit(a.(*PlannedUnit), b.(*pm.PlannedUnit), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*pm.PlannedUnit)(nil), (*PlannedUnit)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_pm_PlannedUnit_To_v1alpha1_PlannedUnit(a.(*pm.PlannedUnit), b.(*PlannedUnit), scope)
+	}); err != nil {
+		return err
+	}
 	if err := s.AddGeneratedConversionFunc((*ReplicaBounds)(nil), (*pm.ReplicaBounds)(nil), func(a, b interface{}, scope conversion.Scope) error {
 		return Convert_v1alpha1_ReplicaBounds_To_pm_ReplicaBounds(a.(*ReplicaBounds), b.(*pm.ReplicaBounds), scope)
 	}); err != nil {
@@ -340,6 +520,66 @@ func RegisterConversions(s *runtime.Scheme) error {
 	}
 	if err := s.AddGeneratedConversionFunc((*pm.ReplicaBounds)(nil), (*ReplicaBounds)(nil), func(a, b interface{}, scope conversion.Scope) error {
 		return Convert_pm_ReplicaBounds_To_v1alpha1_ReplicaBounds(a.(*pm.ReplicaBounds), b.(*ReplicaBounds), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*ResourceReference)(nil), (*pm.ResourceReference)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1alpha1_ResourceReference_To_pm_ResourceReference(a.(*ResourceReference), b.(*pm.ResourceReference), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*pm.ResourceReference)(nil), (*ResourceReference)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_pm_ResourceReference_To_v1alpha1_ResourceReference(a.(*pm.ResourceReference), b.(*ResourceReference), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*RuntimeMetrics)(nil), (*pm.RuntimeMetrics)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1alpha1_RuntimeMetrics_To_pm_RuntimeMetrics(a.(*RuntimeMetrics), b.(*pm.RuntimeMetrics), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*pm.RuntimeMetrics)(nil), (*RuntimeMetrics)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_pm_RuntimeMetrics_To_v1alpha1_RuntimeMetrics(a.(*pm.RuntimeMetrics), b.(*RuntimeMetrics), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*RuntimeState)(nil), (*pm.RuntimeState)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1alpha1_RuntimeState_To_pm_RuntimeState(a.(*RuntimeState), b.(*pm.RuntimeState), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*pm.RuntimeState)(nil), (*RuntimeState)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_pm_RuntimeState_To_v1alpha1_RuntimeState(a.(*pm.RuntimeState), b.(*RuntimeState), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*RuntimeStateList)(nil), (*pm.RuntimeStateList)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1alpha1_RuntimeStateList_To_pm_RuntimeStateList(a.(*RuntimeStateList), b.(*pm.RuntimeStateList), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*pm.RuntimeStateList)(nil), (*RuntimeStateList)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_pm_RuntimeStateList_To_v1alpha1_RuntimeStateList(a.(*pm.RuntimeStateList), b.(*RuntimeStateList), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*RuntimeStateSpec)(nil), (*pm.RuntimeStateSpec)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1alpha1_RuntimeStateSpec_To_pm_RuntimeStateSpec(a.(*RuntimeStateSpec), b.(*pm.RuntimeStateSpec), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*pm.RuntimeStateSpec)(nil), (*RuntimeStateSpec)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_pm_RuntimeStateSpec_To_v1alpha1_RuntimeStateSpec(a.(*pm.RuntimeStateSpec), b.(*RuntimeStateSpec), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*RuntimeStateStatus)(nil), (*pm.RuntimeStateStatus)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1alpha1_RuntimeStateStatus_To_pm_RuntimeStateStatus(a.(*RuntimeStateStatus), b.(*pm.RuntimeStateStatus), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*pm.RuntimeStateStatus)(nil), (*RuntimeStateStatus)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_pm_RuntimeStateStatus_To_v1alpha1_RuntimeStateStatus(a.(*pm.RuntimeStateStatus), b.(*RuntimeStateStatus), scope)
 	}); err != nil {
 		return err
 	}
@@ -397,7 +637,10 @@ func Convert_pm_CircuitBreakerStatus_To_v1alpha1_CircuitBreakerStatus(in *pm.Cir
 }
 
 func autoConvert_v1alpha1_Class_To_pm_Class(in *Class, out *pm.Class, s conversion.Scope) error {
-	*out = *(*pm.Class)(unsafe.Pointer(in))
+	out.ObjectMeta = in.ObjectMeta
+	if err := Convert_v1alpha1_ClassSpec_To_pm_ClassSpec(&in.Spec, &out.Spec, s); err != nil {
+		return err
+	}
 	return nil
 }
 
@@ -407,13 +650,36 @@ func Convert_v1alpha1_Class_To_pm_Class(in *Class, out *pm.Class, s conversion.S
 }
 
 func autoConvert_pm_Class_To_v1alpha1_Class(in *pm.Class, out *Class, s conversion.Scope) error {
-	*out = *(*Class)(unsafe.Pointer(in))
+	out.ObjectMeta = in.ObjectMeta
+	if err := Convert_pm_ClassSpec_To_v1alpha1_ClassSpec(&in.Spec, &out.Spec, s); err != nil {
+		return err
+	}
 	return nil
 }
 
 // Convert_pm_Class_To_v1alpha1_Class is an autogenerated conversion function.
 func Convert_pm_Class_To_v1alpha1_Class(in *pm.Class, out *Class, s conversion.Scope) error {
 	return autoConvert_pm_Class_To_v1alpha1_Class(in, out, s)
+}
+
+func autoConvert_v1alpha1_ClassDefinition_To_pm_ClassDefinition(in *ClassDefinition, out *pm.ClassDefinition, s conversion.Scope) error {
+	*out = *(*pm.ClassDefinition)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1alpha1_ClassDefinition_To_pm_ClassDefinition is an autogenerated conversion function.
+func Convert_v1alpha1_ClassDefinition_To_pm_ClassDefinition(in *ClassDefinition, out *pm.ClassDefinition, s conversion.Scope) error {
+	return autoConvert_v1alpha1_ClassDefinition_To_pm_ClassDefinition(in, out, s)
+}
+
+func autoConvert_pm_ClassDefinition_To_v1alpha1_ClassDefinition(in *pm.ClassDefinition, out *ClassDefinition, s conversion.Scope) error {
+	*out = *(*ClassDefinition)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_pm_ClassDefinition_To_v1alpha1_ClassDefinition is an autogenerated conversion function.
+func Convert_pm_ClassDefinition_To_v1alpha1_ClassDefinition(in *pm.ClassDefinition, out *ClassDefinition, s conversion.Scope) error {
+	return autoConvert_pm_ClassDefinition_To_v1alpha1_ClassDefinition(in, out, s)
 }
 
 func autoConvert_v1alpha1_ClassDeployment_To_pm_ClassDeployment(in *ClassDeployment, out *pm.ClassDeployment, s conversion.Scope) error {
@@ -470,6 +736,32 @@ func Convert_pm_ClassDeploymentList_To_v1alpha1_ClassDeploymentList(in *pm.Class
 	return autoConvert_pm_ClassDeploymentList_To_v1alpha1_ClassDeploymentList(in, out, s)
 }
 
+func autoConvert_v1alpha1_ClassDeploymentPlan_To_pm_ClassDeploymentPlan(in *ClassDeploymentPlan, out *pm.ClassDeploymentPlan, s conversion.Scope) error {
+	out.ObjectMeta = in.ObjectMeta
+	if err := Convert_v1alpha1_Plan_To_pm_Plan(&in.Plan, &out.Plan, s); err != nil {
+		return err
+	}
+	return nil
+}
+
+// Convert_v1alpha1_ClassDeploymentPlan_To_pm_ClassDeploymentPlan is an autogenerated conversion function.
+func Convert_v1alpha1_ClassDeploymentPlan_To_pm_ClassDeploymentPlan(in *ClassDeploymentPlan, out *pm.ClassDeploymentPlan, s conversion.Scope) error {
+	return autoConvert_v1alpha1_ClassDeploymentPlan_To_pm_ClassDeploymentPlan(in, out, s)
+}
+
+func autoConvert_pm_ClassDeploymentPlan_To_v1alpha1_ClassDeploymentPlan(in *pm.ClassDeploymentPlan, out *ClassDeploymentPlan, s conversion.Scope) error {
+	out.ObjectMeta = in.ObjectMeta
+	if err := Convert_pm_Plan_To_v1alpha1_Plan(&in.Plan, &out.Plan, s); err != nil {
+		return err
+	}
+	return nil
+}
+
+// Convert_pm_ClassDeploymentPlan_To_v1alpha1_ClassDeploymentPlan is an autogenerated conversion function.
+func Convert_pm_ClassDeploymentPlan_To_v1alpha1_ClassDeploymentPlan(in *pm.ClassDeploymentPlan, out *ClassDeploymentPlan, s conversion.Scope) error {
+	return autoConvert_pm_ClassDeploymentPlan_To_v1alpha1_ClassDeploymentPlan(in, out, s)
+}
+
 func autoConvert_v1alpha1_ClassDeploymentSpec_To_pm_ClassDeploymentSpec(in *ClassDeploymentSpec, out *pm.ClassDeploymentSpec, s conversion.Scope) error {
 	*out = *(*pm.ClassDeploymentSpec)(unsafe.Pointer(in))
 	return nil
@@ -508,6 +800,48 @@ func autoConvert_pm_ClassDeploymentStatus_To_v1alpha1_ClassDeploymentStatus(in *
 // Convert_pm_ClassDeploymentStatus_To_v1alpha1_ClassDeploymentStatus is an autogenerated conversion function.
 func Convert_pm_ClassDeploymentStatus_To_v1alpha1_ClassDeploymentStatus(in *pm.ClassDeploymentStatus, out *ClassDeploymentStatus, s conversion.Scope) error {
 	return autoConvert_pm_ClassDeploymentStatus_To_v1alpha1_ClassDeploymentStatus(in, out, s)
+}
+
+func autoConvert_v1alpha1_ClassList_To_pm_ClassList(in *ClassList, out *pm.ClassList, s conversion.Scope) error {
+	out.ListMeta = in.ListMeta
+	out.Items = *(*[]pm.Class)(unsafe.Pointer(&in.Items))
+	return nil
+}
+
+// Convert_v1alpha1_ClassList_To_pm_ClassList is an autogenerated conversion function.
+func Convert_v1alpha1_ClassList_To_pm_ClassList(in *ClassList, out *pm.ClassList, s conversion.Scope) error {
+	return autoConvert_v1alpha1_ClassList_To_pm_ClassList(in, out, s)
+}
+
+func autoConvert_pm_ClassList_To_v1alpha1_ClassList(in *pm.ClassList, out *ClassList, s conversion.Scope) error {
+	out.ListMeta = in.ListMeta
+	out.Items = *(*[]Class)(unsafe.Pointer(&in.Items))
+	return nil
+}
+
+// Convert_pm_ClassList_To_v1alpha1_ClassList is an autogenerated conversion function.
+func Convert_pm_ClassList_To_v1alpha1_ClassList(in *pm.ClassList, out *ClassList, s conversion.Scope) error {
+	return autoConvert_pm_ClassList_To_v1alpha1_ClassList(in, out, s)
+}
+
+func autoConvert_v1alpha1_ClassSpec_To_pm_ClassSpec(in *ClassSpec, out *pm.ClassSpec, s conversion.Scope) error {
+	*out = *(*pm.ClassSpec)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1alpha1_ClassSpec_To_pm_ClassSpec is an autogenerated conversion function.
+func Convert_v1alpha1_ClassSpec_To_pm_ClassSpec(in *ClassSpec, out *pm.ClassSpec, s conversion.Scope) error {
+	return autoConvert_v1alpha1_ClassSpec_To_pm_ClassSpec(in, out, s)
+}
+
+func autoConvert_pm_ClassSpec_To_v1alpha1_ClassSpec(in *pm.ClassSpec, out *ClassSpec, s conversion.Scope) error {
+	*out = *(*ClassSpec)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_pm_ClassSpec_To_v1alpha1_ClassSpec is an autogenerated conversion function.
+func Convert_pm_ClassSpec_To_v1alpha1_ClassSpec(in *pm.ClassSpec, out *ClassSpec, s conversion.Scope) error {
+	return autoConvert_pm_ClassSpec_To_v1alpha1_ClassSpec(in, out, s)
 }
 
 func autoConvert_v1alpha1_Cluster_To_pm_Cluster(in *Cluster, out *pm.Cluster, s conversion.Scope) error {
@@ -666,6 +1000,100 @@ func Convert_pm_ComputedRequirements_To_v1alpha1_ComputedRequirements(in *pm.Com
 	return autoConvert_pm_ComputedRequirements_To_v1alpha1_ComputedRequirements(in, out, s)
 }
 
+func autoConvert_v1alpha1_DeploymentRecord_To_pm_DeploymentRecord(in *DeploymentRecord, out *pm.DeploymentRecord, s conversion.Scope) error {
+	out.ObjectMeta = in.ObjectMeta
+	if err := Convert_v1alpha1_DeploymentRecordSpec_To_pm_DeploymentRecordSpec(&in.Spec, &out.Spec, s); err != nil {
+		return err
+	}
+	if err := Convert_v1alpha1_DeploymentRecordStatus_To_pm_DeploymentRecordStatus(&in.Status, &out.Status, s); err != nil {
+		return err
+	}
+	return nil
+}
+
+// Convert_v1alpha1_DeploymentRecord_To_pm_DeploymentRecord is an autogenerated conversion function.
+func Convert_v1alpha1_DeploymentRecord_To_pm_DeploymentRecord(in *DeploymentRecord, out *pm.DeploymentRecord, s conversion.Scope) error {
+	return autoConvert_v1alpha1_DeploymentRecord_To_pm_DeploymentRecord(in, out, s)
+}
+
+func autoConvert_pm_DeploymentRecord_To_v1alpha1_DeploymentRecord(in *pm.DeploymentRecord, out *DeploymentRecord, s conversion.Scope) error {
+	out.ObjectMeta = in.ObjectMeta
+	if err := Convert_pm_DeploymentRecordSpec_To_v1alpha1_DeploymentRecordSpec(&in.Spec, &out.Spec, s); err != nil {
+		return err
+	}
+	if err := Convert_pm_DeploymentRecordStatus_To_v1alpha1_DeploymentRecordStatus(&in.Status, &out.Status, s); err != nil {
+		return err
+	}
+	return nil
+}
+
+// Convert_pm_DeploymentRecord_To_v1alpha1_DeploymentRecord is an autogenerated conversion function.
+func Convert_pm_DeploymentRecord_To_v1alpha1_DeploymentRecord(in *pm.DeploymentRecord, out *DeploymentRecord, s conversion.Scope) error {
+	return autoConvert_pm_DeploymentRecord_To_v1alpha1_DeploymentRecord(in, out, s)
+}
+
+func autoConvert_v1alpha1_DeploymentRecordList_To_pm_DeploymentRecordList(in *DeploymentRecordList, out *pm.DeploymentRecordList, s conversion.Scope) error {
+	out.ListMeta = in.ListMeta
+	out.Items = *(*[]pm.DeploymentRecord)(unsafe.Pointer(&in.Items))
+	return nil
+}
+
+// Convert_v1alpha1_DeploymentRecordList_To_pm_DeploymentRecordList is an autogenerated conversion function.
+func Convert_v1alpha1_DeploymentRecordList_To_pm_DeploymentRecordList(in *DeploymentRecordList, out *pm.DeploymentRecordList, s conversion.Scope) error {
+	return autoConvert_v1alpha1_DeploymentRecordList_To_pm_DeploymentRecordList(in, out, s)
+}
+
+func autoConvert_pm_DeploymentRecordList_To_v1alpha1_DeploymentRecordList(in *pm.DeploymentRecordList, out *DeploymentRecordList, s conversion.Scope) error {
+	out.ListMeta = in.ListMeta
+	out.Items = *(*[]DeploymentRecord)(unsafe.Pointer(&in.Items))
+	return nil
+}
+
+// Convert_pm_DeploymentRecordList_To_v1alpha1_DeploymentRecordList is an autogenerated conversion function.
+func Convert_pm_DeploymentRecordList_To_v1alpha1_DeploymentRecordList(in *pm.DeploymentRecordList, out *DeploymentRecordList, s conversion.Scope) error {
+	return autoConvert_pm_DeploymentRecordList_To_v1alpha1_DeploymentRecordList(in, out, s)
+}
+
+func autoConvert_v1alpha1_DeploymentRecordSpec_To_pm_DeploymentRecordSpec(in *DeploymentRecordSpec, out *pm.DeploymentRecordSpec, s conversion.Scope) error {
+	*out = *(*pm.DeploymentRecordSpec)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1alpha1_DeploymentRecordSpec_To_pm_DeploymentRecordSpec is an autogenerated conversion function.
+func Convert_v1alpha1_DeploymentRecordSpec_To_pm_DeploymentRecordSpec(in *DeploymentRecordSpec, out *pm.DeploymentRecordSpec, s conversion.Scope) error {
+	return autoConvert_v1alpha1_DeploymentRecordSpec_To_pm_DeploymentRecordSpec(in, out, s)
+}
+
+func autoConvert_pm_DeploymentRecordSpec_To_v1alpha1_DeploymentRecordSpec(in *pm.DeploymentRecordSpec, out *DeploymentRecordSpec, s conversion.Scope) error {
+	*out = *(*DeploymentRecordSpec)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_pm_DeploymentRecordSpec_To_v1alpha1_DeploymentRecordSpec is an autogenerated conversion function.
+func Convert_pm_DeploymentRecordSpec_To_v1alpha1_DeploymentRecordSpec(in *pm.DeploymentRecordSpec, out *DeploymentRecordSpec, s conversion.Scope) error {
+	return autoConvert_pm_DeploymentRecordSpec_To_v1alpha1_DeploymentRecordSpec(in, out, s)
+}
+
+func autoConvert_v1alpha1_DeploymentRecordStatus_To_pm_DeploymentRecordStatus(in *DeploymentRecordStatus, out *pm.DeploymentRecordStatus, s conversion.Scope) error {
+	*out = *(*pm.DeploymentRecordStatus)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1alpha1_DeploymentRecordStatus_To_pm_DeploymentRecordStatus is an autogenerated conversion function.
+func Convert_v1alpha1_DeploymentRecordStatus_To_pm_DeploymentRecordStatus(in *DeploymentRecordStatus, out *pm.DeploymentRecordStatus, s conversion.Scope) error {
+	return autoConvert_v1alpha1_DeploymentRecordStatus_To_pm_DeploymentRecordStatus(in, out, s)
+}
+
+func autoConvert_pm_DeploymentRecordStatus_To_v1alpha1_DeploymentRecordStatus(in *pm.DeploymentRecordStatus, out *DeploymentRecordStatus, s conversion.Scope) error {
+	*out = *(*DeploymentRecordStatus)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_pm_DeploymentRecordStatus_To_v1alpha1_DeploymentRecordStatus is an autogenerated conversion function.
+func Convert_pm_DeploymentRecordStatus_To_v1alpha1_DeploymentRecordStatus(in *pm.DeploymentRecordStatus, out *DeploymentRecordStatus, s conversion.Scope) error {
+	return autoConvert_pm_DeploymentRecordStatus_To_v1alpha1_DeploymentRecordStatus(in, out, s)
+}
+
 func autoConvert_v1alpha1_DeploymentUnitStatus_To_pm_DeploymentUnitStatus(in *DeploymentUnitStatus, out *pm.DeploymentUnitStatus, s conversion.Scope) error {
 	*out = *(*pm.DeploymentUnitStatus)(unsafe.Pointer(in))
 	return nil
@@ -707,7 +1135,10 @@ func Convert_pm_Enforcement_To_v1alpha1_Enforcement(in *pm.Enforcement, out *Enf
 }
 
 func autoConvert_v1alpha1_Function_To_pm_Function(in *Function, out *pm.Function, s conversion.Scope) error {
-	*out = *(*pm.Function)(unsafe.Pointer(in))
+	out.ObjectMeta = in.ObjectMeta
+	if err := Convert_v1alpha1_FunctionSpec_To_pm_FunctionSpec(&in.Spec, &out.Spec, s); err != nil {
+		return err
+	}
 	return nil
 }
 
@@ -717,7 +1148,10 @@ func Convert_v1alpha1_Function_To_pm_Function(in *Function, out *pm.Function, s 
 }
 
 func autoConvert_pm_Function_To_v1alpha1_Function(in *pm.Function, out *Function, s conversion.Scope) error {
-	*out = *(*Function)(unsafe.Pointer(in))
+	out.ObjectMeta = in.ObjectMeta
+	if err := Convert_pm_FunctionSpec_To_v1alpha1_FunctionSpec(&in.Spec, &out.Spec, s); err != nil {
+		return err
+	}
 	return nil
 }
 
@@ -744,6 +1178,48 @@ func autoConvert_pm_FunctionBinding_To_v1alpha1_FunctionBinding(in *pm.FunctionB
 // Convert_pm_FunctionBinding_To_v1alpha1_FunctionBinding is an autogenerated conversion function.
 func Convert_pm_FunctionBinding_To_v1alpha1_FunctionBinding(in *pm.FunctionBinding, out *FunctionBinding, s conversion.Scope) error {
 	return autoConvert_pm_FunctionBinding_To_v1alpha1_FunctionBinding(in, out, s)
+}
+
+func autoConvert_v1alpha1_FunctionDefinition_To_pm_FunctionDefinition(in *FunctionDefinition, out *pm.FunctionDefinition, s conversion.Scope) error {
+	*out = *(*pm.FunctionDefinition)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1alpha1_FunctionDefinition_To_pm_FunctionDefinition is an autogenerated conversion function.
+func Convert_v1alpha1_FunctionDefinition_To_pm_FunctionDefinition(in *FunctionDefinition, out *pm.FunctionDefinition, s conversion.Scope) error {
+	return autoConvert_v1alpha1_FunctionDefinition_To_pm_FunctionDefinition(in, out, s)
+}
+
+func autoConvert_pm_FunctionDefinition_To_v1alpha1_FunctionDefinition(in *pm.FunctionDefinition, out *FunctionDefinition, s conversion.Scope) error {
+	*out = *(*FunctionDefinition)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_pm_FunctionDefinition_To_v1alpha1_FunctionDefinition is an autogenerated conversion function.
+func Convert_pm_FunctionDefinition_To_v1alpha1_FunctionDefinition(in *pm.FunctionDefinition, out *FunctionDefinition, s conversion.Scope) error {
+	return autoConvert_pm_FunctionDefinition_To_v1alpha1_FunctionDefinition(in, out, s)
+}
+
+func autoConvert_v1alpha1_FunctionList_To_pm_FunctionList(in *FunctionList, out *pm.FunctionList, s conversion.Scope) error {
+	out.ListMeta = in.ListMeta
+	out.Items = *(*[]pm.Function)(unsafe.Pointer(&in.Items))
+	return nil
+}
+
+// Convert_v1alpha1_FunctionList_To_pm_FunctionList is an autogenerated conversion function.
+func Convert_v1alpha1_FunctionList_To_pm_FunctionList(in *FunctionList, out *pm.FunctionList, s conversion.Scope) error {
+	return autoConvert_v1alpha1_FunctionList_To_pm_FunctionList(in, out, s)
+}
+
+func autoConvert_pm_FunctionList_To_v1alpha1_FunctionList(in *pm.FunctionList, out *FunctionList, s conversion.Scope) error {
+	out.ListMeta = in.ListMeta
+	out.Items = *(*[]Function)(unsafe.Pointer(&in.Items))
+	return nil
+}
+
+// Convert_pm_FunctionList_To_v1alpha1_FunctionList is an autogenerated conversion function.
+func Convert_pm_FunctionList_To_v1alpha1_FunctionList(in *pm.FunctionList, out *FunctionList, s conversion.Scope) error {
+	return autoConvert_pm_FunctionList_To_v1alpha1_FunctionList(in, out, s)
 }
 
 func autoConvert_v1alpha1_FunctionProbes_To_pm_FunctionProbes(in *FunctionProbes, out *pm.FunctionProbes, s conversion.Scope) error {
@@ -804,6 +1280,46 @@ func autoConvert_pm_FunctionResources_To_v1alpha1_FunctionResources(in *pm.Funct
 // Convert_pm_FunctionResources_To_v1alpha1_FunctionResources is an autogenerated conversion function.
 func Convert_pm_FunctionResources_To_v1alpha1_FunctionResources(in *pm.FunctionResources, out *FunctionResources, s conversion.Scope) error {
 	return autoConvert_pm_FunctionResources_To_v1alpha1_FunctionResources(in, out, s)
+}
+
+func autoConvert_v1alpha1_FunctionRuntime_To_pm_FunctionRuntime(in *FunctionRuntime, out *pm.FunctionRuntime, s conversion.Scope) error {
+	*out = *(*pm.FunctionRuntime)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1alpha1_FunctionRuntime_To_pm_FunctionRuntime is an autogenerated conversion function.
+func Convert_v1alpha1_FunctionRuntime_To_pm_FunctionRuntime(in *FunctionRuntime, out *pm.FunctionRuntime, s conversion.Scope) error {
+	return autoConvert_v1alpha1_FunctionRuntime_To_pm_FunctionRuntime(in, out, s)
+}
+
+func autoConvert_pm_FunctionRuntime_To_v1alpha1_FunctionRuntime(in *pm.FunctionRuntime, out *FunctionRuntime, s conversion.Scope) error {
+	*out = *(*FunctionRuntime)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_pm_FunctionRuntime_To_v1alpha1_FunctionRuntime is an autogenerated conversion function.
+func Convert_pm_FunctionRuntime_To_v1alpha1_FunctionRuntime(in *pm.FunctionRuntime, out *FunctionRuntime, s conversion.Scope) error {
+	return autoConvert_pm_FunctionRuntime_To_v1alpha1_FunctionRuntime(in, out, s)
+}
+
+func autoConvert_v1alpha1_FunctionSpec_To_pm_FunctionSpec(in *FunctionSpec, out *pm.FunctionSpec, s conversion.Scope) error {
+	*out = *(*pm.FunctionSpec)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1alpha1_FunctionSpec_To_pm_FunctionSpec is an autogenerated conversion function.
+func Convert_v1alpha1_FunctionSpec_To_pm_FunctionSpec(in *FunctionSpec, out *pm.FunctionSpec, s conversion.Scope) error {
+	return autoConvert_v1alpha1_FunctionSpec_To_pm_FunctionSpec(in, out, s)
+}
+
+func autoConvert_pm_FunctionSpec_To_v1alpha1_FunctionSpec(in *pm.FunctionSpec, out *FunctionSpec, s conversion.Scope) error {
+	*out = *(*FunctionSpec)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_pm_FunctionSpec_To_v1alpha1_FunctionSpec is an autogenerated conversion function.
+func Convert_pm_FunctionSpec_To_v1alpha1_FunctionSpec(in *pm.FunctionSpec, out *FunctionSpec, s conversion.Scope) error {
+	return autoConvert_pm_FunctionSpec_To_v1alpha1_FunctionSpec(in, out, s)
 }
 
 func autoConvert_v1alpha1_FunctionStatus_To_pm_FunctionStatus(in *FunctionStatus, out *pm.FunctionStatus, s conversion.Scope) error {
@@ -958,6 +1474,46 @@ func Convert_pm_PackageDependency_To_v1alpha1_PackageDependency(in *pm.PackageDe
 	return autoConvert_pm_PackageDependency_To_v1alpha1_PackageDependency(in, out, s)
 }
 
+func autoConvert_v1alpha1_PackageDependent_To_pm_PackageDependent(in *PackageDependent, out *pm.PackageDependent, s conversion.Scope) error {
+	*out = *(*pm.PackageDependent)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1alpha1_PackageDependent_To_pm_PackageDependent is an autogenerated conversion function.
+func Convert_v1alpha1_PackageDependent_To_pm_PackageDependent(in *PackageDependent, out *pm.PackageDependent, s conversion.Scope) error {
+	return autoConvert_v1alpha1_PackageDependent_To_pm_PackageDependent(in, out, s)
+}
+
+func autoConvert_pm_PackageDependent_To_v1alpha1_PackageDependent(in *pm.PackageDependent, out *PackageDependent, s conversion.Scope) error {
+	*out = *(*PackageDependent)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_pm_PackageDependent_To_v1alpha1_PackageDependent is an autogenerated conversion function.
+func Convert_pm_PackageDependent_To_v1alpha1_PackageDependent(in *pm.PackageDependent, out *PackageDependent, s conversion.Scope) error {
+	return autoConvert_pm_PackageDependent_To_v1alpha1_PackageDependent(in, out, s)
+}
+
+func autoConvert_v1alpha1_PackageDeployment_To_pm_PackageDeployment(in *PackageDeployment, out *pm.PackageDeployment, s conversion.Scope) error {
+	*out = *(*pm.PackageDeployment)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1alpha1_PackageDeployment_To_pm_PackageDeployment is an autogenerated conversion function.
+func Convert_v1alpha1_PackageDeployment_To_pm_PackageDeployment(in *PackageDeployment, out *pm.PackageDeployment, s conversion.Scope) error {
+	return autoConvert_v1alpha1_PackageDeployment_To_pm_PackageDeployment(in, out, s)
+}
+
+func autoConvert_pm_PackageDeployment_To_v1alpha1_PackageDeployment(in *pm.PackageDeployment, out *PackageDeployment, s conversion.Scope) error {
+	*out = *(*PackageDeployment)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_pm_PackageDeployment_To_v1alpha1_PackageDeployment is an autogenerated conversion function.
+func Convert_pm_PackageDeployment_To_v1alpha1_PackageDeployment(in *pm.PackageDeployment, out *PackageDeployment, s conversion.Scope) error {
+	return autoConvert_pm_PackageDeployment_To_v1alpha1_PackageDeployment(in, out, s)
+}
+
 func autoConvert_v1alpha1_PackageList_To_pm_PackageList(in *PackageList, out *pm.PackageList, s conversion.Scope) error {
 	out.ListMeta = in.ListMeta
 	out.Items = *(*[]pm.Package)(unsafe.Pointer(&in.Items))
@@ -1040,6 +1596,86 @@ func Convert_pm_Placement_To_v1alpha1_Placement(in *pm.Placement, out *Placement
 	return autoConvert_pm_Placement_To_v1alpha1_Placement(in, out, s)
 }
 
+func autoConvert_v1alpha1_Plan_To_pm_Plan(in *Plan, out *pm.Plan, s conversion.Scope) error {
+	*out = *(*pm.Plan)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1alpha1_Plan_To_pm_Plan is an autogenerated conversion function.
+func Convert_v1alpha1_Plan_To_pm_Plan(in *Plan, out *pm.Plan, s conversion.Scope) error {
+	return autoConvert_v1alpha1_Plan_To_pm_Plan(in, out, s)
+}
+
+func autoConvert_pm_Plan_To_v1alpha1_Plan(in *pm.Plan, out *Plan, s conversion.Scope) error {
+	*out = *(*Plan)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_pm_Plan_To_v1alpha1_Plan is an autogenerated conversion function.
+func Convert_pm_Plan_To_v1alpha1_Plan(in *pm.Plan, out *Plan, s conversion.Scope) error {
+	return autoConvert_pm_Plan_To_v1alpha1_Plan(in, out, s)
+}
+
+func autoConvert_v1alpha1_PlanProblem_To_pm_PlanProblem(in *PlanProblem, out *pm.PlanProblem, s conversion.Scope) error {
+	*out = *(*pm.PlanProblem)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1alpha1_PlanProblem_To_pm_PlanProblem is an autogenerated conversion function.
+func Convert_v1alpha1_PlanProblem_To_pm_PlanProblem(in *PlanProblem, out *pm.PlanProblem, s conversion.Scope) error {
+	return autoConvert_v1alpha1_PlanProblem_To_pm_PlanProblem(in, out, s)
+}
+
+func autoConvert_pm_PlanProblem_To_v1alpha1_PlanProblem(in *pm.PlanProblem, out *PlanProblem, s conversion.Scope) error {
+	*out = *(*PlanProblem)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_pm_PlanProblem_To_v1alpha1_PlanProblem is an autogenerated conversion function.
+func Convert_pm_PlanProblem_To_v1alpha1_PlanProblem(in *pm.PlanProblem, out *PlanProblem, s conversion.Scope) error {
+	return autoConvert_pm_PlanProblem_To_v1alpha1_PlanProblem(in, out, s)
+}
+
+func autoConvert_v1alpha1_PlannedFunction_To_pm_PlannedFunction(in *PlannedFunction, out *pm.PlannedFunction, s conversion.Scope) error {
+	*out = *(*pm.PlannedFunction)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1alpha1_PlannedFunction_To_pm_PlannedFunction is an autogenerated conversion function.
+func Convert_v1alpha1_PlannedFunction_To_pm_PlannedFunction(in *PlannedFunction, out *pm.PlannedFunction, s conversion.Scope) error {
+	return autoConvert_v1alpha1_PlannedFunction_To_pm_PlannedFunction(in, out, s)
+}
+
+func autoConvert_pm_PlannedFunction_To_v1alpha1_PlannedFunction(in *pm.PlannedFunction, out *PlannedFunction, s conversion.Scope) error {
+	*out = *(*PlannedFunction)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_pm_PlannedFunction_To_v1alpha1_PlannedFunction is an autogenerated conversion function.
+func Convert_pm_PlannedFunction_To_v1alpha1_PlannedFunction(in *pm.PlannedFunction, out *PlannedFunction, s conversion.Scope) error {
+	return autoConvert_pm_PlannedFunction_To_v1alpha1_PlannedFunction(in, out, s)
+}
+
+func autoConvert_v1alpha1_PlannedUnit_To_pm_PlannedUnit(in *PlannedUnit, out *pm.PlannedUnit, s conversion.Scope) error {
+	*out = *(*pm.PlannedUnit)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1alpha1_PlannedUnit_To_pm_PlannedUnit is an autogenerated conversion function.
+func Convert_v1alpha1_PlannedUnit_To_pm_PlannedUnit(in *PlannedUnit, out *pm.PlannedUnit, s conversion.Scope) error {
+	return autoConvert_v1alpha1_PlannedUnit_To_pm_PlannedUnit(in, out, s)
+}
+
+func autoConvert_pm_PlannedUnit_To_v1alpha1_PlannedUnit(in *pm.PlannedUnit, out *PlannedUnit, s conversion.Scope) error {
+	*out = *(*PlannedUnit)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_pm_PlannedUnit_To_v1alpha1_PlannedUnit is an autogenerated conversion function.
+func Convert_pm_PlannedUnit_To_v1alpha1_PlannedUnit(in *pm.PlannedUnit, out *PlannedUnit, s conversion.Scope) error {
+	return autoConvert_pm_PlannedUnit_To_v1alpha1_PlannedUnit(in, out, s)
+}
+
 func autoConvert_v1alpha1_ReplicaBounds_To_pm_ReplicaBounds(in *ReplicaBounds, out *pm.ReplicaBounds, s conversion.Scope) error {
 	*out = *(*pm.ReplicaBounds)(unsafe.Pointer(in))
 	return nil
@@ -1058,6 +1694,140 @@ func autoConvert_pm_ReplicaBounds_To_v1alpha1_ReplicaBounds(in *pm.ReplicaBounds
 // Convert_pm_ReplicaBounds_To_v1alpha1_ReplicaBounds is an autogenerated conversion function.
 func Convert_pm_ReplicaBounds_To_v1alpha1_ReplicaBounds(in *pm.ReplicaBounds, out *ReplicaBounds, s conversion.Scope) error {
 	return autoConvert_pm_ReplicaBounds_To_v1alpha1_ReplicaBounds(in, out, s)
+}
+
+func autoConvert_v1alpha1_ResourceReference_To_pm_ResourceReference(in *ResourceReference, out *pm.ResourceReference, s conversion.Scope) error {
+	*out = *(*pm.ResourceReference)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1alpha1_ResourceReference_To_pm_ResourceReference is an autogenerated conversion function.
+func Convert_v1alpha1_ResourceReference_To_pm_ResourceReference(in *ResourceReference, out *pm.ResourceReference, s conversion.Scope) error {
+	return autoConvert_v1alpha1_ResourceReference_To_pm_ResourceReference(in, out, s)
+}
+
+func autoConvert_pm_ResourceReference_To_v1alpha1_ResourceReference(in *pm.ResourceReference, out *ResourceReference, s conversion.Scope) error {
+	*out = *(*ResourceReference)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_pm_ResourceReference_To_v1alpha1_ResourceReference is an autogenerated conversion function.
+func Convert_pm_ResourceReference_To_v1alpha1_ResourceReference(in *pm.ResourceReference, out *ResourceReference, s conversion.Scope) error {
+	return autoConvert_pm_ResourceReference_To_v1alpha1_ResourceReference(in, out, s)
+}
+
+func autoConvert_v1alpha1_RuntimeMetrics_To_pm_RuntimeMetrics(in *RuntimeMetrics, out *pm.RuntimeMetrics, s conversion.Scope) error {
+	*out = *(*pm.RuntimeMetrics)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1alpha1_RuntimeMetrics_To_pm_RuntimeMetrics is an autogenerated conversion function.
+func Convert_v1alpha1_RuntimeMetrics_To_pm_RuntimeMetrics(in *RuntimeMetrics, out *pm.RuntimeMetrics, s conversion.Scope) error {
+	return autoConvert_v1alpha1_RuntimeMetrics_To_pm_RuntimeMetrics(in, out, s)
+}
+
+func autoConvert_pm_RuntimeMetrics_To_v1alpha1_RuntimeMetrics(in *pm.RuntimeMetrics, out *RuntimeMetrics, s conversion.Scope) error {
+	*out = *(*RuntimeMetrics)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_pm_RuntimeMetrics_To_v1alpha1_RuntimeMetrics is an autogenerated conversion function.
+func Convert_pm_RuntimeMetrics_To_v1alpha1_RuntimeMetrics(in *pm.RuntimeMetrics, out *RuntimeMetrics, s conversion.Scope) error {
+	return autoConvert_pm_RuntimeMetrics_To_v1alpha1_RuntimeMetrics(in, out, s)
+}
+
+func autoConvert_v1alpha1_RuntimeState_To_pm_RuntimeState(in *RuntimeState, out *pm.RuntimeState, s conversion.Scope) error {
+	out.ObjectMeta = in.ObjectMeta
+	if err := Convert_v1alpha1_RuntimeStateSpec_To_pm_RuntimeStateSpec(&in.Spec, &out.Spec, s); err != nil {
+		return err
+	}
+	if err := Convert_v1alpha1_RuntimeStateStatus_To_pm_RuntimeStateStatus(&in.Status, &out.Status, s); err != nil {
+		return err
+	}
+	return nil
+}
+
+// Convert_v1alpha1_RuntimeState_To_pm_RuntimeState is an autogenerated conversion function.
+func Convert_v1alpha1_RuntimeState_To_pm_RuntimeState(in *RuntimeState, out *pm.RuntimeState, s conversion.Scope) error {
+	return autoConvert_v1alpha1_RuntimeState_To_pm_RuntimeState(in, out, s)
+}
+
+func autoConvert_pm_RuntimeState_To_v1alpha1_RuntimeState(in *pm.RuntimeState, out *RuntimeState, s conversion.Scope) error {
+	out.ObjectMeta = in.ObjectMeta
+	if err := Convert_pm_RuntimeStateSpec_To_v1alpha1_RuntimeStateSpec(&in.Spec, &out.Spec, s); err != nil {
+		return err
+	}
+	if err := Convert_pm_RuntimeStateStatus_To_v1alpha1_RuntimeStateStatus(&in.Status, &out.Status, s); err != nil {
+		return err
+	}
+	return nil
+}
+
+// Convert_pm_RuntimeState_To_v1alpha1_RuntimeState is an autogenerated conversion function.
+func Convert_pm_RuntimeState_To_v1alpha1_RuntimeState(in *pm.RuntimeState, out *RuntimeState, s conversion.Scope) error {
+	return autoConvert_pm_RuntimeState_To_v1alpha1_RuntimeState(in, out, s)
+}
+
+func autoConvert_v1alpha1_RuntimeStateList_To_pm_RuntimeStateList(in *RuntimeStateList, out *pm.RuntimeStateList, s conversion.Scope) error {
+	out.ListMeta = in.ListMeta
+	out.Items = *(*[]pm.RuntimeState)(unsafe.Pointer(&in.Items))
+	return nil
+}
+
+// Convert_v1alpha1_RuntimeStateList_To_pm_RuntimeStateList is an autogenerated conversion function.
+func Convert_v1alpha1_RuntimeStateList_To_pm_RuntimeStateList(in *RuntimeStateList, out *pm.RuntimeStateList, s conversion.Scope) error {
+	return autoConvert_v1alpha1_RuntimeStateList_To_pm_RuntimeStateList(in, out, s)
+}
+
+func autoConvert_pm_RuntimeStateList_To_v1alpha1_RuntimeStateList(in *pm.RuntimeStateList, out *RuntimeStateList, s conversion.Scope) error {
+	out.ListMeta = in.ListMeta
+	out.Items = *(*[]RuntimeState)(unsafe.Pointer(&in.Items))
+	return nil
+}
+
+// Convert_pm_RuntimeStateList_To_v1alpha1_RuntimeStateList is an autogenerated conversion function.
+func Convert_pm_RuntimeStateList_To_v1alpha1_RuntimeStateList(in *pm.RuntimeStateList, out *RuntimeStateList, s conversion.Scope) error {
+	return autoConvert_pm_RuntimeStateList_To_v1alpha1_RuntimeStateList(in, out, s)
+}
+
+func autoConvert_v1alpha1_RuntimeStateSpec_To_pm_RuntimeStateSpec(in *RuntimeStateSpec, out *pm.RuntimeStateSpec, s conversion.Scope) error {
+	*out = *(*pm.RuntimeStateSpec)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1alpha1_RuntimeStateSpec_To_pm_RuntimeStateSpec is an autogenerated conversion function.
+func Convert_v1alpha1_RuntimeStateSpec_To_pm_RuntimeStateSpec(in *RuntimeStateSpec, out *pm.RuntimeStateSpec, s conversion.Scope) error {
+	return autoConvert_v1alpha1_RuntimeStateSpec_To_pm_RuntimeStateSpec(in, out, s)
+}
+
+func autoConvert_pm_RuntimeStateSpec_To_v1alpha1_RuntimeStateSpec(in *pm.RuntimeStateSpec, out *RuntimeStateSpec, s conversion.Scope) error {
+	*out = *(*RuntimeStateSpec)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_pm_RuntimeStateSpec_To_v1alpha1_RuntimeStateSpec is an autogenerated conversion function.
+func Convert_pm_RuntimeStateSpec_To_v1alpha1_RuntimeStateSpec(in *pm.RuntimeStateSpec, out *RuntimeStateSpec, s conversion.Scope) error {
+	return autoConvert_pm_RuntimeStateSpec_To_v1alpha1_RuntimeStateSpec(in, out, s)
+}
+
+func autoConvert_v1alpha1_RuntimeStateStatus_To_pm_RuntimeStateStatus(in *RuntimeStateStatus, out *pm.RuntimeStateStatus, s conversion.Scope) error {
+	*out = *(*pm.RuntimeStateStatus)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1alpha1_RuntimeStateStatus_To_pm_RuntimeStateStatus is an autogenerated conversion function.
+func Convert_v1alpha1_RuntimeStateStatus_To_pm_RuntimeStateStatus(in *RuntimeStateStatus, out *pm.RuntimeStateStatus, s conversion.Scope) error {
+	return autoConvert_v1alpha1_RuntimeStateStatus_To_pm_RuntimeStateStatus(in, out, s)
+}
+
+func autoConvert_pm_RuntimeStateStatus_To_v1alpha1_RuntimeStateStatus(in *pm.RuntimeStateStatus, out *RuntimeStateStatus, s conversion.Scope) error {
+	*out = *(*RuntimeStateStatus)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_pm_RuntimeStateStatus_To_v1alpha1_RuntimeStateStatus is an autogenerated conversion function.
+func Convert_pm_RuntimeStateStatus_To_v1alpha1_RuntimeStateStatus(in *pm.RuntimeStateStatus, out *RuntimeStateStatus, s conversion.Scope) error {
+	return autoConvert_pm_RuntimeStateStatus_To_v1alpha1_RuntimeStateStatus(in, out, s)
 }
 
 func autoConvert_v1alpha1_SecretReference_To_pm_SecretReference(in *SecretReference, out *pm.SecretReference, s conversion.Scope) error {

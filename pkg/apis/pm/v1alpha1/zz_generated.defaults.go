@@ -16,13 +16,33 @@ import (
 // Public to allow building arbitrary schemes.
 // All generated defaulters are covering - they call all nested defaulters.
 func RegisterDefaults(scheme *runtime.Scheme) error {
+	scheme.AddTypeDefaultingFunc(&Class{}, func(obj interface{}) { SetObjectDefaults_Class(obj.(*Class)) })
 	scheme.AddTypeDefaultingFunc(&ClassDeployment{}, func(obj interface{}) { SetObjectDefaults_ClassDeployment(obj.(*ClassDeployment)) })
 	scheme.AddTypeDefaultingFunc(&ClassDeploymentList{}, func(obj interface{}) { SetObjectDefaults_ClassDeploymentList(obj.(*ClassDeploymentList)) })
+	scheme.AddTypeDefaultingFunc(&ClassList{}, func(obj interface{}) { SetObjectDefaults_ClassList(obj.(*ClassList)) })
 	scheme.AddTypeDefaultingFunc(&Cluster{}, func(obj interface{}) { SetObjectDefaults_Cluster(obj.(*Cluster)) })
 	scheme.AddTypeDefaultingFunc(&ClusterList{}, func(obj interface{}) { SetObjectDefaults_ClusterList(obj.(*ClusterList)) })
+	scheme.AddTypeDefaultingFunc(&Function{}, func(obj interface{}) { SetObjectDefaults_Function(obj.(*Function)) })
+	scheme.AddTypeDefaultingFunc(&FunctionList{}, func(obj interface{}) { SetObjectDefaults_FunctionList(obj.(*FunctionList)) })
 	scheme.AddTypeDefaultingFunc(&Package{}, func(obj interface{}) { SetObjectDefaults_Package(obj.(*Package)) })
 	scheme.AddTypeDefaultingFunc(&PackageList{}, func(obj interface{}) { SetObjectDefaults_PackageList(obj.(*PackageList)) })
+	scheme.AddTypeDefaultingFunc(&RuntimeState{}, func(obj interface{}) { SetObjectDefaults_RuntimeState(obj.(*RuntimeState)) })
+	scheme.AddTypeDefaultingFunc(&RuntimeStateList{}, func(obj interface{}) { SetObjectDefaults_RuntimeStateList(obj.(*RuntimeStateList)) })
 	return nil
+}
+
+func SetObjectDefaults_Class(in *Class) {
+	if in.Spec.ClassDefinition.StateSpec != nil {
+		if in.Spec.ClassDefinition.StateSpec.ConsistencyModel == "" {
+			in.Spec.ClassDefinition.StateSpec.ConsistencyModel = "None"
+		}
+	}
+	for i := range in.Spec.ClassDefinition.FunctionBindings {
+		a := &in.Spec.ClassDefinition.FunctionBindings[i]
+		if a.AccessModifier == "" {
+			a.AccessModifier = "Public"
+		}
+	}
 }
 
 func SetObjectDefaults_ClassDeployment(in *ClassDeployment) {
@@ -40,6 +60,13 @@ func SetObjectDefaults_ClassDeploymentList(in *ClassDeploymentList) {
 	}
 }
 
+func SetObjectDefaults_ClassList(in *ClassList) {
+	for i := range in.Items {
+		a := &in.Items[i]
+		SetObjectDefaults_Class(a)
+	}
+}
+
 func SetObjectDefaults_Cluster(in *Cluster) {
 	SetDefaults_ClusterSpec(&in.Spec)
 	if in.Spec.Auth != nil {
@@ -53,6 +80,33 @@ func SetObjectDefaults_ClusterList(in *ClusterList) {
 	for i := range in.Items {
 		a := &in.Items[i]
 		SetObjectDefaults_Cluster(a)
+	}
+}
+
+func SetObjectDefaults_Function(in *Function) {
+	SetDefaults_FunctionDefinition(&in.Spec.FunctionDefinition)
+	if in.Spec.FunctionDefinition.Type == "" {
+		in.Spec.FunctionDefinition.Type = "Custom"
+	}
+	if in.Spec.FunctionDefinition.Provision != nil {
+		if in.Spec.FunctionDefinition.Provision.Probes != nil {
+			if in.Spec.FunctionDefinition.Provision.Probes.Startup != nil {
+				SetDefaults_HTTPProbe(in.Spec.FunctionDefinition.Provision.Probes.Startup)
+			}
+			if in.Spec.FunctionDefinition.Provision.Probes.Readiness != nil {
+				SetDefaults_HTTPProbe(in.Spec.FunctionDefinition.Provision.Probes.Readiness)
+			}
+			if in.Spec.FunctionDefinition.Provision.Probes.Liveness != nil {
+				SetDefaults_HTTPProbe(in.Spec.FunctionDefinition.Provision.Probes.Liveness)
+			}
+		}
+	}
+}
+
+func SetObjectDefaults_FunctionList(in *FunctionList) {
+	for i := range in.Items {
+		a := &in.Items[i]
+		SetObjectDefaults_Function(a)
 	}
 }
 
@@ -73,7 +127,7 @@ func SetObjectDefaults_Package(in *Package) {
 	}
 	for i := range in.Spec.Functions {
 		a := &in.Spec.Functions[i]
-		SetDefaults_Function(a)
+		SetDefaults_FunctionDefinition(a)
 		if a.Type == "" {
 			a.Type = "Custom"
 		}
@@ -91,11 +145,32 @@ func SetObjectDefaults_Package(in *Package) {
 			}
 		}
 	}
+	for i := range in.Spec.Deployments {
+		a := &in.Spec.Deployments[i]
+		if a.Spec.Placement != nil {
+			if a.Spec.Placement.OnUnreachable == "" {
+				a.Spec.Placement.OnUnreachable = "BestEffort"
+			}
+		}
+	}
 }
 
 func SetObjectDefaults_PackageList(in *PackageList) {
 	for i := range in.Items {
 		a := &in.Items[i]
 		SetObjectDefaults_Package(a)
+	}
+}
+
+func SetObjectDefaults_RuntimeState(in *RuntimeState) {
+	if in.Status.Health == "" {
+		in.Status.Health = "Unknown"
+	}
+}
+
+func SetObjectDefaults_RuntimeStateList(in *RuntimeStateList) {
+	for i := range in.Items {
+		a := &in.Items[i]
+		SetObjectDefaults_RuntimeState(a)
 	}
 }

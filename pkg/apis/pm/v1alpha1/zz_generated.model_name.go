@@ -19,6 +19,11 @@ func (in Class) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ClassDefinition) OpenAPIModelName() string {
+	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.ClassDefinition"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in ClassDeployment) OpenAPIModelName() string {
 	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.ClassDeployment"
 }
@@ -29,6 +34,11 @@ func (in ClassDeploymentList) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ClassDeploymentPlan) OpenAPIModelName() string {
+	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.ClassDeploymentPlan"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in ClassDeploymentSpec) OpenAPIModelName() string {
 	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.ClassDeploymentSpec"
 }
@@ -36,6 +46,16 @@ func (in ClassDeploymentSpec) OpenAPIModelName() string {
 // OpenAPIModelName returns the OpenAPI model name for this type.
 func (in ClassDeploymentStatus) OpenAPIModelName() string {
 	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.ClassDeploymentStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ClassList) OpenAPIModelName() string {
+	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.ClassList"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ClassSpec) OpenAPIModelName() string {
+	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.ClassSpec"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
@@ -74,6 +94,26 @@ func (in ComputedRequirements) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in DeploymentRecord) OpenAPIModelName() string {
+	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.DeploymentRecord"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in DeploymentRecordList) OpenAPIModelName() string {
+	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.DeploymentRecordList"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in DeploymentRecordSpec) OpenAPIModelName() string {
+	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.DeploymentRecordSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in DeploymentRecordStatus) OpenAPIModelName() string {
+	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.DeploymentRecordStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in DeploymentUnitStatus) OpenAPIModelName() string {
 	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.DeploymentUnitStatus"
 }
@@ -94,6 +134,16 @@ func (in FunctionBinding) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in FunctionDefinition) OpenAPIModelName() string {
+	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.FunctionDefinition"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in FunctionList) OpenAPIModelName() string {
+	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.FunctionList"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in FunctionProbes) OpenAPIModelName() string {
 	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.FunctionProbes"
 }
@@ -106,6 +156,16 @@ func (in FunctionProvision) OpenAPIModelName() string {
 // OpenAPIModelName returns the OpenAPI model name for this type.
 func (in FunctionResources) OpenAPIModelName() string {
 	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.FunctionResources"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in FunctionRuntime) OpenAPIModelName() string {
+	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.FunctionRuntime"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in FunctionSpec) OpenAPIModelName() string {
+	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.FunctionSpec"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
@@ -144,6 +204,16 @@ func (in PackageDependency) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in PackageDependent) OpenAPIModelName() string {
+	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.PackageDependent"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in PackageDeployment) OpenAPIModelName() string {
+	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.PackageDeployment"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in PackageList) OpenAPIModelName() string {
 	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.PackageList"
 }
@@ -164,8 +234,58 @@ func (in Placement) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in Plan) OpenAPIModelName() string {
+	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.Plan"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in PlanProblem) OpenAPIModelName() string {
+	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.PlanProblem"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in PlannedFunction) OpenAPIModelName() string {
+	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.PlannedFunction"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in PlannedUnit) OpenAPIModelName() string {
+	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.PlannedUnit"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in ReplicaBounds) OpenAPIModelName() string {
 	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.ReplicaBounds"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ResourceReference) OpenAPIModelName() string {
+	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.ResourceReference"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in RuntimeMetrics) OpenAPIModelName() string {
+	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.RuntimeMetrics"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in RuntimeState) OpenAPIModelName() string {
+	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.RuntimeState"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in RuntimeStateList) OpenAPIModelName() string {
+	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.RuntimeStateList"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in RuntimeStateSpec) OpenAPIModelName() string {
+	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.RuntimeStateSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in RuntimeStateStatus) OpenAPIModelName() string {
+	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.RuntimeStateStatus"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.

@@ -19,7 +19,7 @@ import (
 	"oaas.io/oaas/pkg/apis/pm"
 )
 
-func validateFunction(function *pm.Function, path *field.Path) field.ErrorList {
+func validateFunction(function *pm.FunctionDefinition, path *field.Path) field.ErrorList {
 	errs := validateKey(function.Key, path.Child("key"))
 	errs = append(errs, validateEnum(function.Type, path.Child("type"),
 		pm.FunctionBuiltin, pm.FunctionCustom, pm.FunctionMacro, pm.FunctionLogical, pm.FunctionWasm)...)
@@ -35,7 +35,7 @@ func validateFunction(function *pm.Function, path *field.Path) field.ErrorList {
 }
 
 // validateImplementation checks that a function of its type can be run at all.
-func validateImplementation(function *pm.Function, path *field.Path) field.ErrorList {
+func validateImplementation(function *pm.FunctionDefinition, path *field.Path) field.ErrorList {
 	provision := function.Provision
 	if provision == nil {
 		provision = &pm.FunctionProvision{}

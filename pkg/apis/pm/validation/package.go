@@ -105,7 +105,7 @@ func validateDependencies(dependencies []pm.PackageDependency, self string, path
 	return errs
 }
 
-func validateClass(class *pm.Class, functions functionSet, path *field.Path) field.ErrorList {
+func validateClass(class *pm.ClassDefinition, functions functionSet, path *field.Path) field.ErrorList {
 	errs := validateKey(class.Key, path.Child("key"))
 	errs = append(errs, validateLength(class.Description, maxDescriptionLength, path.Child("description"))...)
 	errs = append(errs, validateMapKeys(class.Options, path.Child("options"))...)

@@ -26,7 +26,7 @@ func validPackage() *pm.Package {
 			Version:      "1.4.0",
 			Tags:         []string{"retail"},
 			Dependencies: []pm.PackageDependency{{Name: "base", Version: ">=1.2 <2"}},
-			Classes: []pm.Class{{
+			Classes: []pm.ClassDefinition{{
 				Key: "shop.Cart",
 				StateSpec: &pm.StateSpec{
 					ConsistencyModel: pm.ConsistencyStrong,
@@ -37,7 +37,7 @@ func validPackage() *pm.Package {
 					{Name: "addAll", FunctionKey: "Cart.add", AccessModifier: pm.AccessInternal, TriggerOnStateChange: true},
 				},
 			}},
-			Functions: []pm.Function{
+			Functions: []pm.FunctionDefinition{
 				{
 					Key: "Cart.add", Type: pm.FunctionCustom, Config: map[string]string{"HTTP_PORT": "80"},
 					Provision: &pm.FunctionProvision{
@@ -70,31 +70,33 @@ func TestValidatePackage(t *testing.T) {
 		change func(*pm.Package)
 		want   []string
 	}{
-		"a complete package is accepted":              {change: func(*pm.Package) {}},
-		"a package without classes is accepted":       {change: func(p *pm.Package) { p.Spec = pm.PackageSpec{} }},
-		"a loose version is accepted":                 {change: func(p *pm.Package) { p.Spec.Version = "1.0" }},
-		"a class with state alone is accepted":        {change: func(p *pm.Package) { p.Spec.Classes[0].FunctionBindings = nil }},
-		"a class with methods alone is accepted":      {change: func(p *pm.Package) { p.Spec.Classes[0].StateSpec = nil }},
-		"a module in a file is accepted":              {change: func(p *pm.Package) { p.Spec.Functions[1].Provision.WasmModuleURL = "file:///m/sum.wasm" }},
-		"an image by digest is accepted":              {change: provision(func(f *pm.FunctionProvision) { f.Image = "acme/cart@sha256:" + strings.Repeat("a", 64) })},
-		"a request without a limit is accepted":       {change: provision(func(f *pm.FunctionProvision) { f.Resources.Limits = nil })},
-		"a name with capitals is refused":             {change: func(p *pm.Package) { p.Name = "Shop" }, want: []string{invalid + "metadata.name"}},
-		"a name with dots is refused":                 {change: func(p *pm.Package) { p.Name = "a.b" }, want: []string{invalid + "metadata.name"}},
-		"a word is no version":                        {change: func(p *pm.Package) { p.Spec.Version = "newest" }, want: []string{invalid + "spec.version"}},
-		"an author may be long but not endless":       {change: func(p *pm.Package) { p.Spec.Author = strings.Repeat("é", 257) }, want: []string{tooLong + "spec.author"}},
-		"a description may be long but not endless":   {change: func(p *pm.Package) { p.Spec.Description = strings.Repeat("x", 4097) }, want: []string{tooLong + "spec.description"}},
-		"the same tag twice is refused":               {change: func(p *pm.Package) { p.Spec.Tags = []string{"a", "a"} }, want: []string{duplicate + "spec.tags[1]"}},
-		"a blank tag is refused":                      {change: func(p *pm.Package) { p.Spec.Tags = []string{" "} }, want: []string{required + "spec.tags[0]"}},
-		"a long tag is refused":                       {change: func(p *pm.Package) { p.Spec.Tags = []string{strings.Repeat("x", 65)} }, want: []string{tooLong + "spec.tags[0]"}},
-		"a dependency needs a name":                   {change: func(p *pm.Package) { p.Spec.Dependencies[0].Name = "" }, want: []string{required + "spec.dependencies[0].name"}},
-		"a dependency on itself is refused":           {change: func(p *pm.Package) { p.Spec.Dependencies[0].Name = "shop" }, want: []string{invalid + "spec.dependencies[0].name"}},
-		"the same dependency twice is refused":        {change: func(p *pm.Package) { p.Spec.Dependencies = append(p.Spec.Dependencies, p.Spec.Dependencies[0]) }, want: []string{duplicate + "spec.dependencies[1].name"}},
-		"a range that is none is refused":             {change: func(p *pm.Package) { p.Spec.Dependencies[0].Version = "about 2" }, want: []string{invalid + "spec.dependencies[0].version"}},
-		"a class needs a key":                         {change: func(p *pm.Package) { p.Spec.Classes[0].Key = "" }, want: []string{required + class + ".key"}},
-		"a key with a slash is refused":               {change: func(p *pm.Package) { p.Spec.Classes[0].Key = "shop/Cart" }, want: []string{invalid + class + ".key"}},
-		"a key of 201 characters is refused":          {change: func(p *pm.Package) { p.Spec.Classes[0].Key = strings.Repeat("k", 201) }, want: []string{tooLong + class + ".key"}},
-		"two classes with one key are refused":        {change: func(p *pm.Package) { p.Spec.Classes = append(p.Spec.Classes, p.Spec.Classes[0]) }, want: []string{duplicate + "spec.classes[1].key"}},
-		"a class without methods and state":           {change: func(p *pm.Package) { p.Spec.Classes[0] = pm.Class{Key: "A", FunctionBindings: []pm.FunctionBinding{}} }, want: []string{required + class + ".functionBindings"}},
+		"a complete package is accepted":            {change: func(*pm.Package) {}},
+		"a package without classes is accepted":     {change: func(p *pm.Package) { p.Spec = pm.PackageSpec{} }},
+		"a loose version is accepted":               {change: func(p *pm.Package) { p.Spec.Version = "1.0" }},
+		"a class with state alone is accepted":      {change: func(p *pm.Package) { p.Spec.Classes[0].FunctionBindings = nil }},
+		"a class with methods alone is accepted":    {change: func(p *pm.Package) { p.Spec.Classes[0].StateSpec = nil }},
+		"a module in a file is accepted":            {change: func(p *pm.Package) { p.Spec.Functions[1].Provision.WasmModuleURL = "file:///m/sum.wasm" }},
+		"an image by digest is accepted":            {change: provision(func(f *pm.FunctionProvision) { f.Image = "acme/cart@sha256:" + strings.Repeat("a", 64) })},
+		"a request without a limit is accepted":     {change: provision(func(f *pm.FunctionProvision) { f.Resources.Limits = nil })},
+		"a name with capitals is refused":           {change: func(p *pm.Package) { p.Name = "Shop" }, want: []string{invalid + "metadata.name"}},
+		"a name with dots is refused":               {change: func(p *pm.Package) { p.Name = "a.b" }, want: []string{invalid + "metadata.name"}},
+		"a word is no version":                      {change: func(p *pm.Package) { p.Spec.Version = "newest" }, want: []string{invalid + "spec.version"}},
+		"an author may be long but not endless":     {change: func(p *pm.Package) { p.Spec.Author = strings.Repeat("é", 257) }, want: []string{tooLong + "spec.author"}},
+		"a description may be long but not endless": {change: func(p *pm.Package) { p.Spec.Description = strings.Repeat("x", 4097) }, want: []string{tooLong + "spec.description"}},
+		"the same tag twice is refused":             {change: func(p *pm.Package) { p.Spec.Tags = []string{"a", "a"} }, want: []string{duplicate + "spec.tags[1]"}},
+		"a blank tag is refused":                    {change: func(p *pm.Package) { p.Spec.Tags = []string{" "} }, want: []string{required + "spec.tags[0]"}},
+		"a long tag is refused":                     {change: func(p *pm.Package) { p.Spec.Tags = []string{strings.Repeat("x", 65)} }, want: []string{tooLong + "spec.tags[0]"}},
+		"a dependency needs a name":                 {change: func(p *pm.Package) { p.Spec.Dependencies[0].Name = "" }, want: []string{required + "spec.dependencies[0].name"}},
+		"a dependency on itself is refused":         {change: func(p *pm.Package) { p.Spec.Dependencies[0].Name = "shop" }, want: []string{invalid + "spec.dependencies[0].name"}},
+		"the same dependency twice is refused":      {change: func(p *pm.Package) { p.Spec.Dependencies = append(p.Spec.Dependencies, p.Spec.Dependencies[0]) }, want: []string{duplicate + "spec.dependencies[1].name"}},
+		"a range that is none is refused":           {change: func(p *pm.Package) { p.Spec.Dependencies[0].Version = "about 2" }, want: []string{invalid + "spec.dependencies[0].version"}},
+		"a class needs a key":                       {change: func(p *pm.Package) { p.Spec.Classes[0].Key = "" }, want: []string{required + class + ".key"}},
+		"a key with a slash is refused":             {change: func(p *pm.Package) { p.Spec.Classes[0].Key = "shop/Cart" }, want: []string{invalid + class + ".key"}},
+		"a key of 201 characters is refused":        {change: func(p *pm.Package) { p.Spec.Classes[0].Key = strings.Repeat("k", 201) }, want: []string{tooLong + class + ".key"}},
+		"two classes with one key are refused":      {change: func(p *pm.Package) { p.Spec.Classes = append(p.Spec.Classes, p.Spec.Classes[0]) }, want: []string{duplicate + "spec.classes[1].key"}},
+		"a class without methods and state": {change: func(p *pm.Package) {
+			p.Spec.Classes[0] = pm.ClassDefinition{Key: "A", FunctionBindings: []pm.FunctionBinding{}}
+		}, want: []string{required + class + ".functionBindings"}},
 		"an unknown consistency is refused":           {change: func(p *pm.Package) { p.Spec.Classes[0].StateSpec.ConsistencyModel = "STRONG" }, want: []string{unsupported + class + ".stateSpec.consistencyModel"}},
 		"two parts of the state with one name":        {change: func(p *pm.Package) { s := p.Spec.Classes[0].StateSpec; s.KeySpecs = append(s.KeySpecs, s.KeySpecs[0]) }, want: []string{duplicate + class + ".stateSpec.keySpecs[1].name"}},
 		"a method needs a name":                       {change: func(p *pm.Package) { p.Spec.Classes[0].FunctionBindings[0].Name = "" }, want: []string{required + binding + ".name"}},

@@ -227,7 +227,7 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
       default: ""
-- name: io.oaas.oaas.pkg.apis.pm.v1alpha1.Class
+- name: io.oaas.oaas.pkg.apis.pm.v1alpha1.ClassDefinition
   map:
     fields:
     - name: description
@@ -300,7 +300,6 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: packageName
       type:
         scalar: string
-      default: ""
     - name: placement
       type:
         namedType: io.oaas.oaas.pkg.apis.pm.v1alpha1.Placement
@@ -350,6 +349,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: phase
       type:
         scalar: string
+    - name: readyReplicas
+      type:
+        scalar: numeric
+    - name: replicas
+      type:
+        scalar: numeric
     - name: requirements
       type:
         namedType: io.oaas.oaas.pkg.apis.pm.v1alpha1.ComputedRequirements
@@ -554,28 +559,6 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: mode
       type:
         scalar: string
-- name: io.oaas.oaas.pkg.apis.pm.v1alpha1.Function
-  map:
-    fields:
-    - name: config
-      type:
-        map:
-          elementType:
-            scalar: string
-    - name: description
-      type:
-        scalar: string
-    - name: key
-      type:
-        scalar: string
-      default: ""
-    - name: provision
-      type:
-        namedType: io.oaas.oaas.pkg.apis.pm.v1alpha1.FunctionProvision
-    - name: type
-      type:
-        scalar: string
-      default: Custom
 - name: io.oaas.oaas.pkg.apis.pm.v1alpha1.FunctionBinding
   map:
     fields:
@@ -606,6 +589,31 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: triggerOnStateChange
       type:
         scalar: boolean
+- name: io.oaas.oaas.pkg.apis.pm.v1alpha1.FunctionDefinition
+  map:
+    fields:
+    - name: config
+      type:
+        map:
+          elementType:
+            scalar: string
+    - name: description
+      type:
+        scalar: string
+    - name: disabled
+      type:
+        scalar: boolean
+    - name: key
+      type:
+        scalar: string
+      default: ""
+    - name: provision
+      type:
+        namedType: io.oaas.oaas.pkg.apis.pm.v1alpha1.FunctionProvision
+    - name: type
+      type:
+        scalar: string
+      default: Custom
 - name: io.oaas.oaas.pkg.apis.pm.v1alpha1.FunctionProbes
   map:
     fields:
@@ -785,6 +793,46 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: version
       type:
         scalar: string
+- name: io.oaas.oaas.pkg.apis.pm.v1alpha1.PackageDependent
+  map:
+    fields:
+    - name: functions
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: name
+      type:
+        scalar: string
+      default: ""
+    - name: since
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: version
+      type:
+        scalar: string
+- name: io.oaas.oaas.pkg.apis.pm.v1alpha1.PackageDeployment
+  map:
+    fields:
+    - name: annotations
+      type:
+        map:
+          elementType:
+            scalar: string
+    - name: labels
+      type:
+        map:
+          elementType:
+            scalar: string
+    - name: name
+      type:
+        scalar: string
+      default: ""
+    - name: spec
+      type:
+        namedType: io.oaas.oaas.pkg.apis.pm.v1alpha1.ClassDeploymentSpec
+      default: {}
 - name: io.oaas.oaas.pkg.apis.pm.v1alpha1.PackageSpec
   map:
     fields:
@@ -795,7 +843,7 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         list:
           elementType:
-            namedType: io.oaas.oaas.pkg.apis.pm.v1alpha1.Class
+            namedType: io.oaas.oaas.pkg.apis.pm.v1alpha1.ClassDefinition
           elementRelationship: associative
           keys:
           - key
@@ -804,6 +852,14 @@ var schemaYAML = typed.YAMLObject(`types:
         list:
           elementType:
             namedType: io.oaas.oaas.pkg.apis.pm.v1alpha1.PackageDependency
+          elementRelationship: associative
+          keys:
+          - name
+    - name: deployments
+      type:
+        list:
+          elementType:
+            namedType: io.oaas.oaas.pkg.apis.pm.v1alpha1.PackageDeployment
           elementRelationship: associative
           keys:
           - name
@@ -817,7 +873,7 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         list:
           elementType:
-            namedType: io.oaas.oaas.pkg.apis.pm.v1alpha1.Function
+            namedType: io.oaas.oaas.pkg.apis.pm.v1alpha1.FunctionDefinition
           elementRelationship: associative
           keys:
           - key
@@ -833,6 +889,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: io.oaas.oaas.pkg.apis.pm.v1alpha1.PackageStatus
   map:
     fields:
+    - name: classCount
+      type:
+        scalar: numeric
     - name: conditions
       type:
         list:
@@ -841,12 +900,23 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - type
+    - name: dependents
+      type:
+        list:
+          elementType:
+            namedType: io.oaas.oaas.pkg.apis.pm.v1alpha1.PackageDependent
+          elementRelationship: associative
+          keys:
+          - name
     - name: deployments
       type:
         list:
           elementType:
             scalar: string
           elementRelationship: associative
+    - name: functionCount
+      type:
+        scalar: numeric
     - name: observedGeneration
       type:
         scalar: numeric

@@ -40,12 +40,20 @@ func (f *genericInformer) Lister() cache.GenericLister {
 func (f *sharedInformerFactory) ForResource(resource schema.GroupVersionResource) (GenericInformer, error) {
 	switch resource {
 	// Group=pm.oaas.io, Version=v1alpha1
+	case v1alpha1.SchemeGroupVersion.WithResource("classes"):
+		return &genericInformer{resource: resource.GroupResource(), informer: f.Pm().V1alpha1().Classes().Informer()}, nil
 	case v1alpha1.SchemeGroupVersion.WithResource("classdeployments"):
 		return &genericInformer{resource: resource.GroupResource(), informer: f.Pm().V1alpha1().ClassDeployments().Informer()}, nil
 	case v1alpha1.SchemeGroupVersion.WithResource("clusters"):
 		return &genericInformer{resource: resource.GroupResource(), informer: f.Pm().V1alpha1().Clusters().Informer()}, nil
+	case v1alpha1.SchemeGroupVersion.WithResource("deploymentrecords"):
+		return &genericInformer{resource: resource.GroupResource(), informer: f.Pm().V1alpha1().DeploymentRecords().Informer()}, nil
+	case v1alpha1.SchemeGroupVersion.WithResource("functions"):
+		return &genericInformer{resource: resource.GroupResource(), informer: f.Pm().V1alpha1().Functions().Informer()}, nil
 	case v1alpha1.SchemeGroupVersion.WithResource("packages"):
 		return &genericInformer{resource: resource.GroupResource(), informer: f.Pm().V1alpha1().Packages().Informer()}, nil
+	case v1alpha1.SchemeGroupVersion.WithResource("runtimestates"):
+		return &genericInformer{resource: resource.GroupResource(), informer: f.Pm().V1alpha1().RuntimeStates().Informer()}, nil
 
 	}
 

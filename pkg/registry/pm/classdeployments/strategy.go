@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"oaas.io/oaas/pkg/apis/pm"
+	"oaas.io/oaas/pkg/apis/pm/resources"
 	"oaas.io/oaas/pkg/apis/pm/v1alpha1"
 	"oaas.io/oaas/pkg/apis/pm/validation"
 	"oaas.io/oaas/pkg/registry/pm/stored"
@@ -23,17 +24,15 @@ import (
 // classdeployment controller writes the status.
 func resource() *stored.Resource[*pm.ClassDeployment, pm.ClassDeploymentSpec, pm.ClassDeploymentStatus] {
 	return &stored.Resource[*pm.ClassDeployment, pm.ClassDeploymentSpec, pm.ClassDeploymentStatus]{
-		Plural:     pm.Resource("classdeployments"),
-		Singular:   pm.Resource("classdeployment"),
-		ShortNames: []string{"cdep"},
-		Versions:   []schema.GroupVersion{v1alpha1.SchemeGroupVersion},
+		Resource: resources.Named(resources.ClassDeployments),
+		Versions: []schema.GroupVersion{v1alpha1.SchemeGroupVersion},
 
-		New:     func() *pm.ClassDeployment { return &pm.ClassDeployment{} },
-		NewList: func() runtime.Object { return &pm.ClassDeploymentList{} },
-		Spec:    func(d *pm.ClassDeployment) *pm.ClassDeploymentSpec { return &d.Spec },
-		Status:  func(d *pm.ClassDeployment) *pm.ClassDeploymentStatus { return &d.Status },
-		Fields:  selectableFields,
-		Columns: columns(),
+		New:         func() *pm.ClassDeployment { return &pm.ClassDeployment{} },
+		NewList:     func() runtime.Object { return &pm.ClassDeploymentList{} },
+		Spec:        func(d *pm.ClassDeployment) *pm.ClassDeploymentSpec { return &d.Spec },
+		Status:      func(d *pm.ClassDeployment) *pm.ClassDeploymentStatus { return &d.Status },
+		FieldValues: selectableFields,
+		Columns:     columns(),
 
 		Prepare:        keepUntilUndeployed,
 		Validate:       validation.ValidateClassDeployment,

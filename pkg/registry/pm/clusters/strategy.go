@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"oaas.io/oaas/pkg/apis/pm"
+	"oaas.io/oaas/pkg/apis/pm/resources"
 	"oaas.io/oaas/pkg/apis/pm/v1alpha1"
 	"oaas.io/oaas/pkg/apis/pm/validation"
 	"oaas.io/oaas/pkg/registry/pm/stored"
@@ -21,18 +22,15 @@ import (
 // controller writes the status.
 func resource() *stored.Resource[*pm.Cluster, pm.ClusterSpec, pm.ClusterStatus] {
 	return &stored.Resource[*pm.Cluster, pm.ClusterSpec, pm.ClusterStatus]{
-		Plural:        pm.Resource("clusters"),
-		Singular:      pm.Resource("cluster"),
-		ShortNames:    []string{"ocl"},
-		Versions:      []schema.GroupVersion{v1alpha1.SchemeGroupVersion},
-		ClusterScoped: true,
+		Resource: resources.Named(resources.Clusters),
+		Versions: []schema.GroupVersion{v1alpha1.SchemeGroupVersion},
 
-		New:     func() *pm.Cluster { return &pm.Cluster{} },
-		NewList: func() runtime.Object { return &pm.ClusterList{} },
-		Spec:    func(c *pm.Cluster) *pm.ClusterSpec { return &c.Spec },
-		Status:  func(c *pm.Cluster) *pm.ClusterStatus { return &c.Status },
-		Fields:  selectableFields,
-		Columns: columns(),
+		New:         func() *pm.Cluster { return &pm.Cluster{} },
+		NewList:     func() runtime.Object { return &pm.ClusterList{} },
+		Spec:        func(c *pm.Cluster) *pm.ClusterSpec { return &c.Spec },
+		Status:      func(c *pm.Cluster) *pm.ClusterStatus { return &c.Status },
+		FieldValues: selectableFields,
+		Columns:     columns(),
 
 		Validate:       validation.ValidateCluster,
 		ValidateUpdate: validation.ValidateClusterUpdate,

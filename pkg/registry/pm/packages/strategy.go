@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"oaas.io/oaas/pkg/apis/pm"
+	"oaas.io/oaas/pkg/apis/pm/resources"
 	"oaas.io/oaas/pkg/apis/pm/v1alpha1"
 	"oaas.io/oaas/pkg/apis/pm/validation"
 	"oaas.io/oaas/pkg/registry/pm/stored"
@@ -21,17 +22,15 @@ import (
 // developers write the spec, the package controller writes the status.
 func resource() *stored.Resource[*pm.Package, pm.PackageSpec, pm.PackageStatus] {
 	return &stored.Resource[*pm.Package, pm.PackageSpec, pm.PackageStatus]{
-		Plural:     pm.Resource("packages"),
-		Singular:   pm.Resource("package"),
-		ShortNames: []string{"opkg"},
-		Versions:   []schema.GroupVersion{v1alpha1.SchemeGroupVersion},
+		Resource: resources.Named(resources.Packages),
+		Versions: []schema.GroupVersion{v1alpha1.SchemeGroupVersion},
 
-		New:     func() *pm.Package { return &pm.Package{} },
-		NewList: func() runtime.Object { return &pm.PackageList{} },
-		Spec:    func(p *pm.Package) *pm.PackageSpec { return &p.Spec },
-		Status:  func(p *pm.Package) *pm.PackageStatus { return &p.Status },
-		Fields:  selectableFields,
-		Columns: columns(),
+		New:         func() *pm.Package { return &pm.Package{} },
+		NewList:     func() runtime.Object { return &pm.PackageList{} },
+		Spec:        func(p *pm.Package) *pm.PackageSpec { return &p.Spec },
+		Status:      func(p *pm.Package) *pm.PackageStatus { return &p.Status },
+		FieldValues: selectableFields,
+		Columns:     columns(),
 
 		Validate:       validation.ValidatePackage,
 		ValidateUpdate: validation.ValidatePackageUpdate,

@@ -14,10 +14,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-)
 
-// Category is the category of all resources of the group: kubectl get oaas.
-const Category = "oaas"
+	"oaas.io/oaas/pkg/apis/pm/resources"
+)
 
 // Object is a pointer to an internal API type.
 type Object interface {
@@ -29,17 +28,11 @@ type Object interface {
 // functions are required unless they say otherwise, and must not change the
 // objects that they are given unless they say so.
 type Resource[T Object, S, U any] struct {
-	// Plural is the name in URLs.
-	Plural schema.GroupResource
-	// Singular is the name that kubectl also accepts.
-	Singular schema.GroupResource
-	// ShortNames are further names that kubectl accepts.
-	ShortNames []string
+	// Resource is what discovery tells, and what selectors may name.
+	resources.Resource
 	// Versions are the served versions, for the fields that each writer may not
 	// own.
 	Versions []schema.GroupVersion
-	// ClusterScoped resources live in no namespace.
-	ClusterScoped bool
 
 	// New makes an empty object.
 	New func() T
@@ -49,9 +42,9 @@ type Resource[T Object, S, U any] struct {
 	Spec func(T) *S
 	// Status points at the object's status: what controllers write.
 	Status func(T) *U
-	// Fields are the values of the fields that selectors may name, beside the
+	// FieldValues are the values of the fields that selectors may name, beside the
 	// object's name and namespace.
-	Fields func(T) fields.Set
+	FieldValues func(T) fields.Set
 	// Columns are the table's columns between the name and the age.
 	Columns []Column[T]
 

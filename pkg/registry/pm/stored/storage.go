@@ -18,6 +18,9 @@ import (
 	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/apiserver/pkg/storage"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+
+	"oaas.io/oaas/pkg/apis/pm"
+	"oaas.io/oaas/pkg/apis/pm/resources"
 )
 
 // Storage serves a resource and its status from one store, and therefore from
@@ -39,8 +42,8 @@ func NewStorage[T Object, S, U any](typer runtime.ObjectTyper, getter generic.RE
 	store := &registry.Store{
 		NewFunc:                   func() runtime.Object { return resource.New() },
 		NewListFunc:               resource.NewList,
-		DefaultQualifiedResource:  resource.Plural,
-		SingularQualifiedResource: resource.Singular,
+		DefaultQualifiedResource:  pm.Resource(resource.Plural),
+		SingularQualifiedResource: pm.Resource(resource.Singular),
 		PredicateFunc: func(label labels.Selector, field fields.Selector) storage.SelectionPredicate {
 			return storage.SelectionPredicate{Label: label, Field: field, GetAttrs: getAttrs}
 		},
@@ -71,7 +74,7 @@ func attributesOf[T Object, S, U any](resource *Resource[T, S, U]) storage.AttrF
 		if !ok {
 			return nil, nil, fmt.Errorf("%T is not one of %s", obj, resource.Plural)
 		}
-		set := resource.Fields(object)
+		set := resource.FieldValues(object)
 		set["metadata.name"] = object.GetName()
 		if !resource.ClusterScoped {
 			set["metadata.namespace"] = object.GetNamespace()
@@ -90,7 +93,7 @@ type REST struct {
 func (r *REST) ShortNames() []string { return r.shortNames }
 
 // Categories are the groups of resources that the resource is listed with.
-func (*REST) Categories() []string { return []string{Category} }
+func (*REST) Categories() []string { return []string{resources.Category} }
 
 // Create stores a new object.
 func (r *REST) Create(ctx context.Context, object runtime.Object, validate rest.ValidateObjectFunc, options *metav1.CreateOptions) (runtime.Object, error) {

@@ -15,7 +15,8 @@ import (
 // ClassDeploymentSpec is what the user asks for.
 type ClassDeploymentSpecApplyConfiguration struct {
 	// packageName is the package that defines the class, in the same namespace.
-	// It cannot be changed.
+	// It cannot be changed. Only the deployments of a package itself may leave it
+	// out.
 	PackageName *string `json:"packageName,omitempty"`
 	// classKey is the class to run. It cannot be changed.
 	ClassKey *string `json:"classKey,omitempty"`

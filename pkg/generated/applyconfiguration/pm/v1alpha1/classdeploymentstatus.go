@@ -33,6 +33,10 @@ type ClassDeploymentStatusApplyConfiguration struct {
 	// packageGeneration is the generation of the package that the status speaks of;
 	// 0 while there is no such package.
 	PackageGeneration *int64 `json:"packageGeneration,omitempty"`
+	// replicas is the number of replicas that all units want, of all functions.
+	Replicas *int32 `json:"replicas,omitempty"`
+	// readyReplicas is the number of those that serve.
+	ReadyReplicas *int32 `json:"readyReplicas,omitempty"`
 }
 
 // ClassDeploymentStatusApplyConfiguration constructs a declarative configuration of the ClassDeploymentStatus type for use with
@@ -104,5 +108,21 @@ func (b *ClassDeploymentStatusApplyConfiguration) WithUnits(values ...*Deploymen
 // If called multiple times, the PackageGeneration field is set to the value of the last call.
 func (b *ClassDeploymentStatusApplyConfiguration) WithPackageGeneration(value int64) *ClassDeploymentStatusApplyConfiguration {
 	b.PackageGeneration = &value
+	return b
+}
+
+// WithReplicas sets the Replicas field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Replicas field is set to the value of the last call.
+func (b *ClassDeploymentStatusApplyConfiguration) WithReplicas(value int32) *ClassDeploymentStatusApplyConfiguration {
+	b.Replicas = &value
+	return b
+}
+
+// WithReadyReplicas sets the ReadyReplicas field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ReadyReplicas field is set to the value of the last call.
+func (b *ClassDeploymentStatusApplyConfiguration) WithReadyReplicas(value int32) *ClassDeploymentStatusApplyConfiguration {
+	b.ReadyReplicas = &value
 	return b
 }

@@ -17,7 +17,8 @@ import (
 type FunctionBindingApplyConfiguration struct {
 	// name of the method, unique in the class.
 	Name *string `json:"name,omitempty"`
-	// functionKey is the key of a function of the same package.
+	// functionKey is the key of a function of the same package, or of a dependency
+	// as <package>.<function>. A function of the package itself comes first.
 	FunctionKey *string `json:"functionKey,omitempty"`
 	// accessModifier tells who may call the method. Defaults to Public.
 	AccessModifier *pmv1alpha1.AccessModifier `json:"accessModifier,omitempty"`

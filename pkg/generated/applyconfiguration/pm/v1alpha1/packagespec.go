@@ -25,9 +25,11 @@ type PackageSpecApplyConfiguration struct {
 	// dependencies are the packages that this one needs.
 	Dependencies []PackageDependencyApplyConfiguration `json:"dependencies,omitempty"`
 	// classes are the object types that the package defines.
-	Classes []ClassApplyConfiguration `json:"classes,omitempty"`
+	Classes []ClassDefinitionApplyConfiguration `json:"classes,omitempty"`
 	// functions implement the methods of the classes.
-	Functions []FunctionApplyConfiguration `json:"functions,omitempty"`
+	Functions []FunctionDefinitionApplyConfiguration `json:"functions,omitempty"`
+	// deployments are ClassDeployments that come, change and go with the package.
+	Deployments []PackageDeploymentApplyConfiguration `json:"deployments,omitempty"`
 }
 
 // PackageSpecApplyConfiguration constructs a declarative configuration of the PackageSpec type for use with
@@ -94,7 +96,7 @@ func (b *PackageSpecApplyConfiguration) WithDependencies(values ...*PackageDepen
 // WithClasses adds the given value to the Classes field in the declarative configuration
 // and returns the receiver, so that objects can be build by chaining "With" function invocations.
 // If called multiple times, values provided by each call will be appended to the Classes field.
-func (b *PackageSpecApplyConfiguration) WithClasses(values ...*ClassApplyConfiguration) *PackageSpecApplyConfiguration {
+func (b *PackageSpecApplyConfiguration) WithClasses(values ...*ClassDefinitionApplyConfiguration) *PackageSpecApplyConfiguration {
 	for i := range values {
 		if values[i] == nil {
 			panic("nil value passed to WithClasses")
@@ -107,12 +109,25 @@ func (b *PackageSpecApplyConfiguration) WithClasses(values ...*ClassApplyConfigu
 // WithFunctions adds the given value to the Functions field in the declarative configuration
 // and returns the receiver, so that objects can be build by chaining "With" function invocations.
 // If called multiple times, values provided by each call will be appended to the Functions field.
-func (b *PackageSpecApplyConfiguration) WithFunctions(values ...*FunctionApplyConfiguration) *PackageSpecApplyConfiguration {
+func (b *PackageSpecApplyConfiguration) WithFunctions(values ...*FunctionDefinitionApplyConfiguration) *PackageSpecApplyConfiguration {
 	for i := range values {
 		if values[i] == nil {
 			panic("nil value passed to WithFunctions")
 		}
 		b.Functions = append(b.Functions, *values[i])
+	}
+	return b
+}
+
+// WithDeployments adds the given value to the Deployments field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Deployments field.
+func (b *PackageSpecApplyConfiguration) WithDeployments(values ...*PackageDeploymentApplyConfiguration) *PackageSpecApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithDeployments")
+		}
+		b.Deployments = append(b.Deployments, *values[i])
 	}
 	return b
 }

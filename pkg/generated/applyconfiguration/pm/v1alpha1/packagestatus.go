@@ -16,10 +16,18 @@ import (
 type PackageStatusApplyConfiguration struct {
 	// observedGeneration is the generation that the status speaks of.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
-	// conditions tell the state of the package: Ready.
+	// conditions tell the state of the package: Ready, DependenciesResolved,
+	// DeploymentsApplied.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// deployments are the names of the ClassDeployments that use the package.
 	Deployments []string `json:"deployments,omitempty"`
+	// dependents are the packages that depend on this one. The API server keeps the
+	// list as part of writing those packages; nobody else can change it.
+	Dependents []PackageDependentApplyConfiguration `json:"dependents,omitempty"`
+	// classCount is the number of classes.
+	ClassCount *int32 `json:"classCount,omitempty"`
+	// functionCount is the number of functions.
+	FunctionCount *int32 `json:"functionCount,omitempty"`
 }
 
 // PackageStatusApplyConfiguration constructs a declarative configuration of the PackageStatus type for use with
@@ -56,5 +64,34 @@ func (b *PackageStatusApplyConfiguration) WithDeployments(values ...string) *Pac
 	for i := range values {
 		b.Deployments = append(b.Deployments, values[i])
 	}
+	return b
+}
+
+// WithDependents adds the given value to the Dependents field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Dependents field.
+func (b *PackageStatusApplyConfiguration) WithDependents(values ...*PackageDependentApplyConfiguration) *PackageStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithDependents")
+		}
+		b.Dependents = append(b.Dependents, *values[i])
+	}
+	return b
+}
+
+// WithClassCount sets the ClassCount field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ClassCount field is set to the value of the last call.
+func (b *PackageStatusApplyConfiguration) WithClassCount(value int32) *PackageStatusApplyConfiguration {
+	b.ClassCount = &value
+	return b
+}
+
+// WithFunctionCount sets the FunctionCount field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the FunctionCount field is set to the value of the last call.
+func (b *PackageStatusApplyConfiguration) WithFunctionCount(value int32) *PackageStatusApplyConfiguration {
+	b.FunctionCount = &value
 	return b
 }

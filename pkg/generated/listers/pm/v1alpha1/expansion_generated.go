@@ -5,6 +5,14 @@
 
 package v1alpha1
 
+// ClassListerExpansion allows custom methods to be added to
+// ClassLister.
+type ClassListerExpansion interface{}
+
+// ClassNamespaceListerExpansion allows custom methods to be added to
+// ClassNamespaceLister.
+type ClassNamespaceListerExpansion interface{}
+
 // ClassDeploymentListerExpansion allows custom methods to be added to
 // ClassDeploymentLister.
 type ClassDeploymentListerExpansion interface{}
@@ -17,6 +25,22 @@ type ClassDeploymentNamespaceListerExpansion interface{}
 // ClusterLister.
 type ClusterListerExpansion interface{}
 
+// DeploymentRecordListerExpansion allows custom methods to be added to
+// DeploymentRecordLister.
+type DeploymentRecordListerExpansion interface{}
+
+// DeploymentRecordNamespaceListerExpansion allows custom methods to be added to
+// DeploymentRecordNamespaceLister.
+type DeploymentRecordNamespaceListerExpansion interface{}
+
+// FunctionListerExpansion allows custom methods to be added to
+// FunctionLister.
+type FunctionListerExpansion interface{}
+
+// FunctionNamespaceListerExpansion allows custom methods to be added to
+// FunctionNamespaceLister.
+type FunctionNamespaceListerExpansion interface{}
+
 // PackageListerExpansion allows custom methods to be added to
 // PackageLister.
 type PackageListerExpansion interface{}
@@ -24,3 +48,11 @@ type PackageListerExpansion interface{}
 // PackageNamespaceListerExpansion allows custom methods to be added to
 // PackageNamespaceLister.
 type PackageNamespaceListerExpansion interface{}
+
+// RuntimeStateListerExpansion allows custom methods to be added to
+// RuntimeStateLister.
+type RuntimeStateListerExpansion interface{}
+
+// RuntimeStateNamespaceListerExpansion allows custom methods to be added to
+// RuntimeStateNamespaceLister.
+type RuntimeStateNamespaceListerExpansion interface{}

@@ -11,12 +11,20 @@ import (
 
 // Interface provides access to all the informers in this group version.
 type Interface interface {
+	// Classes returns a ClassInformer.
+	Classes() TypedClassInformer
 	// ClassDeployments returns a ClassDeploymentInformer.
 	ClassDeployments() TypedClassDeploymentInformer
 	// Clusters returns a ClusterInformer.
 	Clusters() TypedClusterInformer
+	// DeploymentRecords returns a DeploymentRecordInformer.
+	DeploymentRecords() TypedDeploymentRecordInformer
+	// Functions returns a FunctionInformer.
+	Functions() TypedFunctionInformer
 	// Packages returns a PackageInformer.
 	Packages() TypedPackageInformer
+	// RuntimeStates returns a RuntimeStateInformer.
+	RuntimeStates() TypedRuntimeStateInformer
 }
 
 type version struct {
@@ -30,6 +38,11 @@ func New(f internalinterfaces.SharedInformerFactory, namespace string, tweakList
 	return &version{factory: f, namespace: namespace, tweakListOptions: tweakListOptions}
 }
 
+// Classes returns a TypedClassInformer.
+func (v *version) Classes() TypedClassInformer {
+	return &classInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
+}
+
 // ClassDeployments returns a TypedClassDeploymentInformer.
 func (v *version) ClassDeployments() TypedClassDeploymentInformer {
 	return &classDeploymentInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
@@ -40,7 +53,22 @@ func (v *version) Clusters() TypedClusterInformer {
 	return &clusterInformer{factory: v.factory, tweakListOptions: v.tweakListOptions}
 }
 
+// DeploymentRecords returns a TypedDeploymentRecordInformer.
+func (v *version) DeploymentRecords() TypedDeploymentRecordInformer {
+	return &deploymentRecordInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
+}
+
+// Functions returns a TypedFunctionInformer.
+func (v *version) Functions() TypedFunctionInformer {
+	return &functionInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
+}
+
 // Packages returns a TypedPackageInformer.
 func (v *version) Packages() TypedPackageInformer {
 	return &packageInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
+}
+
+// RuntimeStates returns a TypedRuntimeStateInformer.
+func (v *version) RuntimeStates() TypedRuntimeStateInformer {
+	return &runtimeStateInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
 }

@@ -5,8 +5,16 @@
 
 package v1alpha1
 
+type ClassExpansion interface{}
+
 type ClassDeploymentExpansion interface{}
 
 type ClusterExpansion interface{}
 
+type DeploymentRecordExpansion interface{}
+
+type FunctionExpansion interface{}
+
 type PackageExpansion interface{}
+
+type RuntimeStateExpansion interface{}

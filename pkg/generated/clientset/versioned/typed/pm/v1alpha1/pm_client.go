@@ -15,14 +15,22 @@ import (
 
 type PmV1alpha1Interface interface {
 	RESTClient() rest.Interface
+	ClassesGetter
 	ClassDeploymentsGetter
 	ClustersGetter
+	DeploymentRecordsGetter
+	FunctionsGetter
 	PackagesGetter
+	RuntimeStatesGetter
 }
 
 // PmV1alpha1Client is used to interact with features provided by the pm.oaas.io group.
 type PmV1alpha1Client struct {
 	restClient rest.Interface
+}
+
+func (c *PmV1alpha1Client) Classes(namespace string) ClassInterface {
+	return newClasses(c, namespace)
 }
 
 func (c *PmV1alpha1Client) ClassDeployments(namespace string) ClassDeploymentInterface {
@@ -33,8 +41,20 @@ func (c *PmV1alpha1Client) Clusters() ClusterInterface {
 	return newClusters(c)
 }
 
+func (c *PmV1alpha1Client) DeploymentRecords(namespace string) DeploymentRecordInterface {
+	return newDeploymentRecords(c, namespace)
+}
+
+func (c *PmV1alpha1Client) Functions(namespace string) FunctionInterface {
+	return newFunctions(c, namespace)
+}
+
 func (c *PmV1alpha1Client) Packages(namespace string) PackageInterface {
 	return newPackages(c, namespace)
+}
+
+func (c *PmV1alpha1Client) RuntimeStates(namespace string) RuntimeStateInterface {
+	return newRuntimeStates(c, namespace)
 }
 
 // NewForConfig creates a new PmV1alpha1Client for the given config.

@@ -15,6 +15,10 @@ type FakePmV1alpha1 struct {
 	*testing.Fake
 }
 
+func (c *FakePmV1alpha1) Classes(namespace string) v1alpha1.ClassInterface {
+	return newFakeClasses(c, namespace)
+}
+
 func (c *FakePmV1alpha1) ClassDeployments(namespace string) v1alpha1.ClassDeploymentInterface {
 	return newFakeClassDeployments(c, namespace)
 }
@@ -23,8 +27,20 @@ func (c *FakePmV1alpha1) Clusters() v1alpha1.ClusterInterface {
 	return newFakeClusters(c)
 }
 
+func (c *FakePmV1alpha1) DeploymentRecords(namespace string) v1alpha1.DeploymentRecordInterface {
+	return newFakeDeploymentRecords(c, namespace)
+}
+
+func (c *FakePmV1alpha1) Functions(namespace string) v1alpha1.FunctionInterface {
+	return newFakeFunctions(c, namespace)
+}
+
 func (c *FakePmV1alpha1) Packages(namespace string) v1alpha1.PackageInterface {
 	return newFakePackages(c, namespace)
+}
+
+func (c *FakePmV1alpha1) RuntimeStates(namespace string) v1alpha1.RuntimeStateInterface {
+	return newFakeRuntimeStates(c, namespace)
 }
 
 // RESTClient returns a RESTClient that is used to communicate

@@ -9,11 +9,11 @@ import (
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
 )
 
-// FunctionApplyConfiguration represents a declarative configuration of the Function type for use
+// FunctionDefinitionApplyConfiguration represents a declarative configuration of the FunctionDefinition type for use
 // with apply.
 //
-// Function implements methods of classes.
-type FunctionApplyConfiguration struct {
+// FunctionDefinition implements methods of classes.
+type FunctionDefinitionApplyConfiguration struct {
 	// key names the function within the package: letters, digits, dots, dashes
 	// and underscores, at most 200 characters, such as Record.echo.
 	Key *string `json:"key,omitempty"`
@@ -26,18 +26,21 @@ type FunctionApplyConfiguration struct {
 	Provision *FunctionProvisionApplyConfiguration `json:"provision,omitempty"`
 	// config becomes environment variables of the function's containers.
 	Config map[string]string `json:"config,omitempty"`
+	// disabled keeps the definition and refuses new deployments of the classes
+	// that bind the function.
+	Disabled *bool `json:"disabled,omitempty"`
 }
 
-// FunctionApplyConfiguration constructs a declarative configuration of the Function type for use with
+// FunctionDefinitionApplyConfiguration constructs a declarative configuration of the FunctionDefinition type for use with
 // apply.
-func Function() *FunctionApplyConfiguration {
-	return &FunctionApplyConfiguration{}
+func FunctionDefinition() *FunctionDefinitionApplyConfiguration {
+	return &FunctionDefinitionApplyConfiguration{}
 }
 
 // WithKey sets the Key field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Key field is set to the value of the last call.
-func (b *FunctionApplyConfiguration) WithKey(value string) *FunctionApplyConfiguration {
+func (b *FunctionDefinitionApplyConfiguration) WithKey(value string) *FunctionDefinitionApplyConfiguration {
 	b.Key = &value
 	return b
 }
@@ -45,7 +48,7 @@ func (b *FunctionApplyConfiguration) WithKey(value string) *FunctionApplyConfigu
 // WithType sets the Type field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Type field is set to the value of the last call.
-func (b *FunctionApplyConfiguration) WithType(value pmv1alpha1.FunctionType) *FunctionApplyConfiguration {
+func (b *FunctionDefinitionApplyConfiguration) WithType(value pmv1alpha1.FunctionType) *FunctionDefinitionApplyConfiguration {
 	b.Type = &value
 	return b
 }
@@ -53,7 +56,7 @@ func (b *FunctionApplyConfiguration) WithType(value pmv1alpha1.FunctionType) *Fu
 // WithDescription sets the Description field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Description field is set to the value of the last call.
-func (b *FunctionApplyConfiguration) WithDescription(value string) *FunctionApplyConfiguration {
+func (b *FunctionDefinitionApplyConfiguration) WithDescription(value string) *FunctionDefinitionApplyConfiguration {
 	b.Description = &value
 	return b
 }
@@ -61,7 +64,7 @@ func (b *FunctionApplyConfiguration) WithDescription(value string) *FunctionAppl
 // WithProvision sets the Provision field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Provision field is set to the value of the last call.
-func (b *FunctionApplyConfiguration) WithProvision(value *FunctionProvisionApplyConfiguration) *FunctionApplyConfiguration {
+func (b *FunctionDefinitionApplyConfiguration) WithProvision(value *FunctionProvisionApplyConfiguration) *FunctionDefinitionApplyConfiguration {
 	b.Provision = value
 	return b
 }
@@ -70,12 +73,20 @@ func (b *FunctionApplyConfiguration) WithProvision(value *FunctionProvisionApply
 // and returns the receiver, so that objects can be build by chaining "With" function invocations.
 // If called multiple times, the entries provided by each call will be put on the Config field,
 // overwriting an existing map entries in Config field with the same key.
-func (b *FunctionApplyConfiguration) WithConfig(entries map[string]string) *FunctionApplyConfiguration {
+func (b *FunctionDefinitionApplyConfiguration) WithConfig(entries map[string]string) *FunctionDefinitionApplyConfiguration {
 	if b.Config == nil && len(entries) > 0 {
 		b.Config = make(map[string]string, len(entries))
 	}
 	for k, v := range entries {
 		b.Config[k] = v
 	}
+	return b
+}
+
+// WithDisabled sets the Disabled field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Disabled field is set to the value of the last call.
+func (b *FunctionDefinitionApplyConfiguration) WithDisabled(value bool) *FunctionDefinitionApplyConfiguration {
+	b.Disabled = &value
 	return b
 }

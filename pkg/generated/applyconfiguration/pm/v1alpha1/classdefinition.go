@@ -5,11 +5,11 @@
 
 package v1alpha1
 
-// ClassApplyConfiguration represents a declarative configuration of the Class type for use
+// ClassDefinitionApplyConfiguration represents a declarative configuration of the ClassDefinition type for use
 // with apply.
 //
-// Class is an object type: its state and its methods.
-type ClassApplyConfiguration struct {
+// ClassDefinition is an object type: its state and its methods.
+type ClassDefinitionApplyConfiguration struct {
 	// key names the class within the package: letters, digits, dots, dashes and
 	// underscores, at most 200 characters, such as Record or shop.Cart.
 	Key *string `json:"key,omitempty"`
@@ -25,16 +25,16 @@ type ClassApplyConfiguration struct {
 	Options map[string]string `json:"options,omitempty"`
 }
 
-// ClassApplyConfiguration constructs a declarative configuration of the Class type for use with
+// ClassDefinitionApplyConfiguration constructs a declarative configuration of the ClassDefinition type for use with
 // apply.
-func Class() *ClassApplyConfiguration {
-	return &ClassApplyConfiguration{}
+func ClassDefinition() *ClassDefinitionApplyConfiguration {
+	return &ClassDefinitionApplyConfiguration{}
 }
 
 // WithKey sets the Key field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Key field is set to the value of the last call.
-func (b *ClassApplyConfiguration) WithKey(value string) *ClassApplyConfiguration {
+func (b *ClassDefinitionApplyConfiguration) WithKey(value string) *ClassDefinitionApplyConfiguration {
 	b.Key = &value
 	return b
 }
@@ -42,7 +42,7 @@ func (b *ClassApplyConfiguration) WithKey(value string) *ClassApplyConfiguration
 // WithDescription sets the Description field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Description field is set to the value of the last call.
-func (b *ClassApplyConfiguration) WithDescription(value string) *ClassApplyConfiguration {
+func (b *ClassDefinitionApplyConfiguration) WithDescription(value string) *ClassDefinitionApplyConfiguration {
 	b.Description = &value
 	return b
 }
@@ -50,7 +50,7 @@ func (b *ClassApplyConfiguration) WithDescription(value string) *ClassApplyConfi
 // WithDisabled sets the Disabled field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Disabled field is set to the value of the last call.
-func (b *ClassApplyConfiguration) WithDisabled(value bool) *ClassApplyConfiguration {
+func (b *ClassDefinitionApplyConfiguration) WithDisabled(value bool) *ClassDefinitionApplyConfiguration {
 	b.Disabled = &value
 	return b
 }
@@ -58,7 +58,7 @@ func (b *ClassApplyConfiguration) WithDisabled(value bool) *ClassApplyConfigurat
 // WithStateSpec sets the StateSpec field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the StateSpec field is set to the value of the last call.
-func (b *ClassApplyConfiguration) WithStateSpec(value *StateSpecApplyConfiguration) *ClassApplyConfiguration {
+func (b *ClassDefinitionApplyConfiguration) WithStateSpec(value *StateSpecApplyConfiguration) *ClassDefinitionApplyConfiguration {
 	b.StateSpec = value
 	return b
 }
@@ -66,7 +66,7 @@ func (b *ClassApplyConfiguration) WithStateSpec(value *StateSpecApplyConfigurati
 // WithFunctionBindings adds the given value to the FunctionBindings field in the declarative configuration
 // and returns the receiver, so that objects can be build by chaining "With" function invocations.
 // If called multiple times, values provided by each call will be appended to the FunctionBindings field.
-func (b *ClassApplyConfiguration) WithFunctionBindings(values ...*FunctionBindingApplyConfiguration) *ClassApplyConfiguration {
+func (b *ClassDefinitionApplyConfiguration) WithFunctionBindings(values ...*FunctionBindingApplyConfiguration) *ClassDefinitionApplyConfiguration {
 	for i := range values {
 		if values[i] == nil {
 			panic("nil value passed to WithFunctionBindings")
@@ -80,7 +80,7 @@ func (b *ClassApplyConfiguration) WithFunctionBindings(values ...*FunctionBindin
 // and returns the receiver, so that objects can be build by chaining "With" function invocations.
 // If called multiple times, the entries provided by each call will be put on the Options field,
 // overwriting an existing map entries in Options field with the same key.
-func (b *ClassApplyConfiguration) WithOptions(entries map[string]string) *ClassApplyConfiguration {
+func (b *ClassDefinitionApplyConfiguration) WithOptions(entries map[string]string) *ClassDefinitionApplyConfiguration {
 	if b.Options == nil && len(entries) > 0 {
 		b.Options = make(map[string]string, len(entries))
 	}
