@@ -13,7 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
-	"oaas.io/oaas/hack/internal/pki"
+	"oaas.io/oaas/pkg/pki"
 )
 
 // Secrets of the namespace, all of type kubernetes.io/tls.

@@ -18,9 +18,9 @@ import (
 
 	"oaas.io/oaas/hack/internal/await"
 	"oaas.io/oaas/hack/internal/manifests"
-	"oaas.io/oaas/hack/internal/pki"
 	"oaas.io/oaas/hack/localcluster/binaries"
 	"oaas.io/oaas/hack/localcluster/progress"
+	"oaas.io/oaas/pkg/pki"
 )
 
 const fieldManager = "oaas-install"

@@ -65,11 +65,8 @@ func (o CompletedOptions) Config() (*Config, error) {
 	if err := o.SecureServing.ApplyToConfig(&generic.Config); err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
-	if err := o.Authentication.ApplyTo(&generic.Authentication, generic.SecureServing, generic.OpenAPIConfig); err != nil {
-		return nil, fmt.Errorf("set up authentication: %w", err)
-	}
-	if err := o.Authorization.ApplyTo(&generic.Authorization); err != nil {
-		return nil, fmt.Errorf("set up authorization: %w", err)
+	if err := o.applyAccess(generic); err != nil {
+		return nil, err
 	}
 	if proxy := generic.Authentication.RequestHeaderConfig; proxy != nil {
 		o.applyFrontProxy(generic, proxy)

@@ -4,7 +4,6 @@
 package apiserver
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -19,6 +18,8 @@ import (
 	logsapi "k8s.io/component-base/logs/api/v1"
 	"k8s.io/component-base/metrics"
 	baseversion "k8s.io/component-base/version"
+
+	"oaas.io/oaas/pkg/apiserver/standalone"
 )
 
 const (
@@ -72,6 +73,8 @@ type Options struct {
 	Controllers *ControllerOptions
 	// Standalone runs the server without a host cluster.
 	Standalone bool
+	// StandaloneAccess says who is asked then about clients.
+	StandaloneAccess *standalone.Options
 }
 
 // NewOptions returns the defaults.
@@ -112,6 +115,8 @@ func NewOptions() *Options {
 		Metrics:         metrics.NewOptions(),
 		Logs:            logsapi.NewLoggingConfiguration(),
 		Controllers:     NewControllerOptions(),
+
+		StandaloneAccess: &standalone.Options{},
 	}
 }
 
@@ -120,13 +125,16 @@ func (o *Options) Flags() flag.NamedFlagSets {
 	var groups flag.NamedFlagSets
 	o.ServerRun.AddUniversalFlags(groups.FlagSet("generic"))
 	groups.FlagSet("generic").BoolVar(&o.Standalone, "standalone", o.Standalone,
-		"Run without a host cluster: clients are known by certificates that --client-ca-file signed, members of "+
-			"system:masters may do everything, and there is neither admission control nor leader election.")
+		"Run without a host cluster: clients are known by certificates that --client-ca-file signed and by tokens of the issuers "+
+			"in --authentication-config, members of system:masters may do everything, others what --authorization-roles-file and "+
+			"--authorization-webhook-config-file allow, and there is neither admission control nor leader election.")
 	o.Etcd.AddFlags(groups.FlagSet("etcd"))
 	o.EmbeddedEtcd.AddFlags(groups.FlagSet("etcd"))
 	o.SecureServing.AddFlags(groups.FlagSet("secure serving"))
 	o.Authentication.AddFlags(groups.FlagSet("authentication"))
+	o.StandaloneAccess.AddAuthenticationFlags(groups.FlagSet("authentication"))
 	o.Authorization.AddFlags(groups.FlagSet("authorization"))
+	o.StandaloneAccess.AddAuthorizationFlags(groups.FlagSet("authorization"))
 	groups.FlagSet("authorization").BoolVar(&o.TrustFrontProxy, "trust-front-proxy", o.TrustFrontProxy,
 		"Do not ask the host cluster again about requests that kube-apiserver authorized before it passed them on.")
 	o.Audit.AddFlags(groups.FlagSet("auditing"))
@@ -171,18 +179,17 @@ func (o *Options) Complete() (CompletedOptions, error) {
 	return CompletedOptions{&completed}, nil
 }
 
-// completeStandalone leaves out everything that asks a host cluster.
+// completeStandalone leaves out everything that asks a host cluster, even one
+// that the server finds because it runs in a pod. A front proxy may say who a
+// client is, but what it may do is decided here: no other has authorized it.
 func (o *completedOptions) completeStandalone() {
-	authentication, authorization := *o.Authentication, *o.Authorization
-	authentication.RemoteKubeConfigFileOptional = true
+	authentication, features, controllers := *o.Authentication, *o.Features, *o.Controllers
 	authentication.SkipInClusterLookup = true
-	authorization.RemoteKubeConfigFileOptional = true
-	features, controllers := *o.Features, *o.Controllers
 	features.EnablePriorityAndFairness = false
 	controllers.LeaderElect = false
 
-	o.Authentication, o.Authorization = &authentication, &authorization
-	o.Features, o.Controllers = &features, &controllers
+	o.Authentication, o.Features, o.Controllers = &authentication, &features, &controllers
+	o.TrustFrontProxy = false
 	o.CoreAPI, o.Admission = nil, nil
 }
 
@@ -203,8 +210,6 @@ func (o CompletedOptions) Validate() error {
 	errs = append(errs, o.Traces.Validate()...)
 	errs = append(errs, o.Metrics.Validate()...)
 	errs = append(errs, o.Controllers.Validate()...)
-	if o.Standalone && o.Authentication.ClientCert.ClientCA == "" {
-		errs = append(errs, errors.New("--standalone needs --client-ca-file: nobody else could tell who a client is"))
-	}
+	errs = append(errs, o.StandaloneAccess.Validate(o.Standalone, o.Authentication.ClientCert.ClientCA)...)
 	return utilerrors.NewAggregate(errs)
 }

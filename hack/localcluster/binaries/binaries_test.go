@@ -22,7 +22,7 @@ import (
 )
 
 func programs() []Program {
-	return append(ControlPlane(), Kubectl, Kubelet, KubeProxy)
+	return append(ControlPlane(), Kubectl, Kubelet, KubeProxy, SampleAPIServer)
 }
 
 func TestPinnedVersion(t *testing.T) {

@@ -18,6 +18,9 @@ const (
 	// Kubelet and KubeProxy make this machine a real node.
 	Kubelet   Program = "kubelet"
 	KubeProxy Program = "kube-proxy"
+	// SampleAPIServer is the aggregated API server that Kubernetes shows the way
+	// with; benchmarks compare with it.
+	SampleAPIServer Program = "sample-apiserver"
 )
 
 // ControlPlane lists the programs of a cluster with simulated nodes.
@@ -39,6 +42,8 @@ func sourceOf(p Program) (source, bool) {
 	switch p {
 	case Etcd:
 		return source{folder: "etcd", module: "go.etcd.io/etcd/server/v3", pkg: "go.etcd.io/etcd/server/v3"}, true
+	case SampleAPIServer:
+		return source{folder: "sample-apiserver", module: "k8s.io/sample-apiserver", pkg: "k8s.io/sample-apiserver"}, true
 	case Kwok:
 		return source{folder: "kwok", module: kwokModule, pkg: kwokModule + "/cmd/kwok"}, true
 	case KubeAPIServer, KubeControllerManager, KubeScheduler, Kubectl, Kubelet, KubeProxy:

@@ -6,7 +6,7 @@
 package cluster
 
 import (
-	"oaas.io/oaas/hack/internal/pki"
+	"oaas.io/oaas/pkg/pki"
 )
 
 // This file is what somebody needs who runs a program of their own beside the

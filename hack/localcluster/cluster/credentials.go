@@ -14,8 +14,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
-	"oaas.io/oaas/hack/internal/pki"
 	"oaas.io/oaas/hack/localcluster/binaries"
+	"oaas.io/oaas/pkg/pki"
 )
 
 // Names of files in the pki folder, without suffix.

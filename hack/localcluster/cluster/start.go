@@ -15,10 +15,10 @@ import (
 
 	"k8s.io/client-go/tools/clientcmd"
 
-	"oaas.io/oaas/hack/internal/pki"
 	"oaas.io/oaas/hack/localcluster/binaries"
 	"oaas.io/oaas/hack/localcluster/internal/filelock"
 	"oaas.io/oaas/hack/localcluster/internal/process"
+	"oaas.io/oaas/pkg/pki"
 )
 
 // Start brings a cluster up and returns when its nodes are ready. One that is

@@ -5,6 +5,7 @@
 package pki
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -112,6 +113,9 @@ func ParseAuthority(p Pair) (*Authority, error) {
 // Expires returns the end of the authority's validity.
 func (a *Authority) Expires() time.Time { return a.cert.NotAfter }
 
+// Made returns when the authority was made.
+func (a *Authority) Made() time.Time { return a.cert.NotBefore.Add(backdate) }
+
 // Request describes a certificate.
 type Request struct {
 	// User and Groups are what Kubernetes takes the holder for.
@@ -122,6 +126,9 @@ type Request struct {
 	Hosts []string
 	// Client makes the certificate good for calling others.
 	Client bool
+	// Lifetime of the certificate. Defaults to the constant Lifetime. It ends with
+	// its authority at the latest.
+	Lifetime time.Duration
 }
 
 // Issue makes a key and signs a certificate for it.
@@ -130,9 +137,12 @@ func (a *Authority) Issue(r Request, now time.Time) (Pair, error) {
 	if err != nil {
 		return Pair{}, err
 	}
-	template, err := newTemplate(pkix.Name{CommonName: r.User, Organization: r.Groups}, now, Lifetime)
+	template, err := newTemplate(pkix.Name{CommonName: r.User, Organization: r.Groups}, now, cmp.Or(r.Lifetime, Lifetime))
 	if err != nil {
 		return Pair{}, err
+	}
+	if template.NotAfter.After(a.cert.NotAfter) {
+		template.NotAfter = a.cert.NotAfter
 	}
 	template.KeyUsage = x509.KeyUsageDigitalSignature
 	if r.Client {

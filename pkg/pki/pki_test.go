@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"oaas.io/oaas/hack/internal/pki"
+	"oaas.io/oaas/pkg/pki"
 )
 
 func TestIssuedCertificates(t *testing.T) {
@@ -111,6 +111,32 @@ func TestAStoredAuthoritySignsOn(t *testing.T) {
 	}
 	if err := parse(t, pair.Cert).CheckSignatureFrom(parse(t, ca.Cert)); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestNoCertificateOutlivesItsAuthority(t *testing.T) {
+	now := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+	ca, err := pki.NewAuthority("test", now, 24*time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !ca.Made().Equal(now) {
+		t.Errorf("it was made at %s, want %s", ca.Made(), now)
+	}
+	for name, test := range map[string]struct{ lifetime, want time.Duration }{
+		"a short life is as asked for":          {lifetime: time.Hour, want: time.Hour},
+		"a long life ends with the authority's": {lifetime: 48 * time.Hour, want: 24 * time.Hour},
+		"so does the usual one":                 {want: 24 * time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pair, err := ca.Issue(pki.Request{User: "jane", Client: true, Lifetime: test.lifetime}, now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if end := parse(t, pair.Cert).NotAfter; !end.Equal(now.Add(test.want)) {
+				t.Errorf("it ends at %s, want %s", end, now.Add(test.want))
+			}
+		})
 	}
 }
 

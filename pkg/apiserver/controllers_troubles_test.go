@@ -1,0 +1,123 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package apiserver
+
+import (
+	"fmt"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
+)
+
+func aClusterThatNeverAnswersHoldsUpNobodyElse(s scene) {
+	good, bad := newRemote(s.T), newRemote(s.T)
+	bad.hangs = true
+	s.cluster("hang-good", good)
+	s.cluster("hang-bad", bad)
+	s.pkg()
+	for i := range 20 {
+		s.deployment(fmt.Sprintf("bad-%d", i), "hang-bad")
+	}
+	s.deployment("both", "hang-good", "hang-bad")
+	s.deployment("good", "hang-good")
+	s.waitForPhase("good", pmv1alpha1.ClassDeploymentRunning)
+	s.eventually("the unit on the good cluster runs", func() bool { return good.record(s.id("both")) != nil })
+	s.waitForCondition("both", "Dispatched", metav1.ConditionFalse, "ClusterUnreachable", "cluster hang-bad")
+	s.waitForPhase("both", pmv1alpha1.ClassDeploymentDegraded)
+	s.eventually("the bad cluster is unhealthy", func() bool {
+		c, err := s.client.PmV1alpha1().Clusters().Get(s.Context(), "hang-bad", metav1.GetOptions{})
+		return err == nil && c.Status.Health == pmv1alpha1.ClusterUnhealthy && meta.IsStatusConditionFalse(c.Status.Conditions, pmv1alpha1.ClusterReady)
+	})
+
+	bad.set(func(r *remote) { r.hangs = false })
+	s.waitForPhase("both", pmv1alpha1.ClassDeploymentRunning)
+	s.waitForCondition("both", "Dispatched", metav1.ConditionTrue, "Accepted", "")
+	for i := range 20 {
+		s.waitForPhase(fmt.Sprintf("bad-%d", i), pmv1alpha1.ClassDeploymentRunning)
+	}
+}
+
+func aRefusedUnitSaysWhyAndGoesOnAfterAChange(s scene) {
+	at := newRemote(s.T)
+	at.onDeploy = refuse(codes.InvalidArgument, "image is not allowed here")
+	s.cluster("refused", at)
+	s.pkg()
+	s.deployment("cart", "refused")
+	s.waitForCondition("cart", "Dispatched", metav1.ConditionFalse, "UnitRefused", "image is not allowed here")
+	s.waitForPhase("cart", pmv1alpha1.ClassDeploymentFailed)
+	s.expectQuiet("cart", time.Second)
+	at.set(func(r *remote) { r.onDeploy = nil })
+	s.image("registry.example/items:2")
+	s.waitForPhase("cart", pmv1alpha1.ClassDeploymentRunning)
+	s.waitForCondition("cart", "Dispatched", metav1.ConditionTrue, "Accepted", "")
+}
+
+func aRecordThatWasLostIsSentAgain(s scene) {
+	at := newRemote(s.T)
+	s.cluster("lost", at)
+	s.pkg()
+	s.deployment("cart", "lost")
+	s.waitForPhase("cart", pmv1alpha1.ClassDeploymentRunning)
+	at.lose(s.id("cart"))
+	s.eventually("the record is back", func() bool { return at.record(s.id("cart")) != nil })
+	s.waitForPhase("cart", pmv1alpha1.ClassDeploymentRunning)
+}
+
+func anotherClusterBehindTheSameNameGetsTheUnits(s scene) {
+	first, second := newRemote(s.T), newRemote(s.T)
+	s.cluster("repointed", first)
+	s.pkg()
+	s.deployment("cart", "repointed")
+	s.waitForPhase("cart", pmv1alpha1.ClassDeploymentRunning)
+	patch := fmt.Sprintf(`{"spec":{"endpoint":%q}}`, second.endpoint)
+	if _, err := s.client.PmV1alpha1().Clusters().Patch(s.Context(), "repointed", types.MergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
+		s.Fatal(err)
+	}
+	s.eventually("the unit is on the new cluster", func() bool { return second.record(s.id("cart")) != nil })
+	s.waitForPhase("cart", pmv1alpha1.ClassDeploymentRunning)
+}
+
+func aUnitThatLeftThePlanIsRemoved(s scene) {
+	from, to := newRemote(s.T), newRemote(s.T)
+	s.cluster("moved-from", from)
+	s.cluster("moved-to", to)
+	s.pkg()
+	s.deployment("cart", "moved-from")
+	s.waitForPhase("cart", pmv1alpha1.ClassDeploymentRunning)
+	from.set(func(r *remote) { r.keeps = true })
+	s.update("cart", func(d *pmv1alpha1.ClassDeployment) { d.Spec.TargetClusters = []string{"moved-to"} })
+	s.eventually("the unit runs on the other cluster, and the old one is still listed", func() bool {
+		units := s.get("cart").Status.Units
+		return len(units) == 2 && units[0].Cluster == "moved-from" && !units[0].Planned && units[1].Planned && units[1].Available
+	})
+	from.set(func(r *remote) {
+		r.keeps = false
+		r.drop(s.id("cart"))
+	})
+	s.eventually("the old unit is off the list", func() bool {
+		units := s.get("cart").Status.Units
+		return len(units) == 1 && units[0].Cluster == "moved-to"
+	})
+	s.waitForPhase("cart", pmv1alpha1.ClassDeploymentRunning)
+}
+
+func aDeploymentOnAClusterThatWentAwayCanBeDeleted(s scene) {
+	at := newRemote(s.T)
+	s.cluster("abandoned", at)
+	s.pkg()
+	s.deployment("cart", "abandoned")
+	s.waitForPhase("cart", pmv1alpha1.ClassDeploymentRunning)
+	at.set(func(r *remote) { r.hangs = true })
+	s.remove("cart")
+	s.waitForCondition("cart", "Dispatched", metav1.ConditionFalse, "ClusterUnreachable", "cluster abandoned")
+	if err := s.client.PmV1alpha1().Clusters().Delete(s.Context(), "abandoned", metav1.DeleteOptions{}); err != nil {
+		s.Fatal(err)
+	}
+	s.waitUntilGone("cart")
+}
