@@ -4,26 +4,60 @@
 package roles
 
 import (
+	"bufio"
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/validate/content"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/apiserver/pkg/authentication/user"
+	"sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
 )
 
 // Load reads a file's content. Unknown and duplicate keys, unknown roles and
 // bindings without a subject are errors.
 func Load(data []byte) (*Mapping, error) {
+	document, err := onlyDocument(data)
+	if err != nil {
+		return nil, fmt.Errorf("decode: %w", err)
+	}
+	asJSON, err := yaml.YAMLToJSONStrict(document)
+	if err != nil {
+		return nil, fmt.Errorf("decode: %w", err)
+	}
 	var mapping Mapping
-	if err := yaml.UnmarshalStrict(data, &mapping); err != nil {
+	unknown, err := json.UnmarshalStrict(asJSON, &mapping)
+	if err := errors.Join(append(unknown, err)...); err != nil {
 		return nil, fmt.Errorf("decode: %w", err)
 	}
 	if err := mapping.validate().ToAggregate(); err != nil {
 		return nil, err
 	}
 	return &mapping, nil
+}
+
+// onlyDocument refuses a second document, whose bindings would be ignored without
+// a word.
+func onlyDocument(data []byte) ([]byte, error) {
+	documents := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(data)))
+	var first []byte
+	for {
+		document, err := documents.Read()
+		switch {
+		case errors.Is(err, io.EOF):
+			return first, nil
+		case err != nil:
+			return nil, err
+		case first != nil:
+			return nil, errors.New("the file holds several documents: put all bindings into one")
+		}
+		first = document
+	}
 }
 
 func (m *Mapping) validate() field.ErrorList {
