@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -67,19 +66,4 @@ func packageFile(classes int) string {
 		fmt.Fprintf(&file, "- {key: many-%d-c%d, class_key: C%d, nfr_requirements: {min_throughput_rps: 100}}\n", classes, i, i)
 	}
 	return file.String()
-}
-
-// residentMiB is the resident memory of a process.
-func residentMiB(pid int) (float64, error) {
-	content, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
-	if err != nil {
-		return 0, fmt.Errorf("reading the memory of process %d: %w", pid, err)
-	}
-	for line := range strings.Lines(string(content)) {
-		if value, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			kib, err := strconv.ParseFloat(strings.Fields(value)[0], 64)
-			return kib / 1024, err
-		}
-	}
-	return 0, fmt.Errorf("process %d tells no resident memory", pid)
 }

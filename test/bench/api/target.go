@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -17,6 +16,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
+
+	"oaas.io/oaas/test/bench/measure"
+	"oaas.io/oaas/test/bench/scale"
 )
 
 // verb is an operation that is measured.
@@ -97,12 +99,12 @@ func (t *target) run(ctx context.Context, v verb, clients, first, last int) erro
 }
 
 func (t *target) request(ctx context.Context, v verb, i int) error {
-	const namespace, resource = "bench", "packages"
+	const namespace, resource = scale.Namespace, "packages"
 	name := fmt.Sprintf("package-%05d", i)
 	var request *rest.Request
 	switch v {
 	case create:
-		request = t.client.Post().Body(packageJSON(t.group, name))
+		request = t.client.Post().Body(packageJSON(t.group, name, dependencies))
 	case get:
 		request = t.client.Get().Name(name)
 	case patch:
@@ -125,21 +127,26 @@ func (t *target) rate(v verb) float64 {
 
 // quantile of the latencies of a verb, in milliseconds.
 func (t *target) quantile(v verb, q float64) float64 {
-	sorted := slices.Sorted(slices.Values(t.latencies[v]))
-	return float64(sorted[int(q*float64(len(sorted)-1))].Microseconds()) / 1000
+	return float64(measure.Quantile(t.latencies[v], q).Microseconds()) / 1000
 }
+
+const (
+	// dependency is the package that the others depend on.
+	dependency   = "payments"
+	dependencies = `"dependencies":[{"name":"` + dependency + `","version":">=1.0 <2"}],`
+)
 
 // packageJSON is a package as users have them: two classes, three functions,
 // about 1.5 kB.
-func packageJSON(group, name string) []byte {
+func packageJSON(group, name, dependencies string) []byte {
 	return fmt.Appendf(nil, `{"apiVersion":"%s/%s","kind":"Package","metadata":{"name":"%s","labels":{"team":"retail","tier":"gold"}},`+
 		`"spec":{"version":"1.2.0","author":"retail@example.com","description":"Carts, orders and what belongs to them","tags":["retail","cart","order"],`+
-		`"dependencies":[{"name":"payments","version":">=1.0 <2"}],`+
+		`%s`+
 		`"classes":[{"key":"Cart","description":"What a customer wants to buy","stateSpec":{"keySpecs":[{"name":"items","type":"json"},{"name":"owner","type":"string"}],"consistencyModel":"Strong","persistent":true,"serializationFormat":"json"},`+
 		`"functionBindings":[{"name":"add","functionKey":"Cart.add","accessModifier":"Public","parameters":["item","count"]},{"name":"remove","functionKey":"Cart.add","accessModifier":"Public"},{"name":"total","functionKey":"Cart.total","accessModifier":"Internal","stateless":true}]},`+
 		`{"key":"Order","functionBindings":[{"name":"place","functionKey":"Order.place","accessModifier":"Public","triggerOnStateChange":true}],"options":{"audit":"yes"}}],`+
 		`"functions":[{"key":"Cart.add","type":"Custom","provision":{"image":"registry.example/cart:1.0.0","port":8080,"resources":{"requests":{"cpu":"100m","memory":"64Mi"},"limits":{"memory":"128Mi"}},"minScale":1,"maxScale":10},"config":{"LOG":"info"}},`+
 		`{"key":"Cart.total","type":"Custom","provision":{"image":"registry.example/total:1.0.0","port":8080}},`+
 		`{"key":"Order.place","type":"Custom","provision":{"image":"registry.example/order:1.0.0","port":8080,"probes":{"readiness":{"path":"/readyz","periodSeconds":5,"timeoutSeconds":1,"failureThreshold":3}}}}]}}`,
-		group, peerVersion, name)
+		group, peerVersion, name, dependencies)
 }
