@@ -7,6 +7,7 @@
 // +k8s:conversion-gen=oaas.io/oaas/pkg/apis/pm
 // +k8s:defaulter-gen=TypeMeta
 // +k8s:protobuf-gen=package
+// +k8s:validation-gen=TypesWithField=TypeMeta
 // +groupName=pm.oaas.io
 
 // Package v1alpha1 is the public form of the Package Manager's API: what a

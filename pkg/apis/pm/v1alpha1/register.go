@@ -22,7 +22,7 @@ func Resource(resource string) schema.GroupResource {
 
 var (
 	// SchemeBuilder collects the functions that add this version to a scheme.
-	SchemeBuilder = runtime.NewSchemeBuilder(addKnownTypes, addDefaultingFuncs, addFieldLabelConversionFuncs)
+	SchemeBuilder = runtime.NewSchemeBuilder(addKnownTypes, addDefaultingFuncs, addFieldLabelConversionFuncs, RegisterValidations)
 	// localSchemeBuilder is the name under which generated code registers itself.
 	localSchemeBuilder = &SchemeBuilder
 	// AddToScheme adds the types, defaults and conversions of this version to a scheme.

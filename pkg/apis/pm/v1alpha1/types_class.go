@@ -13,6 +13,7 @@ const PackageLabel = "pm.oaas.io/package"
 // +genclient
 // +genclient:onlyVerbs=get,list,watch
 // +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object
+// +k8s:validation-gen=false
 // +k8s:prerelease-lifecycle-gen:introduced=1.0
 
 // Class is a class of a published package, to be read only: the package defines
@@ -31,6 +32,7 @@ type Class struct {
 }
 
 // +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object
+// +k8s:validation-gen=false
 
 // ClassList is a list of classes.
 type ClassList struct {
@@ -61,6 +63,7 @@ type ClassSpec struct {
 // +genclient
 // +genclient:onlyVerbs=get,list,watch
 // +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object
+// +k8s:validation-gen=false
 // +k8s:prerelease-lifecycle-gen:introduced=1.0
 
 // Function is a function of a published package, to be read only: the package
@@ -79,6 +82,7 @@ type Function struct {
 }
 
 // +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object
+// +k8s:validation-gen=false
 
 // FunctionList is a list of functions.
 type FunctionList struct {

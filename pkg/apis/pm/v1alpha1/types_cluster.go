@@ -12,6 +12,7 @@ import (
 // +genclient:nonNamespaced
 // +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object
 // +k8s:prerelease-lifecycle-gen:introduced=1.0
+// +k8s:supportsSubresource="/status"
 
 // Cluster is a Kubernetes cluster that runs deployments, reached through the
 // Class Runtime Manager on it.
@@ -50,16 +51,24 @@ type ClusterSpec struct {
 	// environments that the cluster hosts; empty means it hosts any.
 	// +optional
 	// +listType=set
+	// +k8s:optional
+	// +k8s:listType=set
+	// +k8s:maxItems=64
+	// +k8s:eachVal=+k8s:format=k8s-short-name
 	Environments []string `json:"environments,omitempty" protobuf:"bytes,2,rep,name=environments"`
 	// region is where the cluster stands.
 	// +optional
+	// +k8s:optional
+	// +k8s:maxLength=64
 	Region string `json:"region,omitempty" protobuf:"bytes,3,opt,name=region"`
 	// tls says how the server is verified; absent means the connection is in
 	// plain text, which only suits a trusted network.
 	// +optional
+	// +k8s:optional
 	TLS *ClusterTLS `json:"tls,omitempty" protobuf:"bytes,4,opt,name=tls"`
 	// auth says how the Package Manager identifies itself.
 	// +optional
+	// +k8s:optional
 	Auth *ClusterAuth `json:"auth,omitempty" protobuf:"bytes,5,opt,name=auth"`
 	// timeout of one call. Defaults to 30s.
 	// +optional
@@ -67,6 +76,9 @@ type ClusterSpec struct {
 	// retryAttempts of a failed call before the controller backs off. Defaults to
 	// 3; 0 tries once.
 	// +optional
+	// +k8s:optional
+	// +k8s:minimum=0
+	// +k8s:maximum=10
 	RetryAttempts *int32 `json:"retryAttempts,omitempty" protobuf:"varint,7,opt,name=retryAttempts"`
 	// default makes the cluster the one that deployments without any preference
 	// go to.
@@ -91,6 +103,7 @@ type ClusterTLS struct {
 
 // ClusterAuthType is how the Package Manager identifies itself to a cluster.
 // +enum
+// +k8s:enum
 type ClusterAuthType string
 
 const (
@@ -109,10 +122,12 @@ type ClusterAuth struct {
 	// type of the identity. Defaults to None.
 	// +optional
 	// +default="None"
+	// +k8s:optional
 	Type ClusterAuthType `json:"type,omitempty" protobuf:"bytes,1,opt,name=type,casttype=ClusterAuthType"`
 	// secretRef names the Secret that holds it: token for Bearer, username and
 	// password for Basic, tls.crt and tls.key for Certificate.
 	// +optional
+	// +k8s:optional
 	SecretRef *SecretReference `json:"secretRef,omitempty" protobuf:"bytes,2,opt,name=secretRef"`
 }
 
@@ -120,14 +135,19 @@ type ClusterAuth struct {
 type SecretReference struct {
 	// namespace of the Secret.
 	// +required
+	// +k8s:required
+	// +k8s:format=k8s-short-name
 	Namespace string `json:"namespace" protobuf:"bytes,1,opt,name=namespace"`
 	// name of the Secret.
 	// +required
+	// +k8s:required
+	// +k8s:format=k8s-long-name
 	Name string `json:"name" protobuf:"bytes,2,opt,name=name"`
 }
 
 // ClusterHealth sums up what a cluster last reported.
 // +enum
+// +k8s:enum
 type ClusterHealth string
 
 const (
@@ -153,6 +173,7 @@ type ClusterStatus struct {
 	ObservedGeneration int64 `json:"observedGeneration,omitempty" protobuf:"varint,1,opt,name=observedGeneration"`
 	// health sums the report up in one word.
 	// +optional
+	// +k8s:optional
 	Health ClusterHealth `json:"health,omitempty" protobuf:"bytes,2,opt,name=health,casttype=ClusterHealth"`
 	// conditions tell the state: Ready.
 	// +optional
@@ -160,6 +181,7 @@ type ClusterStatus struct {
 	// +listMapKey=type
 	// +patchMergeKey=type
 	// +patchStrategy=merge
+	// +k8s:optional
 	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type" protobuf:"bytes,3,rep,name=conditions"`
 	// crmVersion is the version of the Class Runtime Manager.
 	// +optional
@@ -170,6 +192,8 @@ type ClusterStatus struct {
 	LastSeen *metav1.Time `json:"lastSeen,omitempty" protobuf:"bytes,5,opt,name=lastSeen"`
 	// nodeCount is the number of nodes.
 	// +optional
+	// +k8s:optional
+	// +k8s:minimum=0
 	NodeCount int32 `json:"nodeCount,omitempty" protobuf:"varint,6,opt,name=nodeCount"`
 	// readyNodes is the number of nodes that are ready.
 	// +optional
@@ -186,11 +210,13 @@ type ClusterStatus struct {
 	Allocated map[string]resource.Quantity `json:"allocated,omitempty" protobuf:"bytes,10,rep,name=allocated"`
 	// circuitBreaker is the state of the link to the cluster.
 	// +optional
+	// +k8s:optional
 	CircuitBreaker *CircuitBreakerStatus `json:"circuitBreaker,omitempty" protobuf:"bytes,11,opt,name=circuitBreaker"`
 }
 
 // CircuitBreakerState is the state of the link to a cluster.
 // +enum
+// +k8s:enum
 type CircuitBreakerState string
 
 const (
@@ -206,9 +232,12 @@ const (
 type CircuitBreakerStatus struct {
 	// state of the breaker.
 	// +required
+	// +k8s:required
 	State CircuitBreakerState `json:"state" protobuf:"bytes,1,opt,name=state,casttype=CircuitBreakerState"`
 	// failures in a row.
 	// +optional
+	// +k8s:optional
+	// +k8s:minimum=0
 	Failures int32 `json:"failures,omitempty" protobuf:"varint,2,opt,name=failures"`
 	// openUntil is when an open breaker lets the next call through.
 	// +optional

@@ -10,6 +10,7 @@ import (
 // +genclient
 // +genclient:onlyVerbs=get,list,watch
 // +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object
+// +k8s:validation-gen=false
 // +k8s:prerelease-lifecycle-gen:introduced=1.0
 
 // DeploymentRecord is what a cluster keeps of one unit of a class deployment, as
@@ -31,6 +32,7 @@ type DeploymentRecord struct {
 }
 
 // +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object
+// +k8s:validation-gen=false
 
 // DeploymentRecordList is a list of deployment records.
 type DeploymentRecordList struct {
@@ -105,6 +107,7 @@ type DeploymentRecordStatus struct {
 	// +listMapKey=type
 	// +patchMergeKey=type
 	// +patchStrategy=merge
+	// +k8s:optional
 	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type" protobuf:"bytes,5,rep,name=conditions"`
 	// selectedTemplate is the template that the cluster chose.
 	// +optional

@@ -8,6 +8,7 @@ import (
 )
 
 // +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object
+// +k8s:validation-gen=false
 // +k8s:prerelease-lifecycle-gen:introduced=1.0
 
 // ClassDeploymentPlan is what would be done for a class deployment if it were
@@ -45,6 +46,7 @@ type Plan struct {
 	// +listType=map
 	// +listMapKey=cluster
 	// +listMapKey=deploymentID
+	// +k8s:optional
 	Units []PlannedUnit `json:"units,omitempty" protobuf:"bytes,5,rep,name=units"`
 	// problems are all that keep the plan from being complete.
 	// +optional
@@ -54,6 +56,7 @@ type Plan struct {
 
 // PlanAction is what executing a plan would do with a unit.
 // +enum
+// +k8s:enum
 type PlanAction string
 
 const (
@@ -80,6 +83,7 @@ type PlannedUnit struct {
 	Environment string `json:"environment,omitempty" protobuf:"bytes,3,opt,name=environment"`
 	// action is what would be done.
 	// +required
+	// +k8s:required
 	Action PlanAction `json:"action" protobuf:"bytes,4,opt,name=action,casttype=PlanAction"`
 	// template that is asked for; empty when the requirements choose.
 	// +optional

@@ -48,12 +48,15 @@ type RuntimeStateList struct {
 type RuntimeStateSpec struct {
 	// cluster that runs the unit.
 	// +required
+	// +k8s:required
 	Cluster string `json:"cluster" protobuf:"bytes,1,opt,name=cluster"`
 	// deploymentID names the unit's record on that cluster.
 	// +required
+	// +k8s:required
 	DeploymentID string `json:"deploymentID" protobuf:"bytes,2,opt,name=deploymentID"`
 	// classDeployment that the unit belongs to.
 	// +required
+	// +k8s:required
 	ClassDeployment string `json:"classDeployment" protobuf:"bytes,3,opt,name=classDeployment"`
 	// environment that the unit runs in.
 	// +optional
@@ -68,6 +71,7 @@ type RuntimeStateSpec struct {
 
 // RuntimeHealth sums a runtime state up in one word.
 // +enum
+// +k8s:enum
 type RuntimeHealth string
 
 const (
@@ -86,6 +90,7 @@ type RuntimeStateStatus struct {
 	// health sums the report up in one word.
 	// +optional
 	// +default="Unknown"
+	// +k8s:optional
 	Health RuntimeHealth `json:"health,omitempty" protobuf:"bytes,1,opt,name=health,casttype=RuntimeHealth"`
 	// condition is that of the unit's record, such as Running.
 	// +optional
@@ -113,6 +118,10 @@ type RuntimeStateStatus struct {
 	// +listMapKey=key
 	// +patchMergeKey=key
 	// +patchStrategy=merge
+	// +k8s:optional
+	// +k8s:listType=map
+	// +k8s:listMapKey=key
+	// +k8s:maxItems=500
 	Functions []FunctionRuntime `json:"functions,omitempty" patchStrategy:"merge" patchMergeKey:"key" protobuf:"bytes,8,rep,name=functions"`
 }
 
@@ -145,9 +154,13 @@ type RuntimeMetrics struct {
 	LatencyP99Ms string `json:"latencyP99Ms,omitempty" protobuf:"bytes,7,opt,name=latencyP99Ms"`
 	// replicas that were wanted.
 	// +optional
+	// +k8s:optional
+	// +k8s:minimum=0
 	Replicas int32 `json:"replicas,omitempty" protobuf:"varint,8,opt,name=replicas"`
 	// readyReplicas that served.
 	// +optional
+	// +k8s:optional
+	// +k8s:minimum=0
 	ReadyReplicas int32 `json:"readyReplicas,omitempty" protobuf:"varint,9,opt,name=readyReplicas"`
 }
 
@@ -155,6 +168,7 @@ type RuntimeMetrics struct {
 type FunctionRuntime struct {
 	// key of the function.
 	// +required
+	// +k8s:required
 	Key string `json:"key" protobuf:"bytes,1,opt,name=key"`
 	// metrics of the function.
 	// +optional
