@@ -56,11 +56,12 @@ func (o CompletedOptions) Config() (*Config, error) {
 	}
 	describeAPI(generic, scheme)
 
-	if err := o.applyStorage(generic, scheme, codecs); err != nil {
-		return nil, err
-	}
+	// Before storage, whose calls are part of what is traced.
 	if err := o.Traces.ApplyTo(nil, &generic.Config); err != nil {
 		return nil, fmt.Errorf("apply --tracing-config-file: %w", err)
+	}
+	if err := o.applyStorage(generic, scheme, codecs); err != nil {
+		return nil, err
 	}
 	if err := o.SecureServing.ApplyToConfig(&generic.Config); err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
@@ -112,23 +113,27 @@ func describeAPI(generic *genericapiserver.RecommendedConfig, scheme *runtime.Sc
 // applyStorage decides how objects are stored. Only this kind of factory
 // respects --storage-media-type and --etcd-servers-overrides.
 func (o CompletedOptions) applyStorage(generic *genericapiserver.RecommendedConfig, scheme *runtime.Scheme, codecs serializer.CodecFactory) error {
-	storageConfig := o.Etcd.StorageConfig
+	etcd := *o.Etcd
+	if generic.TracerProvider != nil {
+		etcd.StorageConfig.Transport.TracerProvider = generic.TracerProvider
+	}
+	storageConfig := etcd.StorageConfig
 	if storageConfig.StorageObjectCountTracker == nil {
 		storageConfig.StorageObjectCountTracker = generic.StorageObjectCountTracker
 	}
 	resources := serverstorage.NewResourceConfig()
 	resources.EnableVersions(v1alpha1.SchemeGroupVersion)
-	factory := serverstorage.NewDefaultStorageFactory(storageConfig, o.Etcd.DefaultStorageMediaType, codecs,
+	factory := serverstorage.NewDefaultStorageFactory(storageConfig, etcd.DefaultStorageMediaType, codecs,
 		serverstorage.NewDefaultResourceEncodingConfigForEffectiveVersion(scheme, generic.EffectiveVersion), resources, nil)
 
-	overrides, err := genericoptions.ParseEtcdServersOverrides(o.Etcd.EtcdServersOverrides)
+	overrides, err := genericoptions.ParseEtcdServersOverrides(etcd.EtcdServersOverrides)
 	if err != nil {
 		return fmt.Errorf("read --etcd-servers-overrides: %w", err)
 	}
 	for _, override := range overrides {
 		factory.SetEtcdLocation(override.GroupResource, override.Servers)
 	}
-	if err := o.Etcd.ApplyWithStorageFactoryTo(factory, &generic.Config); err != nil {
+	if err := etcd.ApplyWithStorageFactoryTo(factory, &generic.Config); err != nil {
 		return fmt.Errorf("set up storage: %w", err)
 	}
 	return nil

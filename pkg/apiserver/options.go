@@ -19,6 +19,8 @@ import (
 	"k8s.io/component-base/metrics"
 	baseversion "k8s.io/component-base/version"
 
+	"oaas.io/oaas/pkg/apiserver/embeddedetcd"
+	"oaas.io/oaas/pkg/apiserver/etcdauth"
 	"oaas.io/oaas/pkg/apiserver/standalone"
 )
 
@@ -44,8 +46,10 @@ type Options struct {
 	ServerRun *genericoptions.ServerRunOptions
 	// Etcd is where objects are stored.
 	Etcd *genericoptions.EtcdOptions
+	// EtcdAuth is the etcd user that the server is.
+	EtcdAuth *etcdauth.Options
 	// EmbeddedEtcd runs an etcd within the server instead.
-	EmbeddedEtcd *EmbeddedEtcdOptions
+	EmbeddedEtcd *embeddedetcd.Options
 	// SecureServing is where the server listens.
 	SecureServing *genericoptions.SecureServingOptionsWithLoopback
 	// Authentication asks the host cluster who a client is.
@@ -103,7 +107,8 @@ func NewOptions() *Options {
 		TrustFrontProxy: true,
 		ServerRun:       serverRun,
 		Etcd:            etcd,
-		EmbeddedEtcd:    &EmbeddedEtcdOptions{},
+		EtcdAuth:        &etcdauth.Options{},
+		EmbeddedEtcd:    &embeddedetcd.Options{},
 		SecureServing:   secureServing.WithLoopback(),
 		Authentication:  genericoptions.NewDelegatingAuthenticationOptions(),
 		Authorization:   genericoptions.NewDelegatingAuthorizationOptions(),
@@ -129,6 +134,7 @@ func (o *Options) Flags() flag.NamedFlagSets {
 			"in --authentication-config, members of system:masters may do everything, others what --authorization-roles-file and "+
 			"--authorization-webhook-config-file allow, and there is neither admission control nor leader election.")
 	o.Etcd.AddFlags(groups.FlagSet("etcd"))
+	o.EtcdAuth.AddFlags(groups.FlagSet("etcd"))
 	o.EmbeddedEtcd.AddFlags(groups.FlagSet("etcd"))
 	o.SecureServing.AddFlags(groups.FlagSet("secure serving"))
 	o.Authentication.AddFlags(groups.FlagSet("authentication"))
@@ -170,7 +176,7 @@ func (o *Options) Complete() (CompletedOptions, error) {
 	}
 	if completed.EmbeddedEtcd.Enabled && len(completed.Etcd.StorageConfig.Transport.ServerList) == 0 {
 		etcd := *completed.Etcd
-		etcd.StorageConfig.Transport.ServerList = []string{completed.EmbeddedEtcd.endpoint()}
+		etcd.StorageConfig.Transport.ServerList = []string{completed.EmbeddedEtcd.Endpoint()}
 		completed.Etcd = &etcd
 	}
 	if completed.Standalone {
@@ -199,6 +205,7 @@ func (o CompletedOptions) Validate() error {
 	errs = append(errs, o.ServerRun.Validate()...)
 	errs = append(errs, o.ServerRun.ComponentGlobalsRegistry.Validate()...)
 	errs = append(errs, o.Etcd.Validate()...)
+	errs = append(errs, o.EtcdAuth.Validate(o.EmbeddedEtcd.Enabled, o.Etcd.EtcdServersOverrides)...)
 	errs = append(errs, o.EmbeddedEtcd.Validate(o.Etcd.StorageConfig.Transport.ServerList)...)
 	errs = append(errs, o.SecureServing.Validate()...)
 	errs = append(errs, o.Authentication.Validate()...)
