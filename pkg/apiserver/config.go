@@ -21,6 +21,8 @@ import (
 
 	"oaas.io/oaas/pkg/apis/pm/v1alpha1"
 	"oaas.io/oaas/pkg/apiserver/frontproxy"
+	"oaas.io/oaas/pkg/apiserver/quota"
+	"oaas.io/oaas/pkg/crmclient"
 	"oaas.io/oaas/pkg/generated/openapi"
 	"oaas.io/oaas/pkg/version"
 )
@@ -44,6 +46,8 @@ type ExtraConfig struct {
 	// Host is how the cluster that hosts the server is reached; nil when there is
 	// none.
 	Host *rest.Config
+	// Links tunes the links to the clusters. Secrets and Log are set by the server.
+	Links crmclient.Options
 }
 
 // Config turns options into a configuration. It opens nothing but the listener.
@@ -139,8 +143,8 @@ func (o CompletedOptions) applyStorage(generic *genericapiserver.RecommendedConf
 	return nil
 }
 
-// applyHost sets up what watches the host cluster: priority and fairness, and
-// admission.
+// applyHost sets up what acts in the host cluster: priority and fairness,
+// admission, the serving certificate, and the check that all of it may.
 func (o CompletedOptions) applyHost(generic *genericapiserver.RecommendedConfig) error {
 	if o.CoreAPI == nil {
 		if err := o.Features.ApplyTo(&generic.Config, nil, nil); err != nil {
@@ -163,10 +167,13 @@ func (o CompletedOptions) applyHost(generic *genericapiserver.RecommendedConfig)
 		return fmt.Errorf("set up priority and fairness: %w", err)
 	}
 	if err := o.Admission.ApplyTo(&generic.Config, generic.SharedInformerFactory, client, dynamicClient,
-		generic.FeatureGate, generic.EffectiveVersion); err != nil {
+		generic.FeatureGate, generic.EffectiveVersion, quota.Initializer()); err != nil {
 		return fmt.Errorf("set up admission: %w", err)
 	}
-	return nil
+	if err := o.applyRegistration(generic); err != nil {
+		return err
+	}
+	return o.applyPermissionChecks(generic)
 }
 
 // CompletedConfig is a configuration that a server can be made of. Only Complete

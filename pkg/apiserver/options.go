@@ -21,6 +21,8 @@ import (
 
 	"oaas.io/oaas/pkg/apiserver/embeddedetcd"
 	"oaas.io/oaas/pkg/apiserver/etcdauth"
+	"oaas.io/oaas/pkg/apiserver/quota"
+	"oaas.io/oaas/pkg/apiserver/registration"
 	"oaas.io/oaas/pkg/apiserver/standalone"
 )
 
@@ -77,6 +79,9 @@ type Options struct {
 	Controllers *ControllerOptions
 	// Standalone runs the server without a host cluster.
 	Standalone bool
+	// Registration issues the serving certificate, and keeps what kube-apiserver
+	// trusts in agreement with it.
+	Registration *registration.Options
 	// StandaloneAccess says who is asked then about clients.
 	StandaloneAccess *standalone.Options
 }
@@ -103,6 +108,9 @@ func NewOptions() *Options {
 	serverRun := genericoptions.NewServerRunOptionsForComponent(compatibility.DefaultKubeComponent, components)
 	serverRun.ShutdownWatchTerminationGracePeriod = watchGrace
 
+	admission := genericoptions.NewAdmissionOptions()
+	quota.Register(admission)
+
 	return &Options{
 		TrustFrontProxy: true,
 		ServerRun:       serverRun,
@@ -115,12 +123,13 @@ func NewOptions() *Options {
 		Audit:           genericoptions.NewAuditOptions(),
 		Features:        genericoptions.NewFeatureOptions(),
 		CoreAPI:         genericoptions.NewCoreAPIOptions(),
-		Admission:       genericoptions.NewAdmissionOptions(),
+		Admission:       admission,
 		Traces:          genericoptions.NewTracingOptions(),
 		Metrics:         metrics.NewOptions(),
 		Logs:            logsapi.NewLoggingConfiguration(),
 		Controllers:     NewControllerOptions(),
 
+		Registration:     registration.NewOptions(),
 		StandaloneAccess: &standalone.Options{},
 	}
 }
@@ -137,6 +146,7 @@ func (o *Options) Flags() flag.NamedFlagSets {
 	o.EtcdAuth.AddFlags(groups.FlagSet("etcd"))
 	o.EmbeddedEtcd.AddFlags(groups.FlagSet("etcd"))
 	o.SecureServing.AddFlags(groups.FlagSet("secure serving"))
+	o.Registration.AddFlags(groups.FlagSet("secure serving"))
 	o.Authentication.AddFlags(groups.FlagSet("authentication"))
 	o.StandaloneAccess.AddAuthenticationFlags(groups.FlagSet("authentication"))
 	o.Authorization.AddFlags(groups.FlagSet("authorization"))
@@ -208,6 +218,7 @@ func (o CompletedOptions) Validate() error {
 	errs = append(errs, o.EtcdAuth.Validate(o.EmbeddedEtcd.Enabled, o.Etcd.EtcdServersOverrides)...)
 	errs = append(errs, o.EmbeddedEtcd.Validate(o.Etcd.StorageConfig.Transport.ServerList)...)
 	errs = append(errs, o.SecureServing.Validate()...)
+	errs = append(errs, o.Registration.Validate(o.Standalone, o.SecureServing.ServerCert.CertKey.CertFile)...)
 	errs = append(errs, o.Authentication.Validate()...)
 	errs = append(errs, o.Authorization.Validate()...)
 	errs = append(errs, o.Audit.Validate()...)

@@ -18,6 +18,8 @@ const (
 	Delegation Purpose = iota
 	// Admission applies the host cluster's rules for objects.
 	Admission
+	// Quota counts objects.
+	Quota
 	// Fairness shares the server among its clients.
 	Fairness
 	// Controllers deploy classes.
@@ -83,8 +85,8 @@ func Rules(scope Scope, purposes ...Purpose) []Rule {
 			"mutatingadmissionpolicies", "mutatingadmissionpolicybindings", "mutatingwebhookconfigurations",
 			"validatingadmissionpolicies", "validatingadmissionpolicybindings", "validatingwebhookconfigurations",
 		}, nil, "", read},
-		{"quotas", Admission, serverRole, "", []string{"resourcequotas"}, nil, "", []string{"list", "watch"}},
-		{"quota-usage", Admission, serverRole, "", []string{"resourcequotas/status"}, nil, "", []string{"update"}},
+		{"quotas", Quota, serverRole, "", []string{"resourcequotas"}, nil, "", []string{"list", "watch"}},
+		{"quota-usage", Quota, serverRole, "", []string{"resourcequotas/status"}, nil, "", []string{"update"}},
 
 		{"flow-control", Fairness, serverRole, "flowcontrol.apiserver.k8s.io", []string{"flowschemas", "prioritylevelconfigurations"}, nil, "", read},
 		{"flow-control-status", Fairness, serverRole, "flowcontrol.apiserver.k8s.io", []string{"flowschemas/status", "prioritylevelconfigurations/status"},
