@@ -19,7 +19,6 @@ import (
 // Secrets of the namespace, all of type kubernetes.io/tls.
 const (
 	authoritySecret      = "oaas-ca"
-	packageManagerSecret = "oaas-apiserver-tls"
 	runtimeManagerSecret = "oaas-crm-tls"
 	// clientSecret is by what Class Runtime Managers know the Package Manager.
 	clientSecret = "oaas-package-manager"
@@ -41,16 +40,15 @@ type certificate struct {
 	clientCA []byte
 }
 
-// certificates lists what a cluster needs. clientCA signed the certificate of
-// the Package Manager.
+// certificates lists what a cluster needs, but for the Package Manager's serving
+// certificate, which it issues itself. clientCA signed the certificate by which
+// the Package Manager is known to the Class Runtime Manager.
 func certificates(member bool, clientCA []byte) []certificate {
 	list := []certificate{{secret: runtimeManagerSecret, request: serving(runtimeManager), clientCA: clientCA}}
 	if member {
 		return list
 	}
-	return append(list,
-		certificate{secret: packageManagerSecret, request: serving(packageManager)},
-		certificate{secret: clientSecret, request: pki.Request{User: clientSecret, Client: true}})
+	return append(list, certificate{secret: clientSecret, request: pki.Request{User: clientSecret, Client: true}})
 }
 
 func serving(service string) pki.Request {

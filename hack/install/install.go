@@ -92,7 +92,7 @@ func (i *installer) install(ctx context.Context) (string, error) {
 		}
 		return memberAdvice(i.options, authority.Cert)
 	}
-	// The Package Manager serves without its registration.
+	// The Package Manager serves without its registration, and completes it.
 	if err := i.step("starting the Package Manager", func() error { return i.rolledOut(ctx, packageManager) }); err != nil {
 		return "", err
 	}
@@ -117,8 +117,8 @@ func (i *installer) install(ctx context.Context) (string, error) {
 	return hubAdvice, err
 }
 
-// certify stores the certificates and puts into the manifests what depends on
-// them.
+// certify stores the certificates and puts what the options say into the
+// manifests.
 func (i *installer) certify(ctx context.Context) (*pki.Authority, error) {
 	now := i.clock.Now()
 	authority, err := ensureAuthority(ctx, i.kube, now)
@@ -140,7 +140,7 @@ func (i *installer) certify(ctx context.Context) (*pki.Authority, error) {
 			return nil, err
 		}
 	}
-	return authority, customise(i.rendered, i.options, authority.Cert)
+	return authority, customise(i.rendered, i.options)
 }
 
 // explainStorage adds the way out of what a StatefulSet forbids.

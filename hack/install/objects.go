@@ -11,7 +11,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
 )
@@ -51,9 +50,8 @@ func split(objects []*unstructured.Unstructured) parts {
 	return p
 }
 
-// customise changes the rendered objects to what the options ask for. authority
-// signed the certificates of this cluster's servers, PEM.
-func customise(objects []*unstructured.Unstructured, o options, authority []byte) error {
+// customise changes the rendered objects to what the options ask for.
+func customise(objects []*unstructured.Unstructured, o options) error {
 	for _, object := range objects {
 		var err error
 		switch object.GetKind() {
@@ -69,8 +67,6 @@ func customise(objects []*unstructured.Unstructured, o options, authority []byte
 			})
 		case "Deployment":
 			err = edit(object, func(d *appsv1.Deployment) { setImage(&d.Spec.Template, o.crmImage) })
-		case "APIService":
-			err = edit(object, func(s *apiregistrationv1.APIService) { s.Spec.CABundle = authority })
 		}
 		if err != nil {
 			return err

@@ -54,6 +54,7 @@ the service account; --standalone does without one.`,
 		columns = 0 // not a terminal: do not wrap
 	}
 	flag.SetUsageAndHelpFunc(cmd, groups, columns)
+	cmd.AddCommand(newEtcdCommand())
 	return cmd
 }
 
@@ -101,14 +102,12 @@ func Run(ctx context.Context, options *Options) error {
 	if err := completed.Validate(); err != nil {
 		return err
 	}
-	if completed.EmbeddedEtcd.Enabled {
-		etcd, err := completed.EmbeddedEtcd.start(ctx)
-		if err != nil {
-			return err
-		}
-		// After the server, which stores the end of running requests in it.
-		defer etcd.Close()
+	completed, closeStorage, err := completed.openStorage(ctx)
+	if err != nil {
+		return err
 	}
+	// After the server, which stores the end of running requests.
+	defer closeStorage()
 	config, err := completed.Config()
 	if err != nil {
 		return err

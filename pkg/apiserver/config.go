@@ -21,6 +21,8 @@ import (
 
 	"oaas.io/oaas/pkg/apis/pm/v1alpha1"
 	"oaas.io/oaas/pkg/apiserver/frontproxy"
+	"oaas.io/oaas/pkg/apiserver/quota"
+	"oaas.io/oaas/pkg/crmclient"
 	"oaas.io/oaas/pkg/generated/openapi"
 	"oaas.io/oaas/pkg/version"
 )
@@ -44,6 +46,8 @@ type ExtraConfig struct {
 	// Host is how the cluster that hosts the server is reached; nil when there is
 	// none.
 	Host *rest.Config
+	// Links tunes the links to the clusters. Secrets and Log are set by the server.
+	Links crmclient.Options
 }
 
 // Config turns options into a configuration. It opens nothing but the listener.
@@ -56,11 +60,12 @@ func (o CompletedOptions) Config() (*Config, error) {
 	}
 	describeAPI(generic, scheme)
 
-	if err := o.applyStorage(generic, scheme, codecs); err != nil {
-		return nil, err
-	}
+	// Before storage, whose calls are part of what is traced.
 	if err := o.Traces.ApplyTo(nil, &generic.Config); err != nil {
 		return nil, fmt.Errorf("apply --tracing-config-file: %w", err)
+	}
+	if err := o.applyStorage(generic, scheme, codecs); err != nil {
+		return nil, err
 	}
 	if err := o.SecureServing.ApplyToConfig(&generic.Config); err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
@@ -112,30 +117,34 @@ func describeAPI(generic *genericapiserver.RecommendedConfig, scheme *runtime.Sc
 // applyStorage decides how objects are stored. Only this kind of factory
 // respects --storage-media-type and --etcd-servers-overrides.
 func (o CompletedOptions) applyStorage(generic *genericapiserver.RecommendedConfig, scheme *runtime.Scheme, codecs serializer.CodecFactory) error {
-	storageConfig := o.Etcd.StorageConfig
+	etcd := *o.Etcd
+	if generic.TracerProvider != nil {
+		etcd.StorageConfig.Transport.TracerProvider = generic.TracerProvider
+	}
+	storageConfig := etcd.StorageConfig
 	if storageConfig.StorageObjectCountTracker == nil {
 		storageConfig.StorageObjectCountTracker = generic.StorageObjectCountTracker
 	}
 	resources := serverstorage.NewResourceConfig()
 	resources.EnableVersions(v1alpha1.SchemeGroupVersion)
-	factory := serverstorage.NewDefaultStorageFactory(storageConfig, o.Etcd.DefaultStorageMediaType, codecs,
+	factory := serverstorage.NewDefaultStorageFactory(storageConfig, etcd.DefaultStorageMediaType, codecs,
 		serverstorage.NewDefaultResourceEncodingConfigForEffectiveVersion(scheme, generic.EffectiveVersion), resources, nil)
 
-	overrides, err := genericoptions.ParseEtcdServersOverrides(o.Etcd.EtcdServersOverrides)
+	overrides, err := genericoptions.ParseEtcdServersOverrides(etcd.EtcdServersOverrides)
 	if err != nil {
 		return fmt.Errorf("read --etcd-servers-overrides: %w", err)
 	}
 	for _, override := range overrides {
 		factory.SetEtcdLocation(override.GroupResource, override.Servers)
 	}
-	if err := o.Etcd.ApplyWithStorageFactoryTo(factory, &generic.Config); err != nil {
+	if err := etcd.ApplyWithStorageFactoryTo(factory, &generic.Config); err != nil {
 		return fmt.Errorf("set up storage: %w", err)
 	}
 	return nil
 }
 
-// applyHost sets up what watches the host cluster: priority and fairness, and
-// admission.
+// applyHost sets up what acts in the host cluster: priority and fairness,
+// admission, the serving certificate, and the check that all of it may.
 func (o CompletedOptions) applyHost(generic *genericapiserver.RecommendedConfig) error {
 	if o.CoreAPI == nil {
 		if err := o.Features.ApplyTo(&generic.Config, nil, nil); err != nil {
@@ -158,10 +167,13 @@ func (o CompletedOptions) applyHost(generic *genericapiserver.RecommendedConfig)
 		return fmt.Errorf("set up priority and fairness: %w", err)
 	}
 	if err := o.Admission.ApplyTo(&generic.Config, generic.SharedInformerFactory, client, dynamicClient,
-		generic.FeatureGate, generic.EffectiveVersion); err != nil {
+		generic.FeatureGate, generic.EffectiveVersion, quota.Initializer()); err != nil {
 		return fmt.Errorf("set up admission: %w", err)
 	}
-	return nil
+	if err := o.applyRegistration(generic); err != nil {
+		return err
+	}
+	return o.applyPermissionChecks(generic)
 }
 
 // CompletedConfig is a configuration that a server can be made of. Only Complete

@@ -12,10 +12,9 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
-	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/tools/leaderelection"
@@ -62,8 +61,8 @@ type ControllerConfig struct {
 	// HealthInterval is how often clusters are asked how they are doing. Defaults
 	// to 30 s.
 	HealthInterval time.Duration
-	// Links tunes the links to the clusters. Secrets and Log are set here.
-	Links crmclient.Options
+	// Pool holds the links to the clusters, which RunLinks keeps.
+	Pool *crmclient.Pool
 }
 
 // RunControllers runs the controllers until ctx ends, then waits for what is
@@ -72,6 +71,9 @@ type ControllerConfig struct {
 func RunControllers(ctx context.Context, config ControllerConfig) error {
 	if config.Loopback == nil {
 		return errors.New("controllers: Loopback is not set: give the configuration of the server's own API")
+	}
+	if config.Pool == nil {
+		return errors.New("controllers: Pool is not set: give the pool whose links RunLinks keeps")
 	}
 	ctx = klog.NewContext(ctx, klog.FromContext(ctx).WithName("controllers"))
 	if config.Host == nil {
@@ -98,9 +100,9 @@ func RunControllers(ctx context.Context, config ControllerConfig) error {
 
 // work runs the controllers once, until ctx ends.
 func work(ctx context.Context, config ControllerConfig, host kubernetes.Interface) error {
-	client, err := versioned.NewForConfig(quiet(protobuf(unthrottled(config.Loopback))))
+	client, err := newLoopbackClient(config.Loopback)
 	if err != nil {
-		return fmt.Errorf("controllers: client for the own API: %w", err)
+		return err
 	}
 	recorder, stopEvents, err := newRecorder(ctx, host)
 	if err != nil {
@@ -108,16 +110,8 @@ func work(ctx context.Context, config ControllerConfig, host kubernetes.Interfac
 	}
 	defer stopEvents()
 
-	links := config.Links
-	links.Log = klog.FromContext(ctx)
-	if host != nil {
-		links.Secrets = secretReader{host.CoreV1()}
-	}
-	pool := crmclient.NewPool(links)
-	defer pool.Close()
-
-	factory := externalversions.NewSharedInformerFactory(client, resync)
-	controllers, err := newControllers(client, factory, pool, recorder, config.HealthInterval)
+	factory := externalversions.NewSharedInformerFactoryWithOptions(client, resync, externalversions.WithTransform(withoutManagedFields))
+	controllers, err := newControllers(client, factory, config.Pool, recorder, config.HealthInterval)
 	if err != nil {
 		return fmt.Errorf("controllers: %w", err)
 	}
@@ -148,6 +142,17 @@ func work(ctx context.Context, config ControllerConfig, host kubernetes.Interfac
 // controller works until its context ends.
 type controller interface {
 	Run(ctx context.Context) error
+}
+
+// withoutManagedFields keeps controllers from holding who set which field, which
+// is a good part of an object and no concern of theirs. An object that is written
+// without them keeps those that are stored.
+func withoutManagedFields(object any) (any, error) {
+	// What is no object tells of one that went.
+	if accessor, err := meta.Accessor(object); err == nil {
+		accessor.SetManagedFields(nil)
+	}
+	return object, nil
 }
 
 func newControllers(
@@ -259,23 +264,6 @@ func lead(ctx context.Context, lock resourcelock.Interface, whileHeld func(conte
 	return failure
 }
 
-// secretReader reads single Secrets when a link needs them, so that the Package
-// Manager needs neither list nor watch on all Secrets.
-type secretReader struct {
-	client corev1client.SecretsGetter
-}
-
-var _ crmclient.SecretReader = secretReader{}
-
-// ReadSecret implements crmclient.SecretReader.
-func (r secretReader) ReadSecret(ctx context.Context, namespace, name string) (map[string][]byte, error) {
-	secret, err := r.client.Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
-	if err != nil {
-		return nil, err
-	}
-	return secret.Data, nil
-}
-
 // newRecorder reports events to the host cluster, or nowhere without one.
 func newRecorder(ctx context.Context, host kubernetes.Interface) (events.EventRecorder, func(), error) {
 	if host == nil {
@@ -296,25 +284,3 @@ var _ events.EventRecorder = noEvents{}
 
 // Eventf implements events.EventRecorder.
 func (noEvents) Eventf(runtime.Object, runtime.Object, string, string, string, string, ...any) {}
-
-// unthrottled takes the client's own rate limit away: the server's priority and
-// fairness does that job.
-func unthrottled(config *rest.Config) *rest.Config {
-	config = rest.CopyConfig(config)
-	config.QPS = -1
-	config.RateLimiter = nil
-	return config
-}
-
-func protobuf(config *rest.Config) *rest.Config {
-	config.ContentType = runtime.ContentTypeProtobuf
-	config.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
-	return config
-}
-
-// quiet drops the API's warnings: they are for the author of an object, who got
-// them already, and would fill the log with every write of a status.
-func quiet(config *rest.Config) *rest.Config {
-	config.WarningHandler = rest.NoWarnings{}
-	return config
-}

@@ -34,15 +34,13 @@ func startServer(t *testing.T) *rest.Config {
 func startControllers(t *testing.T, loopback *rest.Config) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	done := make(chan error, 1)
+	pool := crmclient.NewPool(quickLinks())
+	done := make(chan error, 2)
 	go func() {
-		done <- RunControllers(ctx, ControllerConfig{
-			Loopback: loopback, HealthInterval: 200 * time.Millisecond,
-			Links: crmclient.Options{
-				BreakerFailures: 3, BreakerOpenFor: 500 * time.Millisecond, RetryBackoff: time.Millisecond,
-				WatchBackoff: 20 * time.Millisecond, MaxWatchBackoff: 200 * time.Millisecond, StaleAfter: 500 * time.Millisecond,
-			},
-		})
+		done <- RunLinks(ctx, LinkConfig{Loopback: loopback, Pool: pool, Interval: 200 * time.Millisecond})
+	}()
+	go func() {
+		done <- RunControllers(ctx, ControllerConfig{Loopback: loopback, Pool: pool, HealthInterval: 200 * time.Millisecond})
 	}()
 	stopped := false
 	stop = func() {
@@ -51,12 +49,23 @@ func startControllers(t *testing.T, loopback *rest.Config) (stop func()) {
 		}
 		stopped = true
 		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("running the controllers: %v", err)
+		for range cap(done) {
+			if err := <-done; err != nil {
+				t.Errorf("running the controllers and their links: %v", err)
+			}
 		}
+		pool.Close()
 	}
 	t.Cleanup(stop)
 	return stop
+}
+
+// quickLinks are links that notice at once what happens to a cluster.
+func quickLinks() crmclient.Options {
+	return crmclient.Options{
+		BreakerFailures: 3, BreakerOpenFor: 500 * time.Millisecond, RetryBackoff: time.Millisecond,
+		WatchBackoff: 20 * time.Millisecond, MaxWatchBackoff: 200 * time.Millisecond, StaleAfter: 500 * time.Millisecond,
+	}
 }
 
 // scene is one test's namespace and objects.

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	apiversion "k8s.io/apimachinery/pkg/version"
 
+	"oaas.io/oaas/pkg/apiserver/embeddedetcd"
 	"oaas.io/oaas/pkg/version"
 )
 
@@ -29,8 +30,8 @@ func TestOpenWatchesDoNotHoldUpTheEnd(t *testing.T) {
 
 func TestTwoServersDoNotShareAFolder(t *testing.T) {
 	s := runServer(t, dataFolder(t))
-	second := &EmbeddedEtcdOptions{Enabled: true, DataDir: s.dataDir}
-	etcd, err := second.start(t.Context())
+	second := &embeddedetcd.Options{Enabled: true, DataDir: s.dataDir}
+	etcd, err := second.Start(t.Context())
 	if err == nil {
 		etcd.Close()
 		t.Fatal("a second etcd runs on the folder of the first")

@@ -19,6 +19,10 @@ import (
 	"k8s.io/component-base/metrics"
 	baseversion "k8s.io/component-base/version"
 
+	"oaas.io/oaas/pkg/apiserver/embeddedetcd"
+	"oaas.io/oaas/pkg/apiserver/etcdauth"
+	"oaas.io/oaas/pkg/apiserver/quota"
+	"oaas.io/oaas/pkg/apiserver/registration"
 	"oaas.io/oaas/pkg/apiserver/standalone"
 )
 
@@ -44,8 +48,10 @@ type Options struct {
 	ServerRun *genericoptions.ServerRunOptions
 	// Etcd is where objects are stored.
 	Etcd *genericoptions.EtcdOptions
+	// EtcdAuth is the etcd user that the server is.
+	EtcdAuth *etcdauth.Options
 	// EmbeddedEtcd runs an etcd within the server instead.
-	EmbeddedEtcd *EmbeddedEtcdOptions
+	EmbeddedEtcd *embeddedetcd.Options
 	// SecureServing is where the server listens.
 	SecureServing *genericoptions.SecureServingOptionsWithLoopback
 	// Authentication asks the host cluster who a client is.
@@ -73,6 +79,9 @@ type Options struct {
 	Controllers *ControllerOptions
 	// Standalone runs the server without a host cluster.
 	Standalone bool
+	// Registration issues the serving certificate, and keeps what kube-apiserver
+	// trusts in agreement with it.
+	Registration *registration.Options
 	// StandaloneAccess says who is asked then about clients.
 	StandaloneAccess *standalone.Options
 }
@@ -99,23 +108,28 @@ func NewOptions() *Options {
 	serverRun := genericoptions.NewServerRunOptionsForComponent(compatibility.DefaultKubeComponent, components)
 	serverRun.ShutdownWatchTerminationGracePeriod = watchGrace
 
+	admission := genericoptions.NewAdmissionOptions()
+	quota.Register(admission)
+
 	return &Options{
 		TrustFrontProxy: true,
 		ServerRun:       serverRun,
 		Etcd:            etcd,
-		EmbeddedEtcd:    &EmbeddedEtcdOptions{},
+		EtcdAuth:        &etcdauth.Options{},
+		EmbeddedEtcd:    &embeddedetcd.Options{},
 		SecureServing:   secureServing.WithLoopback(),
 		Authentication:  genericoptions.NewDelegatingAuthenticationOptions(),
 		Authorization:   genericoptions.NewDelegatingAuthorizationOptions(),
 		Audit:           genericoptions.NewAuditOptions(),
 		Features:        genericoptions.NewFeatureOptions(),
 		CoreAPI:         genericoptions.NewCoreAPIOptions(),
-		Admission:       genericoptions.NewAdmissionOptions(),
+		Admission:       admission,
 		Traces:          genericoptions.NewTracingOptions(),
 		Metrics:         metrics.NewOptions(),
 		Logs:            logsapi.NewLoggingConfiguration(),
 		Controllers:     NewControllerOptions(),
 
+		Registration:     registration.NewOptions(),
 		StandaloneAccess: &standalone.Options{},
 	}
 }
@@ -129,8 +143,10 @@ func (o *Options) Flags() flag.NamedFlagSets {
 			"in --authentication-config, members of system:masters may do everything, others what --authorization-roles-file and "+
 			"--authorization-webhook-config-file allow, and there is neither admission control nor leader election.")
 	o.Etcd.AddFlags(groups.FlagSet("etcd"))
+	o.EtcdAuth.AddFlags(groups.FlagSet("etcd"))
 	o.EmbeddedEtcd.AddFlags(groups.FlagSet("etcd"))
 	o.SecureServing.AddFlags(groups.FlagSet("secure serving"))
+	o.Registration.AddFlags(groups.FlagSet("secure serving"))
 	o.Authentication.AddFlags(groups.FlagSet("authentication"))
 	o.StandaloneAccess.AddAuthenticationFlags(groups.FlagSet("authentication"))
 	o.Authorization.AddFlags(groups.FlagSet("authorization"))
@@ -170,7 +186,7 @@ func (o *Options) Complete() (CompletedOptions, error) {
 	}
 	if completed.EmbeddedEtcd.Enabled && len(completed.Etcd.StorageConfig.Transport.ServerList) == 0 {
 		etcd := *completed.Etcd
-		etcd.StorageConfig.Transport.ServerList = []string{completed.EmbeddedEtcd.endpoint()}
+		etcd.StorageConfig.Transport.ServerList = []string{completed.EmbeddedEtcd.Endpoint()}
 		completed.Etcd = &etcd
 	}
 	if completed.Standalone {
@@ -199,8 +215,10 @@ func (o CompletedOptions) Validate() error {
 	errs = append(errs, o.ServerRun.Validate()...)
 	errs = append(errs, o.ServerRun.ComponentGlobalsRegistry.Validate()...)
 	errs = append(errs, o.Etcd.Validate()...)
+	errs = append(errs, o.EtcdAuth.Validate(o.EmbeddedEtcd.Enabled, o.Etcd.EtcdServersOverrides)...)
 	errs = append(errs, o.EmbeddedEtcd.Validate(o.Etcd.StorageConfig.Transport.ServerList)...)
 	errs = append(errs, o.SecureServing.Validate()...)
+	errs = append(errs, o.Registration.Validate(o.Standalone, o.SecureServing.ServerCert.CertKey.CertFile)...)
 	errs = append(errs, o.Authentication.Validate()...)
 	errs = append(errs, o.Authorization.Validate()...)
 	errs = append(errs, o.Audit.Validate()...)

@@ -18,6 +18,7 @@ import (
 	restclient "k8s.io/client-go/rest"
 
 	"oaas.io/oaas/pkg/apis/pm/v1alpha1"
+	"oaas.io/oaas/pkg/crmclient"
 	registry "oaas.io/oaas/pkg/registry/pm"
 )
 
@@ -32,6 +33,7 @@ type Server struct {
 	Generic *genericapiserver.GenericAPIServer
 
 	extra *ExtraConfig
+	pool  *crmclient.Pool
 }
 
 // New opens the stores and installs the API.
@@ -39,6 +41,10 @@ func (c CompletedConfig) New() (*Server, error) {
 	server, err := c.generic.New(serverName, genericapiserver.NewEmptyDelegate())
 	if err != nil {
 		return nil, fmt.Errorf("make the API server: %w", err)
+	}
+	pool, err := newPool(c.extra.Host, c.extra.Links)
+	if err != nil {
+		return nil, err
 	}
 	resources, err := registry.Open(registry.Options{Typer: c.extra.Scheme, Getter: c.generic.RESTOptionsGetter})
 	if err != nil {
@@ -51,7 +57,7 @@ func (c CompletedConfig) New() (*Server, error) {
 	if err := server.InstallAPIGroup(&group); err != nil {
 		return nil, fmt.Errorf("install the API group %s: %w", v1alpha1.GroupName, err)
 	}
-	return &Server{Generic: server, extra: c.extra}, nil
+	return &Server{Generic: server, extra: c.extra, pool: pool}, nil
 }
 
 // Run serves until the context ends, then lets requests and controllers finish.
@@ -60,14 +66,27 @@ func (c CompletedConfig) New() (*Server, error) {
 func (s *Server) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	var controllers sync.WaitGroup
+	var running sync.WaitGroup
+	start := func(hook genericapiserver.PostStartHookContext, work func(context.Context) error) {
+		running.Go(func() {
+			if err := work(hook); err != nil && hook.Err() == nil {
+				stop(fmt.Errorf("%w: %w", errControllers, err))
+			}
+		})
+	}
+	err := s.Generic.AddPostStartHook("start-oaas-links", func(hook genericapiserver.PostStartHookContext) error {
+		start(hook, func(ctx context.Context) error {
+			return RunLinks(ctx, LinkConfig{Loopback: hook.LoopbackClientConfig, Pool: s.pool})
+		})
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("start the links with the server: %w", err)
+	}
 	if s.extra.Controllers.Enabled {
 		err := s.Generic.AddPostStartHook("start-oaas-controllers", func(hook genericapiserver.PostStartHookContext) error {
-			config := s.controllerConfig(hook.LoopbackClientConfig)
-			controllers.Go(func() {
-				if err := RunControllers(hook, config); err != nil && hook.Err() == nil {
-					stop(fmt.Errorf("%w: %w", errControllers, err))
-				}
+			start(hook, func(ctx context.Context) error {
+				return RunControllers(ctx, s.controllerConfig(hook.LoopbackClientConfig))
 			})
 			return nil
 		})
@@ -76,9 +95,10 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 	}
 
-	err := s.Generic.PrepareRun().RunWithContext(ctx)
+	err = s.Generic.PrepareRun().RunWithContext(ctx)
 	stop(nil)
-	controllers.Wait()
+	running.Wait()
+	s.pool.Close()
 	if cause := context.Cause(ctx); errors.Is(cause, errControllers) {
 		return cause
 	}
@@ -91,5 +111,6 @@ func (s *Server) controllerConfig(loopback *restclient.Config) ControllerConfig 
 		Host:           s.extra.Host,
 		LeaderElect:    s.extra.Controllers.LeaderElect,
 		LeaseNamespace: s.extra.Controllers.LeaseNamespace,
+		Pool:           s.pool,
 	}
 }

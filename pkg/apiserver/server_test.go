@@ -24,16 +24,22 @@ const readyWithin = time.Minute
 // server is a Package Manager that runs in the test's process, with an etcd of
 // its own and without a host cluster.
 type server struct {
+	// config and client are those of an administrator.
 	config  *rest.Config
 	client  versioned.Interface
 	etcd    string
 	dataDir string
-	stop    func()
+	// ca signed the certificate that the server made for itself.
+	ca []byte
+	// stop ends the server and returns when it has ended.
+	stop func()
+	// ending is closed when the server is told to end.
+	ending <-chan struct{}
 }
 
 // runServer runs a server on a data folder until the test ends or stop is
 // called.
-func runServer(t *testing.T, dataDir string) *server {
+func runServer(t *testing.T, dataDir string, change ...func(*Options)) *server {
 	t.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -48,6 +54,9 @@ func runServer(t *testing.T, dataDir string) *server {
 	options.EmbeddedEtcd.Enabled = true
 	options.EmbeddedEtcd.DataDir = dataDir
 	options.Authentication.ClientCert.ClientCA = writeCA(t)
+	for _, f := range change {
+		f(options)
+	}
 
 	completed, err := options.Complete()
 	if err != nil {
@@ -56,16 +65,18 @@ func runServer(t *testing.T, dataDir string) *server {
 	if err := completed.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	etcd, err := completed.EmbeddedEtcd.start(t.Context())
+	completed, closeStorage, err := completed.openStorage(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	config, err := completed.Config()
 	if err != nil {
+		closeStorage()
 		t.Fatal(err)
 	}
 	made, err := config.Complete().New()
 	if err != nil {
+		closeStorage()
 		t.Fatal(err)
 	}
 
@@ -82,7 +93,7 @@ func runServer(t *testing.T, dataDir string) *server {
 		if err := <-ended; err != nil {
 			t.Errorf("the server ended with an error: %v", err)
 		}
-		etcd.Close()
+		closeStorage()
 	}
 	t.Cleanup(stop)
 
@@ -91,12 +102,28 @@ func runServer(t *testing.T, dataDir string) *server {
 	s := &server{
 		config:  clientConfig,
 		client:  versioned.NewForConfigOrDie(clientConfig),
-		etcd:    completed.EmbeddedEtcd.endpoint(),
+		etcd:    completed.EmbeddedEtcd.Endpoint(),
 		dataDir: dataDir,
 		stop:    stop,
+		ending:  ctx.Done(),
+	}
+	if generated := completed.SecureServing.ServerCert.GeneratedCert; generated != nil {
+		s.ca, _ = generated.CurrentCertKeyContent()
 	}
 	s.waitUntilReady(t)
 	return s
+}
+
+// as is how a client reaches the server that shows the given credentials, none
+// when it is called without.
+func (s *server) as(change ...func(*rest.Config)) *rest.Config {
+	config := rest.AnonymousClientConfig(s.config)
+	config.QPS = -1
+	config.TLSClientConfig = rest.TLSClientConfig{CAData: s.ca, ServerName: "localhost"}
+	for _, f := range change {
+		f(config)
+	}
+	return config
 }
 
 func (s *server) waitUntilReady(t *testing.T) {

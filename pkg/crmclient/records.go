@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
 )
@@ -31,6 +32,8 @@ type records struct {
 	byID  map[string]*deploymentv1.DeploymentRecord
 	known bool
 	stale bool
+	// heard is when contact was last made; zero before the first time.
+	heard time.Time
 }
 
 func newRecords() *records {
@@ -76,6 +79,20 @@ func (r *records) replace(full map[string]*deploymentv1.DeploymentRecord) (touch
 	r.byID = full
 	r.known = true
 	return slices.Collect(maps.Values(all)), first
+}
+
+// contact tells how well the cluster is heard of.
+func (r *records) contact() (known, stale bool, heard time.Time) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.known, r.stale, r.heard
+}
+
+// hear notes that contact was made.
+func (r *records) hear(at time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.heard = at
 }
 
 // setStale tells whether that was news.

@@ -46,6 +46,7 @@ func (l *Link) follow(ctx context.Context) {
 		case progressed || (version != "" && now.Sub(opened) >= l.opts.StaleAfter):
 			delays = l.newWatchBackoff()
 			contact = now
+			l.records.hear(now)
 		case now.Sub(contact) >= l.opts.StaleAfter:
 			version = ""
 			if l.records.setStale(true) {
@@ -178,6 +179,7 @@ func (l *Link) alive() {
 	// Also when the records never went stale: a few calls during a short restart
 	// are enough to open the breaker.
 	l.breaker.reset()
+	l.records.hear(l.opts.Clock.Now())
 	if l.records.setStale(false) {
 		l.changed(Change{Cluster: l.cluster})
 	}

@@ -25,6 +25,9 @@ type Input struct {
 	Deployment *pmv1alpha1.ClassDeployment
 	// Package defines the class; nil when there is none of that name.
 	Package *pmv1alpha1.Package
+	// Dependencies are the packages that Package depends on, by name. One that is
+	// not here does not exist.
+	Dependencies map[string]*pmv1alpha1.Package
 	// Clusters are all clusters there are.
 	Clusters []*pmv1alpha1.Cluster
 }
@@ -86,14 +89,15 @@ func Make(in Input) (Plan, error) {
 	}
 	plan.Requirements = requirements(spec, required)
 
-	class, frozen, problem := findClass(in)
+	class, problem := findClass(in)
 	if problem != nil {
 		return halt(plan, *problem), nil
 	}
-	containers, problems := functionContainers(class, in.Package, plan.Requirements)
+	functions, problems := boundFunctions(class, in)
 	if len(problems) > 0 {
 		return halt(plan, problems...), nil
 	}
+	containers := functionContainers(functions, plan.Requirements, pinned(spec.Replicas))
 	selector, problem := clusterSelector(spec.ClusterSelector)
 	if problem != nil {
 		return halt(plan, *problem), nil
@@ -104,7 +108,7 @@ func Make(in Input) (Plan, error) {
 		named:    spec.TargetClusters,
 		selector: selector,
 		placed:   placedUnits(in.Deployment),
-		frozen:   frozen,
+		frozen:   frozen(in.Package, class, functions),
 	}
 	plan.Problems = placer.missing()
 	placement := map[string][]string{}
@@ -143,31 +147,46 @@ func refused(spec *pmv1alpha1.ClassDeploymentSpec, required *big.Rat) bool {
 	return required != nil && spec.Placement != nil && spec.Placement.OnUnreachable == pmv1alpha1.UnreachableRefuse
 }
 
-// findClass returns the class, or the problem that there is none; frozen tells
-// why the class takes no new units.
-func findClass(in Input) (class *pmv1alpha1.ClassDefinition, frozen, problem *Problem) {
+// findClass returns the class, or the problem that there is none.
+func findClass(in Input) (*pmv1alpha1.ClassDefinition, *Problem) {
 	spec := &in.Deployment.Spec
 	if in.Package == nil {
-		return nil, nil, &Problem{
+		return nil, &Problem{
 			Type:    PackageNotFound,
 			Message: fmt.Sprintf("spec.packageName: package %q does not exist in namespace %q: create it", spec.PackageName, in.Deployment.Namespace),
 		}
 	}
 	index := slices.IndexFunc(in.Package.Spec.Classes, func(c pmv1alpha1.ClassDefinition) bool { return c.Key == spec.ClassKey })
 	if index < 0 {
-		return nil, nil, &Problem{
+		return nil, &Problem{
 			Type:    ClassNotFound,
 			Message: fmt.Sprintf("spec.classKey: package %q has no class %q: it has %s", in.Package.Name, spec.ClassKey, classKeys(in.Package)),
 		}
 	}
-	class = &in.Package.Spec.Classes[index]
+	return &in.Package.Spec.Classes[index], nil
+}
+
+// frozen tells why the class takes no new units; nil when it does.
+func frozen(pkg *pmv1alpha1.Package, class *pmv1alpha1.ClassDefinition, functions []boundFunction) *Problem {
 	switch {
-	case in.Package.Spec.Disabled:
-		frozen = &Problem{Type: PackageDisabled, Message: fmt.Sprintf("package %q is disabled and takes no new units: set its spec.disabled to false", in.Package.Name)}
+	case pkg.DeletionTimestamp != nil:
+		return &Problem{Type: PackageTerminating, Message: fmt.Sprintf("package %q is being deleted and takes no new units: publish it again once it is gone", pkg.Name)}
+	case pkg.Spec.Disabled:
+		return &Problem{Type: PackageDisabled, Message: fmt.Sprintf("package %q is disabled and takes no new units: set its spec.disabled to false", pkg.Name)}
 	case class.Disabled:
-		frozen = &Problem{Type: ClassDisabled, Message: fmt.Sprintf("class %q of package %q is disabled and takes no new units: set its disabled to false", class.Key, in.Package.Name)}
+		return &Problem{Type: ClassDisabled, Message: fmt.Sprintf("class %q of package %q is disabled and takes no new units: set its disabled to false", class.Key, pkg.Name)}
 	}
-	return class, frozen, nil
+	for _, bound := range functions {
+		switch {
+		case bound.pkg.Spec.Disabled:
+			return &Problem{Type: PackageDisabled, Message: fmt.Sprintf(
+				"package %q, whose function %q class %q binds, is disabled and takes no new units: set its spec.disabled to false", bound.pkg.Name, bound.Key, class.Key)}
+		case bound.Disabled:
+			return &Problem{Type: FunctionDisabled, Message: fmt.Sprintf(
+				"function %q of package %q is disabled, and class %q that binds it takes no new units: set its disabled to false", bound.Key, bound.pkg.Name, class.Key)}
+		}
+	}
+	return nil
 }
 
 func classKeys(pkg *pmv1alpha1.Package) string {

@@ -17,13 +17,24 @@ const (
 	PackageNotFound ProblemType = "PackageNotFound"
 	// PackageDisabled means that the package takes no new units.
 	PackageDisabled ProblemType = "PackageDisabled"
+	// PackageTerminating means that the package is being deleted.
+	PackageTerminating ProblemType = "PackageTerminating"
 	// ClassNotFound means that the package has no such class.
 	ClassNotFound ProblemType = "ClassNotFound"
 	// ClassDisabled means that the class takes no new units.
 	ClassDisabled ProblemType = "ClassDisabled"
-	// FunctionNotFound means that the class binds a function that the package
-	// does not define.
+	// FunctionNotFound means that the class binds a function that neither the
+	// package nor the dependency that it names defines.
 	FunctionNotFound ProblemType = "FunctionNotFound"
+	// FunctionDisabled means that a class that binds the function takes no new
+	// units.
+	FunctionDisabled ProblemType = "FunctionDisabled"
+	// DependencyNotFound means that the class binds a function of a package that
+	// does not exist.
+	DependencyNotFound ProblemType = "DependencyNotFound"
+	// DependencyUnsatisfied means that the class binds a function of a package
+	// whose version is not in the range of the dependency.
+	DependencyUnsatisfied ProblemType = "DependencyUnsatisfied"
 	// FunctionIncomplete means that a function with a workload names no image.
 	FunctionIncomplete ProblemType = "FunctionIncomplete"
 	// ClusterNotFound means that a named cluster does not exist.

@@ -89,3 +89,13 @@ func functionBounds(provision *pmv1alpha1.FunctionProvision, unit pmv1alpha1.Com
 	}
 	return least, greatest
 }
+
+// pinned is the exact number of replicas of every function that the user asks for
+// with two equal bounds, as scaling does; nil without one. It wins over the bounds
+// that the functions bring: whoever scales to three, or to none, means that.
+func pinned(bounds *pmv1alpha1.ReplicaBounds) *int32 {
+	if bounds == nil || bounds.Min == nil || bounds.Max == nil || *bounds.Min != *bounds.Max {
+		return nil
+	}
+	return bounds.Min
+}

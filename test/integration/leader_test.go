@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/rest"
 
 	"oaas.io/oaas/hack/localcluster/platform"
 	"oaas.io/oaas/pkg/apis/pm/v1alpha1"
@@ -199,8 +198,10 @@ func (r *replicas) other(name string) string {
 // client reaches a replica itself, without kube-apiserver.
 func (r *replicas) client(t *testing.T, name string) versioned.Interface {
 	t.Helper()
-	config := rest.CopyConfig(hub.config)
-	config.Host = "https://" + r.platform.Address(name)
+	config, err := r.platform.Direct(t.Context(), name, hub.config)
+	if err != nil {
+		t.Fatal(err)
+	}
 	client, err := versioned.NewForConfig(config)
 	if err != nil {
 		t.Fatal(err)

@@ -74,13 +74,10 @@ func (p *Platform) applyClientSecret(ctx context.Context) error {
 	})
 }
 
-// applyAPIService registers the Package Manager. A Service of type ExternalName
-// leads kube-apiserver to a process on the same machine.
+// applyAPIService registers the Package Manager, which fills in by what authority
+// it is known. A Service of type ExternalName leads kube-apiserver to a process on
+// the same machine.
 func (p *Platform) applyAPIService(ctx context.Context) error {
-	ca, err := os.ReadFile(p.options.Hub.CAPath())
-	if err != nil {
-		return fmt.Errorf("reading the cluster's certificate authority: %w", err)
-	}
 	port := int32(p.programs[PackageManager].ports[servePort]) // a TCP port
 	service := &corev1.Service{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
@@ -95,7 +92,6 @@ func (p *Platform) applyAPIService(ctx context.Context) error {
 			Version:              pmv1alpha1.SchemeGroupVersion.Version,
 			GroupPriorityMinimum: 2000,
 			VersionPriority:      15,
-			CABundle:             ca,
 			Service:              &apiregistrationv1.ServiceReference{Namespace: Namespace, Name: serviceName, Port: &port},
 		},
 	}

@@ -42,8 +42,6 @@ type program struct {
 	env  func(*program) []string
 	// user is the identity towards its cluster.
 	user string
-	// hosts are the names that it is reached by, beside those of this machine.
-	hosts []string
 	// ready says whether the program answers.
 	ready func(context.Context, *program) error
 

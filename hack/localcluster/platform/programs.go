@@ -18,7 +18,13 @@ import (
 	"strconv"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"oaas.io/oaas/hack/localcluster/cluster"
 	"oaas.io/oaas/hack/localcluster/internal/process"
+	"oaas.io/oaas/pkg/apiserver/registration"
 )
 
 const (
@@ -51,7 +57,6 @@ func (p *Platform) declare() error {
 			purposes: []string{servePort},
 			args:     p.packageManagerArgs,
 			user:     packageManagerUser,
-			hosts:    []string{serviceHost()},
 			ready:    packageManagerReady,
 		}
 	}
@@ -87,8 +92,7 @@ func (p *Platform) packageManagerArgs(self *program) []string {
 	return append([]string{
 		"--bind-address=127.0.0.1",
 		"--secure-port=" + strconv.Itoa(self.ports[servePort]),
-		"--tls-cert-file=" + self.file("serving.crt"),
-		"--tls-private-key-file=" + self.file("serving.key"),
+		"--managed-serving-certificate",
 		"--kubeconfig=" + kubeconfig,
 		"--authentication-kubeconfig=" + kubeconfig,
 		"--authorization-kubeconfig=" + kubeconfig,
@@ -102,13 +106,39 @@ func (p *Platform) packageManagerArgs(self *program) []string {
 }
 
 func packageManagerReady(ctx context.Context, p *program) error {
-	ca, err := os.ReadFile(p.cluster.CAPath())
+	ca, err := packageManagerCA(ctx, p.cluster)
 	if err != nil {
-		return fmt.Errorf("reading the cluster's certificate authority: %w", err)
+		return err
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(ca)
 	return probe(ctx, "https://"+p.address(servePort)+"/readyz", &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12})
+}
+
+// packageManagerCA returns what the Package Manager's certificates are checked by.
+func packageManagerCA(ctx context.Context, hub *cluster.Cluster) ([]byte, error) {
+	client, err := kubernetes.NewForConfig(hub.RESTConfig())
+	if err != nil {
+		return nil, fmt.Errorf("making a client: %w", err)
+	}
+	secret, err := client.CoreV1().Secrets(Namespace).Get(ctx, registration.SecretName, metav1.GetOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("reading the Package Manager's certificate authorities: %w", err)
+	}
+	return secret.Data[registration.CertificatesKey], nil
+}
+
+// Direct reaches a replica of the Package Manager itself, without kube-apiserver,
+// as the user of a configuration for the hub.
+func (p *Platform) Direct(ctx context.Context, replica string, user *rest.Config) (*rest.Config, error) {
+	ca, err := packageManagerCA(ctx, p.options.Hub)
+	if err != nil {
+		return nil, err
+	}
+	config := rest.CopyConfig(user)
+	config.Host = "https://" + p.Address(replica)
+	config.CAFile, config.CAData = "", ca
+	return config, nil
 }
 
 func (p *Platform) runtimeManagerArgs(self *program) []string {
@@ -158,20 +188,17 @@ func probe(ctx context.Context, url string, config *tls.Config) error {
 // issue writes the certificates and the kubeconfig of a program unless they are
 // there.
 func (p *Platform) issue(self *program) error {
-	hosts := append([]string{"localhost", "127.0.0.1"}, self.hosts...)
-	return errors.Join(
-		unlessPresent(self.file("kubeconfig"), func() error {
-			return self.cluster.WriteKubeconfig(self.file("kubeconfig"), self.user, serviceAccounts, serviceAccounts+":"+Namespace)
-		}),
-		unlessPresent(self.file("serving.key"), func() error {
-			return self.cluster.IssueServingCert(self.file("serving.crt"), self.file("serving.key"), hosts...)
-		}),
-	)
+	kubeconfig := unlessPresent(self.file("kubeconfig"), func() error {
+		return self.cluster.WriteKubeconfig(self.file("kubeconfig"), self.user, serviceAccounts, serviceAccounts+":"+Namespace)
+	})
+	if self.user == packageManagerUser {
+		// It issues its own serving certificate.
+		return kubeconfig
+	}
+	return errors.Join(kubeconfig, unlessPresent(self.file("serving.key"), func() error {
+		return self.cluster.IssueServingCert(self.file("serving.crt"), self.file("serving.key"), "localhost", "127.0.0.1")
+	}))
 }
-
-// serviceHost is the name that kube-apiserver expects in the certificate of an
-// aggregated server.
-func serviceHost() string { return serviceName + "." + Namespace + ".svc" }
 
 func unlessPresent(path string, write func() error) error {
 	if _, err := os.Stat(path); err == nil || !errors.Is(err, os.ErrNotExist) {

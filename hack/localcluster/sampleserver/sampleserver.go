@@ -141,7 +141,10 @@ func (s *Server) Kill(ctx context.Context) error {
 func (s *Server) Wait(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
-	client, err := discovery.NewDiscoveryClientForConfig(s.cluster.RESTConfig())
+	config := s.cluster.RESTConfig()
+	// The example includes a deprecated version, whose warning tells nobody anything.
+	config.WarningHandler = rest.NoWarnings{}
+	client, err := discovery.NewDiscoveryClientForConfig(config)
 	if err != nil {
 		return fmt.Errorf("making a client: %w", err)
 	}
@@ -174,7 +177,7 @@ func (s *Server) register(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading the cluster's certificate authority: %w", err)
 	}
-	client, err := manifests.NewClient(rest.CopyConfig(s.cluster.RESTConfig()), "oaas-localcluster")
+	client, err := manifests.NewClient(s.cluster.RESTConfig(), "oaas-localcluster")
 	if err != nil {
 		return err
 	}

@@ -36,6 +36,8 @@ const (
 
 	byPackage = "package"
 	byCluster = "cluster"
+	// byDependency finds packages by what they depend on.
+	byDependency = "classdeployment.dependency"
 )
 
 // Config is what the controller works with.
@@ -62,12 +64,14 @@ type Controller struct {
 	packages    listers.PackageLister
 	clusters    listers.ClusterLister
 	index       cache.Indexer
+	dependents  cache.Indexer
 	synced      []cache.InformerSynced
 	pool        *crmclient.Pool
 	events      events.EventRecorder
 	clock       clock.PassiveClock
 	queue       workqueue.TypedRateLimitingInterface[types.NamespacedName]
 	dispatcher  *dispatcher
+	forget      func()
 }
 
 // New returns the controller and has it told about everything that matters.
@@ -78,6 +82,7 @@ func New(config Config) (*Controller, error) {
 		packages:    config.Packages.Lister(),
 		clusters:    config.Clusters.Lister(),
 		index:       config.ClassDeployments.Informer().GetIndexer(),
+		dependents:  config.Packages.Informer().GetIndexer(),
 		pool:        config.Pool,
 		events:      config.Events,
 		clock:       config.Clock,
@@ -90,15 +95,19 @@ func New(config Config) (*Controller, error) {
 	if err := config.ClassDeployments.Informer().AddIndexers(cache.Indexers{byPackage: packageOf, byCluster: clustersOf}); err != nil {
 		return nil, fmt.Errorf("indexing class deployments: %w", err)
 	}
+	if err := config.Packages.Informer().AddIndexers(cache.Indexers{byDependency: dependenciesOf}); err != nil {
+		return nil, fmt.Errorf("indexing packages: %w", err)
+	}
 	if err := c.watch(config); err != nil {
 		return nil, err
 	}
-	c.pool.Subscribe(c.linkChanged)
+	c.forget = c.pool.Subscribe(c.linkChanged)
 	return c, nil
 }
 
 // Run works until ctx ends, and returns when nothing is under way any more.
 func (c *Controller) Run(ctx context.Context) error {
+	defer c.forget()
 	if !cache.WaitForCacheSync(ctx.Done(), c.synced...) {
 		return fmt.Errorf("class deployment controller: caches are not filled: %w", context.Cause(ctx))
 	}
@@ -117,7 +126,8 @@ func (c *Controller) watch(config Config) error {
 		AddFunc: c.packageChanged,
 		UpdateFunc: func(before, after any) {
 			// A package's status says nothing that a plan depends on.
-			if before.(*pmv1alpha1.Package).Generation != after.(*pmv1alpha1.Package).Generation {
+			was, is := before.(*pmv1alpha1.Package), after.(*pmv1alpha1.Package)
+			if was.Generation != is.Generation || was.UID != is.UID || (was.DeletionTimestamp == nil) != (is.DeletionTimestamp == nil) {
 				c.packageChanged(after)
 			}
 		},
@@ -175,9 +185,21 @@ func (c *Controller) linkChanged(change crmclient.Change) {
 	}
 }
 
+// packageChanged looks at the deployments of a package, and at those of packages
+// whose classes may bind its functions. Which of them run something else from now
+// on, the content of their units tells.
 func (c *Controller) packageChanged(obj any) {
-	if pkg := finalState[*pmv1alpha1.Package](obj); pkg != nil {
-		c.enqueueIndexed(byPackage, pkg.Namespace+"/"+pkg.Name)
+	pkg := finalState[*pmv1alpha1.Package](obj)
+	if pkg == nil {
+		return
+	}
+	name := pkg.Namespace + "/" + pkg.Name
+	c.enqueueIndexed(byPackage, name)
+	// The only error is an index that does not exist, and New made it.
+	dependents, _ := c.dependents.ByIndex(byDependency, name)
+	for _, dependent := range dependents {
+		dependent := dependent.(*pmv1alpha1.Package)
+		c.enqueueIndexed(byPackage, dependent.Namespace+"/"+dependent.Name)
 	}
 }
 
@@ -245,4 +267,16 @@ func clustersOf(obj any) ([]string, error) {
 		clusters = append(clusters, unit.Cluster)
 	}
 	return clusters, nil
+}
+
+func dependenciesOf(obj any) ([]string, error) {
+	pkg, ok := obj.(*pmv1alpha1.Package)
+	if !ok {
+		return nil, nil
+	}
+	names := make([]string, 0, len(pkg.Spec.Dependencies))
+	for _, dependency := range pkg.Spec.Dependencies {
+		names = append(names, pkg.Namespace+"/"+dependency.Name)
+	}
+	return names, nil
 }

@@ -74,14 +74,35 @@ func (c *Controller) reconcile(ctx context.Context, key types.NamespacedName) (t
 }
 
 func (c *Controller) plan(deployment *pmv1alpha1.ClassDeployment, clusters []*pmv1alpha1.Cluster) (planner.Plan, error) {
-	pkg, err := c.packages.Packages(deployment.Namespace).Get(deployment.Spec.PackageName)
-	if err != nil && !apierrors.IsNotFound(err) {
-		return planner.Plan{}, fmt.Errorf("reading package %s/%s: %w", deployment.Namespace, deployment.Spec.PackageName, err)
+	pkg, err := c.findPackage(deployment.Namespace, deployment.Spec.PackageName)
+	if err != nil {
+		return planner.Plan{}, err
 	}
+	in := planner.Input{Deployment: deployment, Package: pkg, Dependencies: map[string]*pmv1alpha1.Package{}, Clusters: clusters}
+	if pkg != nil {
+		for _, dependency := range pkg.Spec.Dependencies {
+			found, err := c.findPackage(pkg.Namespace, dependency.Name)
+			if err != nil {
+				return planner.Plan{}, err
+			}
+			if found != nil {
+				in.Dependencies[dependency.Name] = found
+			}
+		}
+	}
+	return planner.Make(in)
+}
+
+// findPackage returns nil when there is no package of that name.
+func (c *Controller) findPackage(namespace, name string) (*pmv1alpha1.Package, error) {
+	pkg, err := c.packages.Packages(namespace).Get(name)
 	if apierrors.IsNotFound(err) {
-		pkg = nil
+		return nil, nil
 	}
-	return planner.Make(planner.Input{Deployment: deployment, Package: pkg, Clusters: clusters})
+	if err != nil {
+		return nil, fmt.Errorf("reading package %s/%s: %w", namespace, name, err)
+	}
+	return pkg, nil
 }
 
 func (c *Controller) observeAll(deployment *pmv1alpha1.ClassDeployment, plan planner.Plan, clusters []*pmv1alpha1.Cluster) map[unitKey]observation {

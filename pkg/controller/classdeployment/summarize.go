@@ -84,12 +84,15 @@ func summarize(deployment *pmv1alpha1.ClassDeployment, plan planner.Plan, views 
 		}
 	}
 	status.ObservedGeneration = deployment.Generation
+	status.Replicas, status.ReadyReplicas = countReplicas(status.Units)
 	if deployment.DeletionTimestamp != nil {
 		s.terminating()
 		return
 	}
 	status.PackageGeneration = plan.PackageGeneration
-	if plan.Requirements.MaxReplicas > 0 {
+	// A plan has at least one copy, though it may have no replica. Without any, the
+	// requirements could not be read.
+	if plan.Requirements.ReplicationFactor > 0 {
 		status.Requirements = new(plan.Requirements)
 	} else {
 		status.Requirements = nil
@@ -330,4 +333,15 @@ func countUnits(n int) string {
 		return "1 unit"
 	}
 	return fmt.Sprintf("%d units", n)
+}
+
+// countReplicas sums up what the units report of all their functions.
+func countReplicas(units []pmv1alpha1.DeploymentUnitStatus) (wanted, ready int32) {
+	for _, unit := range units {
+		for _, function := range unit.Functions {
+			wanted += function.Replicas
+			ready += function.ReadyReplicas
+		}
+	}
+	return wanted, ready
 }

@@ -42,7 +42,7 @@ type Config struct {
 	Client versioned.Interface
 	// Clusters is the informer, not started yet.
 	Clusters informers.ClusterInformer
-	// Pool gets a link for each Cluster.
+	// Pool holds the links to the clusters, kept by the links controller.
 	Pool *crmclient.Pool
 	// Events gets the transitions.
 	Events events.EventRecorder
@@ -52,7 +52,7 @@ type Config struct {
 	Interval time.Duration
 }
 
-// Controller keeps the links to the clusters and their status.
+// Controller keeps the status of Clusters.
 type Controller struct {
 	client   versioned.Interface
 	clusters listers.ClusterLister
@@ -62,6 +62,7 @@ type Controller struct {
 	clock    clock.PassiveClock
 	interval time.Duration
 	queue    workqueue.TypedRateLimitingInterface[string]
+	forget   func()
 }
 
 // New returns the controller and has it told about clusters and links.
@@ -95,7 +96,7 @@ func New(config Config) (*Controller, error) {
 		return nil, fmt.Errorf("watching clusters: %w", err)
 	}
 	c.synced = handler.HasSynced
-	c.pool.Subscribe(func(change crmclient.Change) {
+	c.forget = c.pool.Subscribe(func(change crmclient.Change) {
 		if change.DeploymentID == "" {
 			c.queue.Add(change.Cluster)
 		}
@@ -105,6 +106,7 @@ func New(config Config) (*Controller, error) {
 
 // Run works until ctx ends, and returns when nothing is under way any more.
 func (c *Controller) Run(ctx context.Context) error {
+	defer c.forget()
 	if !cache.WaitForCacheSync(ctx.Done(), c.synced) {
 		return fmt.Errorf("cluster controller: cache is not filled: %w", context.Cause(ctx))
 	}
@@ -122,13 +124,18 @@ func (c *Controller) enqueue(obj any) {
 func (c *Controller) reconcile(ctx context.Context, name string) (time.Duration, error) {
 	cluster, err := c.clusters.Get(name)
 	if apierrors.IsNotFound(err) {
-		c.pool.Remove(name)
 		return 0, nil
 	}
 	if err != nil {
 		return 0, fmt.Errorf("reading cluster %s: %w", name, err)
 	}
-	asked := c.ask(ctx, cluster)
+	state, ok := c.pool.State(name)
+	if !ok || state.UID != cluster.UID || state.Generation < cluster.Generation {
+		// The link still follows an older spec, of which the status would tell. The
+		// pool tells when that has changed.
+		return c.interval, nil
+	}
+	asked := ask(ctx, state)
 	if ctx.Err() != nil {
 		return 0, fmt.Errorf("asking cluster %s: %w", name, ctx.Err())
 	}
@@ -138,19 +145,16 @@ func (c *Controller) reconcile(ctx context.Context, name string) (time.Duration,
 	return c.interval, nil
 }
 
-// ask makes sure of the link, with the Secret's present content, and asks the
-// cluster.
-func (c *Controller) ask(ctx context.Context, cluster *pmv1alpha1.Cluster) probe {
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
-	defer cancel()
-	var asked probe
-	link, err := c.pool.Ensure(ctx, cluster)
-	asked.setup = err
-	if link == nil {
+// ask asks the cluster how it is doing, over the link that there is.
+func ask(ctx context.Context, state crmclient.State) probe {
+	asked := probe{setup: state.Err}
+	if state.Link == nil {
 		return asked
 	}
-	asked.report, asked.err = link.Health(ctx)
-	breaker := link.Breaker()
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	asked.report, asked.err = state.Link.Health(ctx)
+	breaker := state.Link.Breaker()
 	asked.breaker = &breaker
 	return asked
 }

@@ -55,7 +55,8 @@ func newFunction(record *v1alpha1.DeploymentRecord, container *v1alpha1.Function
 
 // replicasOf is the number of replicas to run: the function's minimum, else the
 // record's, within the maximum of the same and the cluster's cap. It is at least
-// 1, since nothing here would wake a function that has no replica.
+// 1, since nothing here would wake a function that has no replica, unless the
+// function's own maximum is 0: that is how a function is stopped.
 func replicasOf(allocation v1alpha1.ResourceAllocation, container *v1alpha1.FunctionContainer, options Options) int32 {
 	least, most := allocation.MinReplicas, allocation.MaxReplicas
 	if container.MinReplicas != nil {
@@ -63,6 +64,9 @@ func replicasOf(allocation v1alpha1.ResourceAllocation, container *v1alpha1.Func
 	}
 	if container.MaxReplicas != nil {
 		most = *container.MaxReplicas
+		if most == 0 {
+			return 0
+		}
 	}
 	replicas := least
 	for _, bound := range []int32{most, options.MaxReplicas} {

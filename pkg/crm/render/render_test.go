@@ -110,12 +110,13 @@ func TestReplicas(t *testing.T) {
 		cap        int32
 		want       int32
 	}{
-		"nothing asked for is one":                   {want: 1},
-		"the record's minimum counts":                {allocation: v1alpha1.ResourceAllocation{MinReplicas: 3}, want: 3},
-		"the function's minimum wins":                {allocation: v1alpha1.ResourceAllocation{MinReplicas: 3}, container: v1alpha1.FunctionContainer{MinReplicas: ptr.To[int32](2)}, want: 2},
-		"the function's maximum bounds the record's": {allocation: v1alpha1.ResourceAllocation{MinReplicas: 5}, container: v1alpha1.FunctionContainer{MaxReplicas: ptr.To[int32](4)}, want: 4},
-		"the cluster's cap bounds everything":        {allocation: v1alpha1.ResourceAllocation{MinReplicas: 50}, cap: 20, want: 20},
-		"zero would never serve":                     {container: v1alpha1.FunctionContainer{MinReplicas: ptr.To[int32](0)}, want: 1},
+		"nothing asked for is one":                    {want: 1},
+		"the record's minimum counts":                 {allocation: v1alpha1.ResourceAllocation{MinReplicas: 3}, want: 3},
+		"the function's minimum wins":                 {allocation: v1alpha1.ResourceAllocation{MinReplicas: 3}, container: v1alpha1.FunctionContainer{MinReplicas: ptr.To[int32](2)}, want: 2},
+		"the function's maximum bounds the record's":  {allocation: v1alpha1.ResourceAllocation{MinReplicas: 5}, container: v1alpha1.FunctionContainer{MaxReplicas: ptr.To[int32](4)}, want: 4},
+		"the cluster's cap bounds everything":         {allocation: v1alpha1.ResourceAllocation{MinReplicas: 50}, cap: 20, want: 20},
+		"a function whose maximum is zero is stopped": {allocation: v1alpha1.ResourceAllocation{MinReplicas: 3}, container: v1alpha1.FunctionContainer{MaxReplicas: ptr.To[int32](0)}, want: 0},
+		"zero would never serve":                      {container: v1alpha1.FunctionContainer{MinReplicas: ptr.To[int32](0)}, want: 1},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -24,6 +24,7 @@ import (
 	"oaas.io/oaas/pkg/crm/intent"
 	"oaas.io/oaas/pkg/crm/render/names"
 	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
+	"oaas.io/oaas/pkg/grpcserver"
 )
 
 // deployments answers calls about deployment records.
@@ -57,7 +58,7 @@ func (d *deployments) Deploy(ctx context.Context, request *deploymentv1.DeployRe
 	if before != nil && equality.Semantic.DeepEqual(before.Spec, spec) {
 		return d.deployed(ctx, request, before, deploymentv1.DeployOutcome_DEPLOY_OUTCOME_UNCHANGED), nil
 	}
-	wanted, err := intentOf(namespace, spec, correlationID(ctx))
+	wanted, err := intentOf(namespace, spec, grpcserver.CorrelationID(ctx))
 	if err != nil {
 		return nil, status.Error(codes.Internal, err.Error())
 	}

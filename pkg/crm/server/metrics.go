@@ -23,6 +23,11 @@ type metrics struct {
 	calls       *prometheus.HistogramVec
 }
 
+// observeCall counts a call that ended.
+func (m *metrics) observeCall(method, code string, duration time.Duration) {
+	m.calls.WithLabelValues(method, code).Observe(duration.Seconds())
+}
+
 func newMetrics(registry prometheus.Registerer, records client.Reader) (*metrics, error) {
 	m := &metrics{
 		deployments: prometheus.NewCounterVec(prometheus.CounterOpts{

@@ -23,13 +23,14 @@ import (
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
+	"oaas.io/oaas/pkg/grpcserver"
 )
 
 const (
 	defaultPage = 500
 	maxPage     = 1000
 	// maxPageBytes leaves room in a message for what surrounds the records.
-	maxPageBytes = maxMessage - 64<<10
+	maxPageBytes = grpcserver.MaxMessage - 64<<10
 )
 
 // nameIndex finds records by name in all namespaces at once.

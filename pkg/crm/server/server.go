@@ -8,20 +8,12 @@ package server
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"sync/atomic"
-	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/health"
-	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/keepalive"
-	"google.golang.org/grpc/reflection"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -33,26 +25,8 @@ import (
 	"oaas.io/oaas/pkg/crm/config"
 	crmv1 "oaas.io/oaas/pkg/generated/grpc/oaas/crm/v1"
 	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
-)
-
-const (
-	// maxMessage is the largest message in bytes, either way.
-	maxMessage = 4 << 20
-	// maxDeadline is the longest that a unary call may take, also where the caller
-	// sets no deadline.
-	maxDeadline = 30 * time.Second
-	// leastPing is how often an idle caller may ping; more often is cut off.
-	leastPing = 10 * time.Second
-	// ping is how often the server makes sure that a silent caller is there.
-	ping = 30 * time.Second
-	// maxStreams is the number of calls that one connection carries at a time.
-	maxStreams = 1000
-	// maxConnection is how long a caller may go on without showing its credentials
-	// again. A watch is admitted once; its caller resumes it on a new connection,
-	// unless the token has expired or the certificate is no longer trusted.
-	maxConnection = 30 * time.Minute
-	// stopGrace is how long running calls get when the program ends.
-	stopGrace = 10 * time.Second
+	"oaas.io/oaas/pkg/grpcauth"
+	"oaas.io/oaas/pkg/grpcserver"
 )
 
 // Options are what a server works with.
@@ -78,8 +52,7 @@ type Options struct {
 // Server answers the Package Manager.
 type Server struct {
 	options Options
-	grpc    *grpc.Server
-	health  *health.Server
+	grpc    *grpcserver.Server
 	tls     *serverTLS
 	nodes   *nodeTracker
 	serving atomic.Bool
@@ -106,7 +79,7 @@ func New(ctx context.Context, options Options) (*Server, error) {
 		return nil, err
 	}
 	security := options.Settings.Security
-	s := &Server{options: options, health: health.NewServer(), ending: make(chan struct{})}
+	s := &Server{options: options, ending: make(chan struct{})}
 	if s.tls, err = newServerTLS(security); err != nil {
 		return nil, err
 	}
@@ -117,25 +90,16 @@ func New(ctx context.Context, options Options) (*Server, error) {
 	guard := newGuard(guardOptions{
 		allowedNames: security.AllowedNames,
 		open:         open,
-		tokens:       newTokens(clientset, options.Clock),
-		limits:       newLimits(options.Clock, callsPerSecond, callBurst),
+		tokens:       grpcauth.NewTokens(grpcauth.NewClusterReviewer(clientset), options.Clock),
+		limits:       grpcauth.NewLimits(options.Clock, grpcauth.CallsPerSecond, grpcauth.CallBurst),
 	})
 	s.nodes = &nodeTracker{cache: options.Cache, tracker: availability.New(options.Clock)}
 
-	serverOptions := append(interceptors(options.Log, guard, metrics),
-		grpc.MaxRecvMsgSize(maxMessage),
-		grpc.MaxSendMsgSize(maxMessage),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: leastPing, PermitWithoutStream: true}),
-		grpc.MaxConcurrentStreams(maxStreams),
-		grpc.KeepaliveParams(keepalive.ServerParameters{
-			Time: ping, Timeout: ping / 3,
-			MaxConnectionAge: maxConnection, MaxConnectionAgeGrace: maxDeadline,
-		}),
-	)
+	serving := grpcserver.Config{Admit: guard.admit, Observe: metrics.observeCall, Log: options.Log}
 	if s.tls != nil {
-		serverOptions = append(serverOptions, grpc.Creds(credentials.NewTLS(s.tls.config())))
+		serving.TLS = s.tls.config()
 	}
-	s.grpc = grpc.NewServer(serverOptions...)
+	s.grpc = grpcserver.New(serving)
 	deploymentv1.RegisterDeploymentServiceServer(s.grpc, &deployments{
 		namespace: options.Settings.K8sNamespace,
 		client:    options.Client,
@@ -150,8 +114,6 @@ func New(ctx context.Context, options Options) (*Server, error) {
 		nodes:   s.nodes,
 		clock:   options.Clock,
 	})
-	healthv1.RegisterHealthServer(s.grpc, s.health)
-	reflection.Register(s.grpc)
 	return s, nil
 }
 
@@ -184,29 +146,9 @@ func (s *Server) serve(ctx context.Context, listener net.Listener) error {
 		s.tls.watch(ctx, s.options.Log)
 	}
 	go s.nodes.run(ctx)
-	for name := range s.grpc.GetServiceInfo() {
-		s.health.SetServingStatus(name, healthv1.HealthCheckResponse_SERVING)
-	}
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		<-ctx.Done()
-		s.serving.Store(false)
-		// Callers see NOT_SERVING and go elsewhere. Watches would never end by
-		// themselves.
-		s.health.Shutdown()
-		close(s.ending)
-		force := time.AfterFunc(stopGrace, s.grpc.Stop)
-		defer force.Stop()
-		s.grpc.GracefulStop()
-	}()
 	s.serving.Store(true)
-	s.options.Log.Info("serving", "address", listener.Addr().String())
-	err := s.grpc.Serve(listener)
-	cancel()
-	<-stopped
-	if err != nil && !errors.Is(err, grpc.ErrServerStopped) {
-		return fmt.Errorf("serve gRPC: %w", err)
-	}
-	return nil
+	return s.grpc.ServeUntil(ctx, listener, func() {
+		s.serving.Store(false)
+		close(s.ending)
+	})
 }

@@ -7,18 +7,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"testing"
-	"time"
 
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	clocktesting "k8s.io/utils/clock/testing"
 )
 
 func TestStatusOf(t *testing.T) {
@@ -44,34 +40,6 @@ func TestStatusOf(t *testing.T) {
 				t.Errorf("code = %v, want %v", got, tc.want)
 			}
 		})
-	}
-}
-
-func TestEachCallerHasItsShare(t *testing.T) {
-	clock := clocktesting.NewFakePassiveClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
-	l := newLimits(clock, callsPerSecond, callBurst)
-	for call := range callBurst {
-		if !l.allow("greedy") {
-			t.Fatalf("call %d was refused", call)
-		}
-	}
-	if l.allow("greedy") {
-		t.Error("a call beyond the burst was let through")
-	}
-	if !l.allow("modest") {
-		t.Error("one caller used up another's share")
-	}
-	clock.SetTime(clock.Now().Add(time.Second))
-	if !l.allow("greedy") {
-		t.Error("a caller that waited was refused")
-	}
-}
-
-func TestCorrelationIDIsFitForLogs(t *testing.T) {
-	ctx := metadata.NewIncomingContext(t.Context(), metadata.Pairs(correlationKey, "abc\n\x1b[31m"+strings.Repeat("x", 500)))
-	got := correlationID(ctx)
-	if len(got) != correlationLimit || strings.ContainsAny(got, "\n\x1b") || !strings.HasPrefix(got, "abc[31mx") {
-		t.Errorf("id = %q", got)
 	}
 }
 

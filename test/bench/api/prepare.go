@@ -56,9 +56,8 @@ func prepare(ctx context.Context, hub *cluster.Cluster, running *platform.Platfo
 	if err := makeDependency(ctx, through); err != nil {
 		return nil, nil, err
 	}
-	direct = rest.CopyConfig(through)
-	direct.Host = "https://" + running.Address(platform.PackageManager)
-	return through, direct, nil
+	direct, err = running.Direct(ctx, platform.PackageManager, through)
+	return through, direct, err
 }
 
 // makeDependency makes what the packages depend on, without which the Package

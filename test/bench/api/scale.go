@@ -64,6 +64,10 @@ func waysToObjects(
 	if err != nil {
 		return nil, err
 	}
+	direct, err := running.Direct(ctx, platform.PackageManager, hub.RESTConfig())
+	if err != nil {
+		return nil, err
+	}
 	kube := &kubeAPIServer{hub: hub}
 	waitForAll := func(ctx context.Context) error { return errors.Join(running.Wait(ctx), server.Wait(ctx)) }
 	return []*scale.Way{
@@ -83,7 +87,7 @@ func waysToObjects(
 			Object: func(name string) []byte { return packageJSON(pmv1alpha1.GroupName, name, dependencies) },
 			Client: through, Encodings: []scale.Encoding{scale.JSON, scale.Protobuf},
 			Server: scale.Server{
-				Name: "Package Manager", Direct: directly(hub, running.Address(platform.PackageManager)),
+				Name: "Package Manager", Direct: direct,
 				PID:  func() int { return running.PID(platform.PackageManager) },
 				Kill: func(ctx context.Context) error { return running.Kill(ctx, platform.PackageManager) },
 				Run:  func(context.Context) error { return running.Run(platform.PackageManager) },

@@ -48,6 +48,8 @@ type target struct {
 func newTarget(name, group string, config *rest.Config) (*target, error) {
 	config = rest.CopyConfig(config)
 	config.QPS = -1
+	// Printing thousands of them would be measured, too.
+	config.WarningHandler = rest.NoWarnings{}
 	config.APIPath = "/apis"
 	config.GroupVersion = &schema.GroupVersion{Group: group, Version: peerVersion}
 	config.NegotiatedSerializer = serializer.NewCodecFactory(runtime.NewScheme())

@@ -126,23 +126,17 @@ func (c Comparison) addLatencies(figures *report.Report, results []*Result, peer
 	}
 }
 
-// memoryKinds are what is told of the memory.
-func memoryKinds() []struct {
+// memoryKind is one of the things that are told of the memory.
+type memoryKind struct {
 	name string
 	of   func(Usage) int64
-} {
-	return []struct {
-		name string
-		of   func(Usage) int64
-	}{
+}
+
+func memoryKinds() []memoryKind {
+	return []memoryKind{
 		{"resident", func(u Usage) int64 { return u.Resident }},
 		{"heap in use", func(u Usage) int64 { return u.Heap }},
 	}
-}
-
-// growth of the memory by 1,000 objects, in MiB.
-func (c Comparison) growth(r *Result, of func(Usage) int64) float64 {
-	return float64(of(r.Loaded)-of(r.Empty)) / measure.MiB / (float64(c.Objects) / 1000)
 }
 
 func (c Comparison) addMemory(figures *report.Report, results []*Result, peer *Result) {
@@ -152,12 +146,27 @@ func (c Comparison) addMemory(figures *report.Report, results []*Result, peer *R
 	for _, kind := range memoryKinds() {
 		for _, r := range results {
 			figures.Add(fmt.Sprintf("memory, %s empty, %s", r.Way.Server.Name, kind.name), float64(kind.of(r.Empty))/measure.MiB, "MiB", "")
-			figures.Add(fmt.Sprintf("memory for 1000, %s, %s", r.Way.Name, kind.name), c.growth(r, kind.of), "MiB", "")
 		}
-		for _, r := range results {
-			if r != peer {
-				addRatio(figures, fmt.Sprintf("memory for 1000, %s to %s, %s", r.Way.Name, peer.Way.Name, kind.name),
-					c.growth(r, kind.of), c.growth(peer, kind.of), aimIf(r.Way.Name == c.Ours, aimMemory))
+		for _, moment := range []struct {
+			name string
+			of   func(*Result) Usage
+		}{
+			{"after making them", func(r *Result) Usage { return r.Loaded }},
+			{"after a restart", func(r *Result) Usage { return r.Restarted }},
+		} {
+			// growth by 1,000 objects, in MiB.
+			growth := func(r *Result) float64 {
+				return float64(kind.of(moment.of(r))-kind.of(r.Empty)) / measure.MiB / float64(c.Objects) * 1000
+			}
+			what := fmt.Sprintf("%s for 1000 %s", kind.name, moment.name)
+			for _, r := range results {
+				figures.Add(what+", "+r.Way.Name, growth(r), "MiB", "")
+			}
+			for _, r := range results {
+				if r != peer {
+					addRatio(figures, fmt.Sprintf("%s, %s to %s", what, r.Way.Name, peer.Way.Name),
+						growth(r), growth(peer), aimIf(r.Way.Name == c.Ours, aimMemory))
+				}
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -27,19 +28,18 @@ func Run(ctx context.Context, o Options, ways []*Way, steps progress.Reporter) (
 		})
 	}
 	for _, step := range []struct {
-		what   string
-		part   Part
-		always bool
-		do     func(context.Context) error
+		what  string
+		parts []Part
+		do    func(context.Context) error
 	}{
-		{what: "restarting the servers without objects", part: StartUp, do: r.emptyStarts},
-		{what: fmt.Sprintf("making %d objects of each kind", o.Objects), always: true, do: r.fill},
-		{what: "listing", part: Lists, do: r.lists},
-		{what: "starting watches", part: Watches, do: r.watches},
-		{what: "writing under watch", part: Latency, do: r.latencies},
-		{what: "restarting the servers with all objects", part: StartUp, do: r.loadedStarts},
+		{what: "restarting the servers without objects", parts: []Part{StartUp, Memory}, do: r.emptyStarts},
+		{what: fmt.Sprintf("making %d objects of each kind", o.Objects), parts: Parts(), do: r.fill},
+		{what: "listing", parts: []Part{Lists}, do: r.lists},
+		{what: "starting watches", parts: []Part{Watches}, do: r.watches},
+		{what: "writing under watch", parts: []Part{Latency}, do: r.latencies},
+		{what: "restarting the servers with all objects", parts: []Part{StartUp, Memory}, do: r.loadedStarts},
 	} {
-		if !step.always && !o.Parts[step.part] {
+		if !slices.ContainsFunc(step.parts, func(part Part) bool { return o.Parts[part] }) {
 			continue
 		}
 		end := r.steps.Begin(step.what)
@@ -173,18 +173,34 @@ func (r *runner) latencies(ctx context.Context) error {
 	})
 }
 
-func (r *runner) emptyStarts(ctx context.Context) error {
-	return r.inTurns(r.options.Restarts, func(result *Result) error {
+// restarts gives each server its turns; one is enough for a look at the memory.
+func (r *runner) restarts(ctx context.Context, starts func(*Result) *[]StartUpTime) error {
+	turns := 1
+	if r.options.Parts[StartUp] {
+		turns = r.options.Restarts
+	}
+	return r.inTurns(turns, func(result *Result) error {
 		took, err := startUp(ctx, result.Way)
-		result.EmptyStarts = append(result.EmptyStarts, took)
+		if r.options.Parts[StartUp] {
+			*starts(result) = append(*starts(result), took)
+		}
 		return err
 	})
 }
 
+func (r *runner) emptyStarts(ctx context.Context) error {
+	return r.restarts(ctx, func(result *Result) *[]StartUpTime { return &result.EmptyStarts })
+}
+
 func (r *runner) loadedStarts(ctx context.Context) error {
-	return r.inTurns(r.options.Restarts, func(result *Result) error {
-		took, err := startUp(ctx, result.Way)
-		result.LoadedStarts = append(result.LoadedStarts, took)
+	if err := r.restarts(ctx, func(result *Result) *[]StartUpTime { return &result.LoadedStarts }); err != nil {
+		return err
+	}
+	if !r.options.Parts[Memory] {
+		return nil
+	}
+	return r.inTurns(1, func(result *Result) (err error) {
+		result.Restarted, err = usage(ctx, &result.Way.Server)
 		return err
 	})
 }

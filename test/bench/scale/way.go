@@ -95,7 +95,7 @@ const (
 	Watches Part = "watches"
 	// Latency is how soon watchers hear of writes.
 	Latency Part = "latency"
-	// Memory is what objects take up in the servers.
+	// Memory is what objects take up in the servers. They are restarted for it.
 	Memory Part = "memory"
 	// StartUp is how long the servers take to start.
 	StartUp Part = "startup"
@@ -113,8 +113,9 @@ type Result struct {
 	Watches map[Encoding][]Reading
 	// Latency by encoding, all turns together.
 	Latency map[Encoding]*LatencyResult
-	// Empty and Loaded is the server's memory without objects and with them.
-	Empty, Loaded Usage
+	// Empty is the server's memory without objects, Loaded after they were made,
+	// with what the server remembers of that, and Restarted after a restart.
+	Empty, Loaded, Restarted Usage
 	// EmptyStarts and LoadedStarts are start-ups without objects and with them.
 	EmptyStarts, LoadedStarts []StartUpTime
 }

@@ -1,7 +1,7 @@
 // Copyright The OaaS Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package server
+package grpcserver
 
 import (
 	"context"
@@ -21,23 +21,23 @@ import (
 )
 
 const (
-	// correlationKey is the metadata key of the id under which the caller logs.
-	correlationKey = "oaas-correlation-id"
+	// CorrelationKey is the metadata key of the id under which the caller logs.
+	CorrelationKey = "oaas-correlation-id"
 	// correlationLimit is the longest id that is kept, in characters.
 	correlationLimit = 128
 )
 
 // interceptors wrap each call, outermost first: log and count, catch panics, bound
 // the time, admit the caller.
-func interceptors(log logr.Logger, guard *guard, metrics *metrics) []grpc.ServerOption {
-	report := reporter{log: log, metrics: metrics}
+func interceptors(config Config) []grpc.ServerOption {
+	report := reporter{log: config.Log, observe: config.Observe}
 	recovered := recovery.WithRecoveryHandlerContext(func(ctx context.Context, p any) error {
 		logr.FromContextOrDiscard(ctx).Error(fmt.Errorf("panic: %v", p), "A call failed", "stack", string(debug.Stack()))
 		return status.Error(codes.Internal, "internal error")
 	})
 	admit := func(ctx context.Context) (context.Context, error) {
 		method, _ := grpc.Method(ctx)
-		caller, err := guard.admit(ctx, method)
+		ctx, caller, err := config.Admit(ctx, method)
 		if err != nil {
 			return nil, err
 		}
@@ -59,7 +59,7 @@ func interceptors(log logr.Logger, guard *guard, metrics *metrics) []grpc.Server
 }
 
 func boundTime(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
-	ctx, cancel := context.WithTimeout(ctx, maxDeadline)
+	ctx, cancel := context.WithTimeout(ctx, MaxDeadline)
 	defer cancel()
 	return handle(ctx, request)
 }
@@ -67,25 +67,25 @@ func boundTime(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handle
 // reporter logs and counts calls.
 type reporter struct {
 	log     logr.Logger
-	metrics *metrics
+	observe func(method, code string, duration time.Duration)
 }
 
 // ServerReporter starts the report of one call.
 func (r reporter) ServerReporter(ctx context.Context, call middleware.CallMeta) (middleware.Reporter, context.Context) {
 	log := r.log.WithValues("method", call.FullMethod())
-	if id := correlationID(ctx); id != "" {
+	if id := CorrelationID(ctx); id != "" {
 		log = log.WithValues("correlationID", id)
 	}
 	if named, ok := call.ReqOrNil.(interface{ GetDeploymentId() string }); ok {
 		log = log.WithValues("deploymentID", named.GetDeploymentId())
 	}
-	return callReport{log: log, metrics: r.metrics, method: call.FullMethod()}, logr.NewContext(ctx, log)
+	return callReport{log: log, observe: r.observe, method: call.FullMethod()}, logr.NewContext(ctx, log)
 }
 
 type callReport struct {
 	middleware.NoopReporter
 	log     logr.Logger
-	metrics *metrics
+	observe func(method, code string, duration time.Duration)
 	method  string
 }
 
@@ -93,7 +93,7 @@ type callReport struct {
 // logged with the rest; what we did wrong is an error.
 func (r callReport) PostCall(err error, duration time.Duration) {
 	code := status.Code(err)
-	r.metrics.calls.WithLabelValues(r.method, code.String()).Observe(duration.Seconds())
+	r.observe(r.method, code.String(), duration)
 	switch code {
 	case codes.Internal, codes.Unknown, codes.DataLoss:
 		r.log.Error(err, "call failed", "duration", duration.String())
@@ -104,10 +104,10 @@ func (r callReport) PostCall(err error, duration time.Duration) {
 	}
 }
 
-// correlationID is the caller's id of the call, made fit for a log and an
+// CorrelationID is the caller's id of the call, made fit for a log and an
 // annotation.
-func correlationID(ctx context.Context) string {
-	values := metadata.ValueFromIncomingContext(ctx, correlationKey)
+func CorrelationID(ctx context.Context) string {
+	values := metadata.ValueFromIncomingContext(ctx, CorrelationKey)
 	if len(values) == 0 {
 		return ""
 	}

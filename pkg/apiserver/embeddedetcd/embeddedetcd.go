@@ -1,7 +1,9 @@
 // Copyright The OaaS Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package apiserver
+// Package embeddedetcd runs an etcd within the server, and saves and restores what
+// it stores.
+package embeddedetcd
 
 import (
 	"context"
@@ -17,18 +19,23 @@ import (
 )
 
 const (
-	// embeddedMember names the only member of an embedded etcd.
-	embeddedMember = "oaas"
+	// memberName names the only member.
+	memberName = "oaas"
 	// maxSocketPath is the longest path of a Unix socket that all systems accept.
 	maxSocketPath = 100
-	// embeddedQuota is the most that an embedded etcd stores, in bytes.
-	embeddedQuota = 8 << 30
+	// quota is the most that is stored, in bytes.
+	quota = 8 << 30
+	// folderName is the folder within the data folder that etcd stores in.
+	folderName = "etcd"
 )
 
-// EmbeddedEtcdOptions run an etcd within the server, for a single replica on a
+// ErrInUse is why a data folder cannot be used: another process does.
+var ErrInUse = errors.New("in use by another process")
+
+// Options run an etcd within the server, for a single replica on a
 // laptop or at the edge. Only this server reaches it: it listens on a socket in
 // its data folder, which nobody but the server's user may enter.
-type EmbeddedEtcdOptions struct {
+type Options struct {
 	// Enabled runs it.
 	Enabled bool
 	// DataDir is the folder that it stores everything in.
@@ -36,7 +43,7 @@ type EmbeddedEtcdOptions struct {
 }
 
 // AddFlags adds the flags to a flag set.
-func (o *EmbeddedEtcdOptions) AddFlags(fs *pflag.FlagSet) {
+func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.Enabled, "etcd-embedded", o.Enabled,
 		"Run an etcd within the server instead of connecting to --etcd-servers. For a single replica.")
 	fs.StringVar(&o.DataDir, "data-dir", o.DataDir,
@@ -45,7 +52,7 @@ func (o *EmbeddedEtcdOptions) AddFlags(fs *pflag.FlagSet) {
 
 // Validate returns everything that is wrong with the options, given the servers
 // that objects are stored on.
-func (o *EmbeddedEtcdOptions) Validate(servers []string) []error {
+func (o *Options) Validate(servers []string) []error {
 	if !o.Enabled {
 		if o.DataDir != "" {
 			return []error{errors.New("--data-dir is of no use without --etcd-embedded")}
@@ -53,7 +60,7 @@ func (o *EmbeddedEtcdOptions) Validate(servers []string) []error {
 		return nil
 	}
 	var errs []error
-	if len(servers) != 1 || servers[0] != o.endpoint() {
+	if len(servers) != 1 || servers[0] != o.Endpoint() {
 		errs = append(errs, errors.New("--etcd-embedded and --etcd-servers exclude each other: remove one"))
 	}
 	if o.DataDir == "" {
@@ -67,7 +74,7 @@ func (o *EmbeddedEtcdOptions) Validate(servers []string) []error {
 }
 
 // socket is the absolute path of etcd's socket.
-func (o *EmbeddedEtcdOptions) socket() string {
+func (o *Options) socket() string {
 	path := filepath.Join(o.DataDir, "etcd.sock")
 	if absolute, err := filepath.Abs(path); err == nil {
 		return absolute
@@ -75,28 +82,26 @@ func (o *EmbeddedEtcdOptions) socket() string {
 	return path
 }
 
-// endpoint is where clients reach the embedded etcd.
-func (o *EmbeddedEtcdOptions) endpoint() string {
+// Endpoint is where clients reach the embedded etcd.
+func (o *Options) Endpoint() string {
 	return "unix://" + o.socket()
 }
 
-// embeddedEtcd is an etcd that runs within the server.
-type embeddedEtcd struct {
-	*embed.Etcd
+// Etcd is an etcd that runs within this process.
+type Etcd struct {
+	etcd *embed.Etcd
 	lock *os.File
 }
 
 // Close stops it and lets go of its folder.
-func (e *embeddedEtcd) Close() {
-	e.Etcd.Close()
+func (e *Etcd) Close() {
+	e.etcd.Close()
 	_ = e.lock.Close()
 }
 
-// start runs the embedded etcd until it is stopped, and returns when it serves.
-func (o *EmbeddedEtcdOptions) start(ctx context.Context) (_ *embeddedEtcd, err error) {
-	if err := os.MkdirAll(o.DataDir, 0o700); err != nil {
-		return nil, fmt.Errorf("create the folder of the embedded etcd: %w", err)
-	}
+// Start runs the embedded etcd until it is closed, and returns when it serves. The
+// error is ErrInUse while another process has the folder.
+func (o *Options) Start(ctx context.Context) (_ *Etcd, err error) {
 	lock, err := o.lock()
 	if err != nil {
 		return nil, err
@@ -107,19 +112,19 @@ func (o *EmbeddedEtcdOptions) start(ctx context.Context) (_ *embeddedEtcd, err e
 		}
 	}()
 	config := embed.NewConfig()
-	config.Name = embeddedMember
-	config.Dir = filepath.Join(o.DataDir, "etcd")
-	config.QuotaBackendBytes = embeddedQuota
+	config.Name = memberName
+	config.Dir = o.folder()
+	config.QuotaBackendBytes = quota
 	config.LogLevel = "error"
 	clients := unixURL(o.socket())
 	config.ListenClientUrls, config.AdvertiseClientUrls = clients, clients
 	// The only member has no peers to listen to. It must have an address all the
 	// same, which must not change with the data folder, or the stored membership
 	// would not be recognised after a move.
-	config.ListenPeerUrls, config.AdvertisePeerUrls = nil, unixURL("/peer.sock")
+	config.ListenPeerUrls, config.AdvertisePeerUrls = nil, peerURLs()
 	// Without the gateway to JSON, which would be one more way in.
 	config.EnableGRPCGateway = false
-	config.InitialCluster = config.InitialClusterFromName(embeddedMember)
+	config.InitialCluster = config.InitialClusterFromName(memberName)
 
 	etcd, err := embed.StartEtcd(config)
 	if err != nil {
@@ -127,7 +132,7 @@ func (o *EmbeddedEtcdOptions) start(ctx context.Context) (_ *embeddedEtcd, err e
 	}
 	select {
 	case <-etcd.Server.ReadyNotify():
-		return &embeddedEtcd{Etcd: etcd, lock: lock}, nil
+		return &Etcd{etcd: etcd, lock: lock}, nil
 	case err := <-etcd.Err():
 		etcd.Close()
 		return nil, fmt.Errorf("the embedded etcd in %s failed: %w", o.DataDir, err)
@@ -137,10 +142,23 @@ func (o *EmbeddedEtcdOptions) start(ctx context.Context) (_ *embeddedEtcd, err e
 	}
 }
 
-// lock makes the folder this process' own; the operating system gives it back
+// folder is where etcd stores.
+func (o *Options) folder() string {
+	return filepath.Join(o.DataDir, folderName)
+}
+
+// peerURLs is the member's address.
+func peerURLs() []url.URL {
+	return unixURL("/peer.sock")
+}
+
+// lock makes the folder this process' own, after it has created it if absent; the operating system gives it back
 // when the process ends in whatever way. etcd itself would wait for the other
 // process without a word, after it has taken its socket away.
-func (o *EmbeddedEtcdOptions) lock() (*os.File, error) {
+func (o *Options) lock() (*os.File, error) {
+	if err := os.MkdirAll(o.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("create the folder of the embedded etcd: %w", err)
+	}
 	path := filepath.Join(o.DataDir, "lock")
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -149,7 +167,7 @@ func (o *EmbeddedEtcdOptions) lock() (*os.File, error) {
 	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = file.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("--data-dir %q is in use by another process: stop it or choose another folder", o.DataDir)
+			return nil, fmt.Errorf("--data-dir %q is %w: stop it or choose another folder", o.DataDir, ErrInUse)
 		}
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}

@@ -1,7 +1,7 @@
 // Copyright The OaaS Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package server
+package grpcauth
 
 import (
 	"encoding/json"
@@ -18,6 +18,8 @@ import (
 	"google.golang.org/grpc/status"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
+	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	clocktesting "k8s.io/utils/clock/testing"
@@ -51,7 +53,7 @@ func (r *reviewer) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	_ = json.NewEncoder(w).Encode(review)
 }
 
-func newReviewer(t *testing.T) (*reviewer, *tokens) {
+func newReviewer(t *testing.T) (*reviewer, *Tokens) {
 	t.Helper()
 	r := &reviewer{}
 	server := httptest.NewServer(r)
@@ -62,25 +64,25 @@ func newReviewer(t *testing.T) (*reviewer, *tokens) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r, newTokens(client, clocktesting.NewFakePassiveClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)))
+	return r, NewTokens(NewClusterReviewer(client), clocktesting.NewFakePassiveClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)))
 }
 
 func TestMadeUpTokensCostTheAPIServerLittle(t *testing.T) {
 	r, tokens := newReviewer(t)
-	if _, err := tokens.authenticate(t.Context(), "good", "home"); err != nil {
+	if _, err := tokens.Authenticate(t.Context(), "good", "home"); err != nil {
 		t.Fatal(err)
 	}
 	refused := 0
-	for i := range 3 * reviewBurst {
-		_, err := tokens.authenticate(t.Context(), fmt.Sprint("made-up-", i), "attacker")
+	for i := range 3 * ReviewBurst {
+		_, err := tokens.Authenticate(t.Context(), fmt.Sprint("made-up-", i), "attacker")
 		if status.Code(err) == codes.ResourceExhausted {
 			refused++
 		}
 	}
-	if asked := r.tokens.Load() - 1; asked != reviewBurst || refused != 2*reviewBurst {
-		t.Errorf("%d tokens were reviewed and %d refused, want %d and %d", asked, refused, reviewBurst, 2*reviewBurst)
+	if asked := r.tokens.Load() - 1; asked != ReviewBurst || refused != 2*ReviewBurst {
+		t.Errorf("%d tokens were reviewed and %d refused, want %d and %d", asked, refused, ReviewBurst, 2*ReviewBurst)
 	}
-	if _, err := tokens.authenticate(t.Context(), "good", "home"); err != nil {
+	if _, err := tokens.Authenticate(t.Context(), "good", "home"); err != nil {
 		t.Errorf("another caller: %v", err)
 	}
 }
@@ -88,23 +90,44 @@ func TestMadeUpTokensCostTheAPIServerLittle(t *testing.T) {
 func TestAnErrorOfTheAuthenticatorsIsNotRemembered(t *testing.T) {
 	r, tokens := newReviewer(t)
 	r.broken.Store(true)
-	if _, err := tokens.authenticate(t.Context(), "good", "home"); status.Code(err) != codes.Unauthenticated {
+	if _, err := tokens.Authenticate(t.Context(), "good", "home"); status.Code(err) != codes.Unauthenticated {
 		t.Errorf("err = %v, want UNAUTHENTICATED", err)
 	}
 	r.broken.Store(false)
-	if _, err := tokens.authenticate(t.Context(), "good", "home"); err != nil {
+	if _, err := tokens.Authenticate(t.Context(), "good", "home"); err != nil {
 		t.Errorf("after the authenticators came back: %v", err)
 	}
 }
 
 func TestPermissionsOfOneTokenAreNotThoseOfAnother(t *testing.T) {
 	_, tokens := newReviewer(t)
-	ann := authenticationv1.UserInfo{Username: "ann", UID: "1", Groups: []string{"writers"}}
-	if err := tokens.authorize(t.Context(), ann, "create"); err != nil {
+	ann := &user.DefaultInfo{Name: "ann", UID: "1", Groups: []string{"writers"}}
+	create := authorizer.AttributesRecord{Verb: "create", APIGroup: "oaas.io", APIVersion: "v1alpha1", Resource: "deploymentrecords"}
+	if err := tokens.Authorize(t.Context(), ann, create); err != nil {
 		t.Fatal(err)
 	}
-	ann.Groups = []string{"readers"}
-	if err := tokens.authorize(t.Context(), ann, "create"); status.Code(err) != codes.PermissionDenied {
+	ann = &user.DefaultInfo{Name: "ann", UID: "1", Groups: []string{"readers"}}
+	if err := tokens.Authorize(t.Context(), ann, create); status.Code(err) != codes.PermissionDenied {
 		t.Errorf("the same user by a token with fewer groups: err = %v, want PERMISSION_DENIED", err)
+	}
+}
+
+func TestEachCallerHasItsShare(t *testing.T) {
+	clock := clocktesting.NewFakePassiveClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	l := NewLimits(clock, CallsPerSecond, CallBurst)
+	for call := range CallBurst {
+		if !l.Allow("greedy") {
+			t.Fatalf("call %d was refused", call)
+		}
+	}
+	if l.Allow("greedy") {
+		t.Error("a call beyond the burst was let through")
+	}
+	if !l.Allow("modest") {
+		t.Error("one caller used up another's share")
+	}
+	clock.SetTime(clock.Now().Add(time.Second))
+	if !l.Allow("greedy") {
+		t.Error("a caller that waited was refused")
 	}
 }
