@@ -15,6 +15,7 @@ import (
 	"oaas.io/oaas/pkg/registry/pm/classdeployments"
 	"oaas.io/oaas/pkg/registry/pm/clusters"
 	"oaas.io/oaas/pkg/registry/pm/packages"
+	"oaas.io/oaas/pkg/registry/pm/runtimestates"
 	"oaas.io/oaas/pkg/registry/pm/stored"
 )
 
@@ -42,5 +43,10 @@ func Open(options Options) (map[string]rest.Storage, error) {
 		storage[name] = resource.Object
 		storage[name+"/status"] = resource.Status
 	}
+	states, err := runtimestates.NewStorage(options.Typer, options.Getter)
+	if err != nil {
+		return nil, err
+	}
+	storage[resources.RuntimeStates] = states
 	return storage, nil
 }
