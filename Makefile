@@ -11,6 +11,8 @@ LDFLAGS := -s -w -X oaas.io/oaas/pkg/version.version=$(VERSION)
 # share what the Go tool caches.
 export CGO_ENABLED := 0
 GO_BUILD := go build -ldflags "$(LDFLAGS)"
+# What and how much `make bench-api` measures, such as -parts lists -packages 300.
+BENCH_API_FLAGS ?=
 # How long a package's tests may take, the cold build of Kubernetes included.
 TEST_TIMEOUT ?= 40m
 
@@ -76,9 +78,9 @@ lint: ## Run the linters
 bench: bench-api ## Run every benchmark
 
 .PHONY: bench-api
-bench-api: build ## Measure the aggregated API beside a CRD of the same shape, and time to Available
+bench-api: build ## Measure the aggregated API beside a CRD and sample-apiserver, and time to Available
 	go run ./hack/localcluster build
-	go run ./test/bench/api
+	go run ./test/bench/api $(BENCH_API_FLAGS)
 
 ##@ Help
 
