@@ -17,6 +17,7 @@ import (
 	"k8s.io/apiserver/pkg/registry/generic/registry"
 	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/apiserver/pkg/storage"
+	"k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	"oaas.io/oaas/pkg/apis/pm"
@@ -45,15 +46,15 @@ func NewStorage[T Object, S, U any](typer runtime.ObjectTyper, getter generic.RE
 		DefaultQualifiedResource:  pm.Resource(resource.Plural),
 		SingularQualifiedResource: pm.Resource(resource.Singular),
 		PredicateFunc: func(label labels.Selector, field fields.Selector) storage.SelectionPredicate {
-			return storage.SelectionPredicate{Label: label, Field: field, GetAttrs: getAttrs}
+			return storage.SelectionPredicate{Label: label, Field: field, GetAttrs: getAttrs, IndexFields: resource.Indexed}
 		},
 		CreateStrategy:      users,
 		UpdateStrategy:      users,
 		DeleteStrategy:      users,
 		ResetFieldsStrategy: users,
-		TableConvertor:      newTableConvertor(resource.Columns),
+		TableConvertor:      NewTableConvertor(resource.Columns),
 	}
-	if err := store.CompleteWithOptions(&generic.StoreOptions{RESTOptions: getter, AttrFunc: getAttrs}); err != nil {
+	if err := store.CompleteWithOptions(&generic.StoreOptions{RESTOptions: getter, AttrFunc: getAttrs, Indexers: indexersOf(resource)}); err != nil {
 		return nil, fmt.Errorf("open the store of %s: %w", resource.Plural, err)
 	}
 
@@ -81,6 +82,25 @@ func attributesOf[T Object, S, U any](resource *Resource[T, S, U]) storage.AttrF
 		}
 		return object.GetLabels(), set, nil
 	}
+}
+
+// indexersOf returns how the watch cache indexes objects; nil for a resource
+// without indexed fields.
+func indexersOf[T Object, S, U any](resource *Resource[T, S, U]) *cache.Indexers {
+	if len(resource.Indexed) == 0 {
+		return nil
+	}
+	indexers := cache.Indexers{}
+	for _, name := range resource.Indexed {
+		indexers[storage.FieldIndex(name)] = func(obj any) ([]string, error) {
+			object, ok := obj.(T)
+			if !ok {
+				return nil, fmt.Errorf("%T is not one of %s", obj, resource.Plural)
+			}
+			return []string{resource.FieldValues(object).Get(name)}, nil
+		}
+	}
+	return &indexers
 }
 
 // REST serves a resource.

@@ -36,7 +36,9 @@ type tableConvertor[T Object] struct {
 	definitions []metav1.TableColumnDefinition
 }
 
-func newTableConvertor[T Object](columns []Column[T]) rest.TableConvertor {
+// NewTableConvertor shows objects in the given columns, between their name and
+// their age.
+func NewTableConvertor[T Object](columns []Column[T]) rest.TableConvertor {
 	docs := metav1.ObjectMeta{}.SwaggerDoc()
 	definitions := make([]metav1.TableColumnDefinition, 0, len(columns)+2)
 	definitions = append(definitions, metav1.TableColumnDefinition{
