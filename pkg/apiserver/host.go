@@ -32,7 +32,7 @@ func (o CompletedOptions) applyPermissionChecks(generic *genericapiserver.Recomm
 		Secret: registration.SecretName, APIService: apiServiceName,
 	}
 	checker := selfcheck.New(client.AuthorizationV1().SelfSubjectAccessReviews(),
-		selfcheck.Rules(scope, o.hostPurposes()...), clock.RealClock{})
+		selfcheck.Rules(scope, o.hostPurposes()...), o.PermissionCheckInterval, clock.RealClock{})
 	generic.AddReadyzChecks(checker.Checks()...)
 	return generic.AddPostStartHook("start-oaas-permission-checks", func(hook genericapiserver.PostStartHookContext) error {
 		go checker.Run(hook)

@@ -23,6 +23,7 @@ import (
 	"oaas.io/oaas/pkg/apiserver/etcdauth"
 	"oaas.io/oaas/pkg/apiserver/quota"
 	"oaas.io/oaas/pkg/apiserver/registration"
+	"oaas.io/oaas/pkg/apiserver/selfcheck"
 	"oaas.io/oaas/pkg/apiserver/standalone"
 )
 
@@ -82,6 +83,9 @@ type Options struct {
 	// Registration issues the serving certificate, and keeps what kube-apiserver
 	// trusts in agreement with it.
 	Registration *registration.Options
+	// PermissionCheckInterval is how often the server asks what it may do in the
+	// host cluster. Defaults to 5 minutes.
+	PermissionCheckInterval time.Duration
 	// StandaloneAccess says who is asked then about clients.
 	StandaloneAccess *standalone.Options
 }
@@ -131,6 +135,8 @@ func NewOptions() *Options {
 
 		Registration:     registration.NewOptions(),
 		StandaloneAccess: &standalone.Options{},
+
+		PermissionCheckInterval: selfcheck.DefaultInterval,
 	}
 }
 
@@ -156,6 +162,8 @@ func (o *Options) Flags() flag.NamedFlagSets {
 	o.Audit.AddFlags(groups.FlagSet("auditing"))
 	o.Features.AddFlags(groups.FlagSet("features"))
 	o.CoreAPI.AddFlags(groups.FlagSet("host cluster"))
+	groups.FlagSet("host cluster").DurationVar(&o.PermissionCheckInterval, "permission-check-interval", o.PermissionCheckInterval,
+		"How often to ask what the server may do in the host cluster; /readyz names what is missing.")
 	o.Admission.AddFlags(groups.FlagSet("admission"))
 	o.Traces.AddFlags(groups.FlagSet("traces"))
 	o.Metrics.AddFlags(groups.FlagSet("metrics"))
@@ -228,6 +236,10 @@ func (o CompletedOptions) Validate() error {
 	errs = append(errs, o.Traces.Validate()...)
 	errs = append(errs, o.Metrics.Validate()...)
 	errs = append(errs, o.Controllers.Validate()...)
+	if o.PermissionCheckInterval <= 0 {
+		errs = append(errs, fmt.Errorf("--permission-check-interval %s: must be more than 0, such as %s",
+			o.PermissionCheckInterval, selfcheck.DefaultInterval))
+	}
 	errs = append(errs, o.StandaloneAccess.Validate(o.Standalone, o.Authentication.ClientCert.ClientCA)...)
 	return utilerrors.NewAggregate(errs)
 }

@@ -24,12 +24,12 @@ import (
 )
 
 const (
-	// whileMissing, whileComplete and whileUnknown are the times between two
-	// rounds: with a permission missing, with all there, and when the host cluster
-	// did not answer.
-	whileMissing  = 30 * time.Second
-	whileComplete = 5 * time.Minute
-	whileUnknown  = 5 * time.Second
+	// DefaultInterval is the time between two rounds with all permissions there.
+	DefaultInterval = 5 * time.Minute
+	// whileMissing and whileUnknown are that time with a permission missing, and
+	// when the host cluster did not answer, unless the interval is shorter.
+	whileMissing = 30 * time.Second
+	whileUnknown = 5 * time.Second
 )
 
 // errUnknown is the verdict before the first answer.
@@ -40,20 +40,25 @@ var errUnknown = errors.New("the host cluster has not been asked yet")
 type Checker struct {
 	reviews authorizationclient.SelfSubjectAccessReviewInterface
 	rules   []Rule
-	clock   clock.Clock
+	// interval is the time between two rounds with all permissions there.
+	interval time.Duration
+	clock    clock.Clock
 
 	mu sync.RWMutex
 	// verdicts are the last answers, in the order of the rules.
 	verdicts []error
 }
 
-// New returns a checker of rules. It knows nothing before Run.
-func New(reviews authorizationclient.SelfSubjectAccessReviewInterface, rules []Rule, clock clock.Clock) *Checker {
+// New returns a checker of rules that asks in the given interval, and more often
+// while something is missing. It knows nothing before Run.
+func New(
+	reviews authorizationclient.SelfSubjectAccessReviewInterface, rules []Rule, interval time.Duration, clock clock.Clock,
+) *Checker {
 	verdicts := make([]error, len(rules))
 	for i := range verdicts {
 		verdicts[i] = errUnknown
 	}
-	return &Checker{reviews: reviews, rules: rules, clock: clock, verdicts: verdicts}
+	return &Checker{reviews: reviews, rules: rules, interval: interval, clock: clock, verdicts: verdicts}
 }
 
 // Checks returns one readiness check for each rule.
@@ -75,13 +80,13 @@ func (c *Checker) Run(ctx context.Context) {
 	complained := false
 	for ctx.Err() == nil {
 		missing, unanswered := c.round(ctx)
-		again := whileComplete
+		again := c.interval
 		switch {
 		case missing != nil:
-			again, complained = whileMissing, true
+			again, complained = min(whileMissing, c.interval), true
 			klog.FromContext(ctx).Error(missing, "Not ready: permissions are missing in the host cluster")
 		case unanswered != nil:
-			again = whileUnknown
+			again = min(whileUnknown, c.interval)
 			klog.FromContext(ctx).Error(unanswered, "Cannot ask what the server may do in the host cluster")
 		case complained:
 			complained = false

@@ -53,7 +53,7 @@ func (r *reviewer) change(change func()) int {
 
 func run(t *testing.T, r *reviewer) *selfcheck.Checker {
 	t.Helper()
-	c := selfcheck.New(r, selfcheck.Rules(manifestScope(), everything...), clock.RealClock{})
+	c := selfcheck.New(r, selfcheck.Rules(manifestScope(), everything...), selfcheck.DefaultInterval, clock.RealClock{})
 	ctx, stop := context.WithCancel(t.Context())
 	t.Cleanup(stop)
 	go c.Run(ctx)
