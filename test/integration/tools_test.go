@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -103,6 +104,15 @@ var kubectlOnce sync.Mutex
 // from the process itself, so that "-f -" becomes a file.
 func kubectl(t *testing.T, stdin string, args ...string) result {
 	t.Helper()
+	var stdout bytes.Buffer
+	r := kubectlTo(t, &stdout, stdin, args...)
+	r.stdout = stdout.String()
+	return r
+}
+
+// kubectlTo is kubectl that writes to stdout as it goes.
+func kubectlTo(t *testing.T, stdout io.Writer, stdin string, args ...string) result {
+	t.Helper()
 	if stdin != "" {
 		dir, err := os.MkdirTemp("", "stdin-") //nolint:usetesting // t.TempDir has the test's name in it, and kubectl splits -f at commas
 		if err != nil {
@@ -121,13 +131,13 @@ func kubectl(t *testing.T, stdin string, args ...string) result {
 	defer cmdutil.DefaultBehaviorOnFatal()
 	cmdutil.BehaviorOnFatal(func(message string, code int) { panic(kubectlError{message, code}) })
 
-	var stdout, stderr bytes.Buffer
-	streams := genericiooptions.IOStreams{In: strings.NewReader(""), Out: &stdout, ErrOut: &stderr}
+	var stderr bytes.Buffer
+	streams := genericiooptions.IOStreams{In: strings.NewReader(""), Out: stdout, ErrOut: &stderr}
 	flags := genericclioptions.NewConfigFlags(true).WithDeprecatedPasswordFlag()
 	command := kubectlcmd.NewKubectlCommand(kubectlcmd.KubectlOptions{IOStreams: streams, ConfigFlags: flags})
 	command.SetArgs(append([]string{"--kubeconfig=" + hub.cluster.KubeconfigPath(), "--cache-dir=" + t.TempDir()}, args...))
 	command.SetIn(streams.In)
-	command.SetOut(&stdout)
+	command.SetOut(stdout)
 	command.SetErr(&stderr)
 
 	run := func() (err error) {
@@ -142,8 +152,33 @@ func kubectl(t *testing.T, stdin string, args ...string) result {
 		}()
 		return command.ExecuteContext(t.Context())
 	}
-	err := run()
-	return result{stdout.String(), stderr.String(), err}
+	return result{err: run(), stderr: stderr.String()}
+}
+
+// transcript is what a program that still runs has written so far.
+type transcript struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+// Write implements io.Writer.
+func (s *transcript) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
+}
+
+// awaits waits until the text has been written.
+func (s *transcript) awaits(t *testing.T, text string) {
+	t.Helper()
+	eventually(t, "the program writes "+text, func(context.Context) error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if !strings.Contains(s.text.String(), text) {
+			return fmt.Errorf("it wrote:\n%s", s.text.String())
+		}
+		return nil
+	})
 }
 
 // mustKubectl is kubectl where a failure is the test's.
