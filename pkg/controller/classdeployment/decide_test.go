@@ -215,12 +215,3 @@ func TestOnlyTransitionsThatTellSomethingAreEvents(t *testing.T) {
 		})
 	}
 }
-
-func TestEnumsInTheWordsOfTheAPI(t *testing.T) {
-	if got := phaseName(deploymentv1.RecordPhase_RECORD_PHASE_POD_SCHEDULING); got != "PodScheduling" {
-		t.Errorf("phase is %q, want PodScheduling", got)
-	}
-	if got := conditionName(deploymentv1.RecordCondition_RECORD_CONDITION_UNSPECIFIED); got != "" {
-		t.Errorf("an unspecified condition is %q, want nothing", got)
-	}
-}

@@ -4,12 +4,11 @@
 package classdeployment
 
 import (
-	"strings"
-
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
+	"oaas.io/oaas/pkg/clusterrecord"
 	"oaas.io/oaas/pkg/crmclient"
 	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
 )
@@ -65,7 +64,7 @@ func (o observation) has(hash string) bool {
 // serves is true when the unit is known to be available with the content, no
 // older pods among them.
 func (o observation) serves(hash string) bool {
-	return o.fresh() && o.settled(hash) && conditionTrue(o.record.Record.GetStatus(), "Available")
+	return o.fresh() && o.settled(hash) && clusterrecord.ConditionTrue(o.record.Record.GetStatus(), "Available")
 }
 
 // fill writes what is known of a unit into its status. What is unknown stays as
@@ -75,30 +74,27 @@ func (o observation) fill(unit *pmv1alpha1.DeploymentUnitStatus) {
 	switch {
 	case record != nil:
 		status := record.GetStatus()
-		unit.Condition = conditionName(status.GetCondition())
-		unit.Phase = phaseName(status.GetPhase())
+		unit.Condition = clusterrecord.ConditionOf(record)
+		unit.Phase = clusterrecord.PhaseName(status.GetPhase())
 		unit.Message = status.GetMessage()
-		unit.Available = conditionTrue(status, "Available")
-		unit.Degraded = conditionTrue(status, "Degraded") || status.GetCondition() == deploymentv1.RecordCondition_RECORD_CONDITION_FAILED
-		unit.Functions = functionStatuses(status.GetFunctions())
-		if record.GetDeletedAt() != nil {
-			unit.Condition = conditionName(deploymentv1.RecordCondition_RECORD_CONDITION_TERMINATED)
-		}
+		unit.Available = clusterrecord.ConditionTrue(status, "Available")
+		unit.Degraded = clusterrecord.ConditionTrue(status, "Degraded") || status.GetCondition() == deploymentv1.RecordCondition_RECORD_CONDITION_FAILED
+		unit.Functions = clusterrecord.FunctionStatuses(status.GetFunctions())
 		unit.DispatchedHash = record.GetUnit().GetHash()
 	case o.fresh():
-		unit.Condition = conditionName(deploymentv1.RecordCondition_RECORD_CONDITION_PENDING)
+		unit.Condition = clusterrecord.ConditionName(deploymentv1.RecordCondition_RECORD_CONDITION_PENDING)
 		unit.Phase, unit.Message, unit.Functions = "", "", nil
 		unit.Available, unit.Degraded = false, false
 		unit.DispatchedHash = ""
 	case unit.Condition == "":
-		unit.Condition = conditionName(deploymentv1.RecordCondition_RECORD_CONDITION_PENDING)
+		unit.Condition = clusterrecord.ConditionName(deploymentv1.RecordCondition_RECORD_CONDITION_PENDING)
 	}
 	if o.outcome.hash != "" {
 		// The answer to a call is newer than the stream.
 		unit.DispatchedHash = o.outcome.hash
 	}
 	if !unit.Planned && !o.fresh() && unit.Condition != unitUnreachable {
-		unit.Condition = conditionName(deploymentv1.RecordCondition_RECORD_CONDITION_TERMINATED)
+		unit.Condition = clusterrecord.ConditionName(deploymentv1.RecordCondition_RECORD_CONDITION_TERMINATED)
 	}
 	switch {
 	case o.silence != "":
@@ -108,7 +104,7 @@ func (o observation) fill(unit *pmv1alpha1.DeploymentUnitStatus) {
 		unit.Message = o.outcome.err.Error()
 	case unit.Condition == unitUnreachable:
 		// Heard of again, and the record is about to follow.
-		unit.Condition = conditionName(deploymentv1.RecordCondition_RECORD_CONDITION_PENDING)
+		unit.Condition = clusterrecord.ConditionName(deploymentv1.RecordCondition_RECORD_CONDITION_PENDING)
 		unit.Message = ""
 	}
 }
@@ -128,55 +124,4 @@ func (o observation) settled(hash string) bool {
 	default:
 		return false
 	}
-}
-
-func conditionTrue(status *deploymentv1.DeploymentStatus, kind string) bool {
-	for _, condition := range status.GetConditions() {
-		if condition.GetType() == kind {
-			return condition.GetStatus() == string(metav1.ConditionTrue)
-		}
-	}
-	return false
-}
-
-func functionStatuses(functions []*deploymentv1.FunctionStatus) []pmv1alpha1.FunctionStatus {
-	if len(functions) == 0 {
-		return nil
-	}
-	statuses := make([]pmv1alpha1.FunctionStatus, 0, len(functions))
-	for _, function := range functions {
-		statuses = append(statuses, pmv1alpha1.FunctionStatus{
-			Key:           function.GetFunctionKey(),
-			Replicas:      function.GetReplicas(),
-			ReadyReplicas: function.GetReadyReplicas(),
-			URL:           function.GetUrl(),
-		})
-	}
-	return statuses
-}
-
-// conditionName is the condition in the words of the API, such as Provisioning;
-// empty while not known.
-func conditionName(condition deploymentv1.RecordCondition) string {
-	return camelCase(condition.String(), "RECORD_CONDITION_")
-}
-
-// phaseName is the phase in the words of the API, such as PodScheduling; empty
-// while not known.
-func phaseName(phase deploymentv1.RecordPhase) string {
-	return camelCase(phase.String(), "RECORD_PHASE_")
-}
-
-func camelCase(enum, prefix string) string {
-	words := strings.TrimPrefix(enum, prefix)
-	if words == "UNSPECIFIED" {
-		return ""
-	}
-	var name strings.Builder
-	for word := range strings.SplitSeq(words, "_") {
-		if word != "" {
-			name.WriteString(word[:1] + strings.ToLower(word[1:]))
-		}
-	}
-	return name.String()
 }
