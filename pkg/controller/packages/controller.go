@@ -1,21 +1,15 @@
 // Copyright The OaaS Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package packages writes the status of Packages: whether they can be deployed,
-// and which ClassDeployments use them.
 package packages
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
@@ -34,76 +28,87 @@ const (
 	workers = 4
 	// settleDelay joins the changes that come with a package and its deployments.
 	settleDelay = 50 * time.Millisecond
-	byPackage   = "packages.package"
+
+	// byPackage finds deployments by the package that they use, byDependency
+	// packages by what they depend on, byDeployment packages by the deployments
+	// that they list.
+	byPackage    = "packages.package"
+	byDependency = "packages.dependency"
+	byDeployment = "packages.deployment"
 )
 
-// Reasons of the condition Ready.
-const (
-	// ReasonValid: the package's classes can be deployed.
-	ReasonValid = "Valid"
-	// ReasonDisabled: the package takes no new deployments.
-	ReasonDisabled = "Disabled"
-)
+// Dependents mends the lists of dependents that packages have in their status.
+// The API server writes them together with the packages that depend; a server
+// that dies in between leaves a line that nobody stands behind.
+type Dependents interface {
+	// Repair compares the list of a package with the packages that there are, and
+	// corrects it.
+	Repair(ctx context.Context, namespace, name string) error
+}
 
 // Config is what the controller works with.
 type Config struct {
-	// Client writes the status of Packages.
+	// Client writes Packages and the ClassDeployments that belong to them.
 	Client versioned.Interface
 	// Packages and ClassDeployments are the informers, not started yet.
 	Packages         informers.PackageInformer
 	ClassDeployments informers.ClassDeploymentInformer
+	// Dependents mends lists of dependents. Without it they stay as they are.
+	Dependents Dependents
 	// Events gets the transitions.
 	Events events.EventRecorder
 	// Clock tells the time. Defaults to the real one.
 	Clock clock.PassiveClock
 }
 
-// Controller writes the status of Packages.
+// Controller looks after Packages.
 type Controller struct {
-	client      versioned.Interface
-	packages    listers.PackageLister
-	deployments cache.Indexer
-	synced      []cache.InformerSynced
-	events      events.EventRecorder
-	clock       clock.PassiveClock
-	queue       workqueue.TypedRateLimitingInterface[types.NamespacedName]
+	client            versioned.Interface
+	packages          listers.PackageLister
+	packageIndex      cache.Indexer
+	deployments       listers.ClassDeploymentLister
+	deploymentIndex   cache.Indexer
+	dependents        Dependents
+	synced            []cache.InformerSynced
+	events            events.EventRecorder
+	clock             clock.PassiveClock
+	queue             workqueue.TypedRateLimitingInterface[types.NamespacedName]
+	appliedDeployment *memory
 }
 
 // New returns the controller and has it told about packages and deployments.
 func New(config Config) (*Controller, error) {
 	c := &Controller{
-		client:      config.Client,
-		packages:    config.Packages.Lister(),
-		deployments: config.ClassDeployments.Informer().GetIndexer(),
-		events:      config.Events,
-		clock:       config.Clock,
-		queue:       worker.NewQueue[types.NamespacedName]("package"),
+		client:            config.Client,
+		packages:          config.Packages.Lister(),
+		packageIndex:      config.Packages.Informer().GetIndexer(),
+		deployments:       config.ClassDeployments.Lister(),
+		deploymentIndex:   config.ClassDeployments.Informer().GetIndexer(),
+		dependents:        config.Dependents,
+		events:            config.Events,
+		clock:             config.Clock,
+		queue:             worker.NewQueue[types.NamespacedName]("package"),
+		appliedDeployment: newMemory(),
 	}
 	if c.clock == nil {
 		c.clock = clock.RealClock{}
 	}
-	err := config.ClassDeployments.Informer().AddIndexers(cache.Indexers{byPackage: func(obj any) ([]string, error) {
-		deployment, ok := obj.(*pmv1alpha1.ClassDeployment)
-		if !ok {
-			return nil, nil
-		}
-		return []string{deployment.Namespace + "/" + deployment.Spec.PackageName}, nil
-	}})
+	err := errors.Join(
+		config.ClassDeployments.Informer().AddIndexers(cache.Indexers{byPackage: packageOf}),
+		config.Packages.Informer().AddIndexers(cache.Indexers{byDependency: dependenciesOf, byDeployment: deploymentsOf}),
+	)
 	if err != nil {
-		return nil, fmt.Errorf("indexing class deployments: %w", err)
+		return nil, fmt.Errorf("indexing for the package controller: %w", err)
 	}
 	packages, err := config.Packages.Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc: func(obj any) { c.enqueue(obj.(*pmv1alpha1.Package).Namespace, obj.(*pmv1alpha1.Package).Name) },
-		UpdateFunc: func(before, after any) {
-			if pkg := after.(*pmv1alpha1.Package); pkg.Generation != before.(*pmv1alpha1.Package).Generation {
-				c.enqueue(pkg.Namespace, pkg.Name)
-			}
-		},
+		AddFunc:    c.packageChanged,
+		UpdateFunc: c.packageUpdated,
+		DeleteFunc: c.packageChanged,
 	})
-	// A deployment's package does not change, so only its coming and going count.
 	deployments, err2 := config.ClassDeployments.Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc:    c.deploymentChanged,
-		DeleteFunc: c.deploymentChanged,
+		UpdateFunc: c.deploymentUpdated,
+		DeleteFunc: c.deploymentGone,
 	})
 	if err := errors.Join(err, err2); err != nil {
 		return nil, fmt.Errorf("watching for the package controller: %w", err)
@@ -125,73 +130,132 @@ func (c *Controller) enqueue(namespace, name string) {
 	c.queue.AddAfter(types.NamespacedName{Namespace: namespace, Name: name}, settleDelay)
 }
 
+// enqueuePackages looks at the packages that an index finds.
+func (c *Controller) enqueuePackages(index, value string) {
+	for _, pkg := range c.findPackages(index, value) {
+		c.enqueue(pkg.Namespace, pkg.Name)
+	}
+}
+
+// packageChanged looks at a package that came or went, at those that depend on
+// it, and at those that it depends on, whose lists of dependents name it.
+func (c *Controller) packageChanged(obj any) {
+	pkg := finalState[*pmv1alpha1.Package](obj)
+	if pkg == nil {
+		return
+	}
+	c.enqueue(pkg.Namespace, pkg.Name)
+	c.enqueuePackages(byDependency, pkg.Namespace+"/"+pkg.Name)
+	c.enqueueDependencies(pkg)
+}
+
+func (c *Controller) packageUpdated(before, after any) {
+	was, is := before.(*pmv1alpha1.Package), after.(*pmv1alpha1.Package)
+	switch {
+	case was.Generation != is.Generation || was.UID != is.UID || (was.DeletionTimestamp == nil) != (is.DeletionTimestamp == nil):
+		c.enqueueDependencies(was)
+		c.packageChanged(is)
+	case !apiequality.Semantic.DeepEqual(was.Finalizers, is.Finalizers),
+		!apiequality.Semantic.DeepEqual(was.Status.Dependents, is.Status.Dependents):
+		c.enqueue(is.Namespace, is.Name)
+	}
+}
+
+func (c *Controller) enqueueDependencies(pkg *pmv1alpha1.Package) {
+	for _, dependency := range pkg.Spec.Dependencies {
+		c.enqueue(pkg.Namespace, dependency.Name)
+	}
+}
+
+// deploymentChanged looks at the package that a deployment uses, at the one that
+// owns it, and at those that list its name, for which it may be in the way.
 func (c *Controller) deploymentChanged(obj any) {
+	deployment := finalState[*pmv1alpha1.ClassDeployment](obj)
+	if deployment == nil {
+		return
+	}
+	c.enqueue(deployment.Namespace, deployment.Spec.PackageName)
+	if owner := metav1.GetControllerOf(deployment); owner != nil && owner.Kind == "Package" && owner.Name != deployment.Spec.PackageName {
+		c.enqueue(deployment.Namespace, owner.Name)
+	}
+	c.enqueuePackages(byDeployment, deployment.Namespace+"/"+deployment.Name)
+}
+
+// deploymentUpdated looks only at what packages say of deployments: a status
+// changes often and says nothing of that.
+func (c *Controller) deploymentUpdated(before, after any) {
+	was, is := before.(*pmv1alpha1.ClassDeployment), after.(*pmv1alpha1.ClassDeployment)
+	if was.UID != is.UID || fingerprintOf(was) != fingerprintOf(is) || (was.DeletionTimestamp == nil) != (is.DeletionTimestamp == nil) {
+		c.deploymentChanged(is)
+	}
+}
+
+func (c *Controller) deploymentGone(obj any) {
+	if deployment := finalState[*pmv1alpha1.ClassDeployment](obj); deployment != nil {
+		c.appliedDeployment.forget(deployment.UID)
+		c.deploymentChanged(deployment)
+	}
+}
+
+func (c *Controller) findPackages(index, value string) []*pmv1alpha1.Package {
+	// The only error is an index that does not exist, and New made it.
+	found, _ := c.packageIndex.ByIndex(index, value)
+	packages := make([]*pmv1alpha1.Package, 0, len(found))
+	for _, pkg := range found {
+		packages = append(packages, pkg.(*pmv1alpha1.Package))
+	}
+	return packages
+}
+
+// users are the deployments that use a package.
+func (c *Controller) users(key types.NamespacedName) []*pmv1alpha1.ClassDeployment {
+	// As in findPackages.
+	found, _ := c.deploymentIndex.ByIndex(byPackage, key.String())
+	users := make([]*pmv1alpha1.ClassDeployment, 0, len(found))
+	for _, user := range found {
+		users = append(users, user.(*pmv1alpha1.ClassDeployment))
+	}
+	return users
+}
+
+// finalState is the object of an event, also of a deletion that was only noticed
+// afterwards.
+func finalState[T any](obj any) T {
 	if gone, ok := obj.(cache.DeletedFinalStateUnknown); ok {
 		obj = gone.Obj
 	}
-	if deployment, ok := obj.(*pmv1alpha1.ClassDeployment); ok {
-		c.enqueue(deployment.Namespace, deployment.Spec.PackageName)
-	}
+	object, _ := obj.(T)
+	return object
 }
 
-func (c *Controller) reconcile(ctx context.Context, key types.NamespacedName) (time.Duration, error) {
-	pkg, err := c.packages.Packages(key.Namespace).Get(key.Name)
-	if apierrors.IsNotFound(err) {
-		return 0, nil
+func packageOf(obj any) ([]string, error) {
+	deployment, ok := obj.(*pmv1alpha1.ClassDeployment)
+	if !ok {
+		return nil, nil
 	}
-	if err != nil {
-		return 0, fmt.Errorf("reading package %s: %w", key, err)
-	}
-	users, err := c.deployments.ByIndex(byPackage, key.String())
-	if err != nil {
-		return 0, fmt.Errorf("finding the deployments of package %s: %w", key, err)
-	}
-	names := make([]string, 0, len(users))
-	for _, user := range users {
-		names = append(names, user.(*pmv1alpha1.ClassDeployment).Name)
-	}
-	next := nextStatus(pkg, names, c.clock.Now())
-	if apiequality.Semantic.DeepEqual(pkg.Status, next) {
-		return 0, nil
-	}
-	changed := pkg.DeepCopy()
-	changed.Status = next
-	_, err = c.client.PmV1alpha1().Packages(key.Namespace).UpdateStatus(ctx, changed, metav1.UpdateOptions{})
-	if apierrors.IsNotFound(err) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, fmt.Errorf("writing the status of package %s: %w", key, err)
-	}
-	c.tell(pkg, next)
-	return 0, nil
+	return []string{deployment.Namespace + "/" + deployment.Spec.PackageName}, nil
 }
 
-// tell makes an event when a package is disabled or enabled again.
-func (c *Controller) tell(pkg *pmv1alpha1.Package, next pmv1alpha1.PackageStatus) {
-	before := meta.FindStatusCondition(pkg.Status.Conditions, pmv1alpha1.PackageReady)
-	after := meta.FindStatusCondition(next.Conditions, pmv1alpha1.PackageReady)
-	if before != nil && before.Status != after.Status {
-		c.events.Eventf(pkg, nil, corev1.EventTypeNormal, after.Reason, "Publish", "%s", after.Message)
+func dependenciesOf(obj any) ([]string, error) {
+	pkg, ok := obj.(*pmv1alpha1.Package)
+	if !ok {
+		return nil, nil
 	}
+	names := make([]string, 0, len(pkg.Spec.Dependencies))
+	for _, dependency := range pkg.Spec.Dependencies {
+		names = append(names, pkg.Namespace+"/"+dependency.Name)
+	}
+	return names, nil
 }
 
-// nextStatus is the status of a package that the named deployments use.
-func nextStatus(pkg *pmv1alpha1.Package, deployments []string, now time.Time) pmv1alpha1.PackageStatus {
-	var next pmv1alpha1.PackageStatus
-	pkg.Status.DeepCopyInto(&next)
-	next.ObservedGeneration = pkg.Generation
-	slices.Sort(deployments)
-	next.Deployments = deployments
-	ready := metav1.Condition{
-		Type: pmv1alpha1.PackageReady, Status: metav1.ConditionTrue, Reason: ReasonValid,
-		Message: "the classes of the package can be deployed", ObservedGeneration: pkg.Generation,
-		LastTransitionTime: metav1.NewTime(now.Truncate(time.Second)),
+func deploymentsOf(obj any) ([]string, error) {
+	pkg, ok := obj.(*pmv1alpha1.Package)
+	if !ok {
+		return nil, nil
 	}
-	if pkg.Spec.Disabled {
-		ready.Status, ready.Reason = metav1.ConditionFalse, ReasonDisabled
-		ready.Message = "the package is disabled and takes no new deployments"
+	names := make([]string, 0, len(pkg.Spec.Deployments))
+	for _, deployment := range pkg.Spec.Deployments {
+		names = append(names, pkg.Namespace+"/"+deployment.Name)
 	}
-	meta.SetStatusCondition(&next.Conditions, ready)
-	return next
+	return names, nil
 }
