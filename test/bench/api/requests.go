@@ -30,8 +30,10 @@ func requests(ctx context.Context, s settings, hub *cluster.Cluster, running *pl
 	// Who does not come through kube-apiserver has yet to be authorized: members of
 	// the administrators' group at once, everybody else by a review for each new
 	// combination of user, verb and object.
-	administrator := hub.RESTConfig()
-	administrator.Host = direct.Host
+	administrator, err := running.Direct(ctx, platform.PackageManager, hub.RESTConfig())
+	if err != nil {
+		return err
+	}
 	straight, err := newTarget("direct", "pm.oaas.io", administrator)
 	if err != nil {
 		return err

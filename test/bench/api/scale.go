@@ -64,10 +64,12 @@ func waysToObjects(
 	if err != nil {
 		return nil, err
 	}
-	direct, err := running.Direct(ctx, platform.PackageManager, hub.RESTConfig())
+	packageManager, err := running.Direct(ctx, platform.PackageManager, hub.RESTConfig())
 	if err != nil {
 		return nil, err
 	}
+	sampleServer := hub.RESTConfig()
+	sampleServer.Host = "https://" + server.Address()
 	kube := &kubeAPIServer{hub: hub}
 	waitForAll := func(ctx context.Context) error { return errors.Join(running.Wait(ctx), server.Wait(ctx)) }
 	return []*scale.Way{
@@ -87,7 +89,7 @@ func waysToObjects(
 			Object: func(name string) []byte { return packageJSON(pmv1alpha1.GroupName, name, dependencies) },
 			Client: through, Encodings: []scale.Encoding{scale.JSON, scale.Protobuf},
 			Server: scale.Server{
-				Name: "Package Manager", Direct: direct,
+				Name: "Package Manager", Direct: packageManager,
 				PID:  func() int { return running.PID(platform.PackageManager) },
 				Kill: func(ctx context.Context) error { return running.Kill(ctx, platform.PackageManager) },
 				Run:  func(context.Context) error { return running.Run(platform.PackageManager) },
@@ -100,20 +102,12 @@ func waysToObjects(
 			// It has no protobuf.
 			Client: through, Encodings: []scale.Encoding{scale.JSON},
 			Server: scale.Server{
-				Name: sample, Direct: directly(hub, server.Address()),
+				Name: sample, Direct: sampleServer,
 				PID: server.PID, Kill: server.Kill, Wait: server.Wait,
 				Run: func(context.Context) error { return server.Run() },
 			},
 		},
 	}, nil
-}
-
-// directly reaches a server beside the cluster as a member of the administrators'
-// group.
-func directly(hub *cluster.Cluster, address string) *rest.Config {
-	config := hub.RESTConfig()
-	config.Host = "https://" + address
-	return config
 }
 
 // flunderJSON is an object of k8s.io/sample-apiserver. Its own fields are a few
