@@ -5,7 +5,8 @@
 
 # Regenerates everything that is generated: deep copies, defaults, conversions,
 # declarative validation, OpenAPI, protobuf, clients, informers, listers and
-# apply configurations of the API types, the CRDs, and the gRPC code. The result
+# apply configurations of the API types, the CRDs, the gRPC code, and the page of
+# documentation of all of them. The result
 # depends on the sources and on hack/tools alone; running it twice changes
 # nothing. Needs Go and the module proxy, no other program.
 
@@ -166,6 +167,8 @@ main() {
     generate_protobuf
     generate_openapi
     generate_clients
+    echo "Generating docs/api.md"
+    go run ./hack/apidocs docs/api.md
 }
 
 main "$@"
