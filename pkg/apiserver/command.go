@@ -5,7 +5,9 @@ package apiserver
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"k8s.io/component-base/cli/flag"
@@ -102,12 +104,11 @@ func Run(ctx context.Context, options *Options) error {
 	if err := completed.Validate(); err != nil {
 		return err
 	}
-	completed, closeStorage, err := completed.openStorage(ctx)
+	completed, storage, err := completed.openStorage(ctx)
 	if err != nil {
 		return err
 	}
-	// After the server, which stores the end of running requests.
-	defer closeStorage()
+	defer storage.close()
 	config, err := completed.Config()
 	if err != nil {
 		return err
@@ -116,5 +117,18 @@ func Run(ctx context.Context, options *Options) error {
 	if err != nil {
 		return err
 	}
-	return server.Run(ctx)
+	// Without storage the server would be there and do nothing.
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var watching sync.WaitGroup
+	var failure error
+	watching.Go(func() {
+		if failure = storage.failed(ctx); failure != nil {
+			stop(failure)
+		}
+	})
+	err = server.Run(ctx)
+	stop(nil)
+	watching.Wait()
+	return errors.Join(failure, err)
 }

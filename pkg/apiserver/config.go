@@ -140,6 +140,7 @@ func (o CompletedOptions) applyStorage(generic *genericapiserver.RecommendedConf
 	if err := etcd.ApplyWithStorageFactoryTo(factory, &generic.Config); err != nil {
 		return fmt.Errorf("set up storage: %w", err)
 	}
+	generic.LivezChecks = withoutEtcd(generic.LivezChecks)
 	return nil
 }
 

@@ -9,9 +9,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	encryptionconfigcontroller "k8s.io/apiserver/pkg/server/options/encryptionconfig/controller"
 )
 
 // encryption is a configuration that writes with the first of the keys.
@@ -40,6 +42,10 @@ func inEtcd(t *testing.T, s *server, name string) []byte {
 
 func TestPackagesAreEncryptedAtRest(t *testing.T) {
 	const secret = "a-description-that-nobody-may-read"
+	// Once a minute would be too long for a test.
+	every := encryptionconfigcontroller.EncryptionConfigFileChangePollDuration
+	encryptionconfigcontroller.EncryptionConfigFileChangePollDuration = 100 * time.Millisecond
+	t.Cleanup(func() { encryptionconfigcontroller.EncryptionConfigFileChangePollDuration = every })
 	dir, file := dataFolder(t), filepath.Join(t.TempDir(), "encryption.yaml")
 	create := func(s *server, name string) {
 		p := echoPackage(name)

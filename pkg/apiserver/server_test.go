@@ -65,18 +65,18 @@ func runServer(t *testing.T, dataDir string, change ...func(*Options)) *server {
 	if err := completed.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	completed, closeStorage, err := completed.openStorage(t.Context())
+	completed, storage, err := completed.openStorage(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	config, err := completed.Config()
 	if err != nil {
-		closeStorage()
+		storage.close()
 		t.Fatal(err)
 	}
 	made, err := config.Complete().New()
 	if err != nil {
-		closeStorage()
+		storage.close()
 		t.Fatal(err)
 	}
 
@@ -93,7 +93,7 @@ func runServer(t *testing.T, dataDir string, change ...func(*Options)) *server {
 		if err := <-ended; err != nil {
 			t.Errorf("the server ended with an error: %v", err)
 		}
-		closeStorage()
+		storage.close()
 	}
 	t.Cleanup(stop)
 

@@ -15,7 +15,9 @@ import (
 	"syscall"
 
 	"github.com/spf13/pflag"
+	"go.etcd.io/etcd/client/pkg/v3/logutil"
 	"go.etcd.io/etcd/server/v3/embed"
+	"go.uber.org/zap"
 )
 
 const (
@@ -89,12 +91,28 @@ func (o *Options) Endpoint() string {
 
 // Etcd is an etcd that runs within this process.
 type Etcd struct {
-	etcd *embed.Etcd
-	lock *os.File
+	etcd  *embed.Etcd
+	lock  *os.File
+	level zap.AtomicLevel
+}
+
+// Failed returns why it no longer serves, once it does not although nobody closed
+// it; nil when the context ends before.
+func (e *Etcd) Failed(ctx context.Context) error {
+	select {
+	case err := <-e.etcd.Err():
+		return fmt.Errorf("the embedded etcd failed: %w", err)
+	case <-e.etcd.Server.StopNotify():
+		return errors.New("the embedded etcd stopped by itself")
+	case <-ctx.Done():
+		return nil
+	}
 }
 
 // Close stops it and lets go of its folder.
 func (e *Etcd) Close() {
+	// That it stops serving is no error now, as which etcd logs it.
+	e.level.SetLevel(zap.PanicLevel)
 	e.etcd.Close()
 	_ = e.lock.Close()
 }
@@ -115,7 +133,11 @@ func (o *Options) Start(ctx context.Context) (_ *Etcd, err error) {
 	config.Name = memberName
 	config.Dir = o.folder()
 	config.QuotaBackendBytes = quota
-	config.LogLevel = "error"
+	log, level, err := newLogger()
+	if err != nil {
+		return nil, err
+	}
+	config.ZapLoggerBuilder = embed.NewZapLoggerBuilder(log)
 	clients := unixURL(o.socket())
 	config.ListenClientUrls, config.AdvertiseClientUrls = clients, clients
 	// The only member has no peers to listen to. It must have an address all the
@@ -132,7 +154,7 @@ func (o *Options) Start(ctx context.Context) (_ *Etcd, err error) {
 	}
 	select {
 	case <-etcd.Server.ReadyNotify():
-		return &Etcd{etcd: etcd, lock: lock}, nil
+		return &Etcd{etcd: etcd, lock: lock, level: level}, nil
 	case err := <-etcd.Err():
 		etcd.Close()
 		return nil, fmt.Errorf("the embedded etcd in %s failed: %w", o.DataDir, err)
@@ -140,6 +162,17 @@ func (o *Options) Start(ctx context.Context) (_ *Etcd, err error) {
 		etcd.Close()
 		return nil, fmt.Errorf("wait for the embedded etcd in %s: %w", o.DataDir, ctx.Err())
 	}
+}
+
+// newLogger returns a logger of errors, and how to change what it logs.
+func newLogger() (*zap.Logger, zap.AtomicLevel, error) {
+	config := logutil.DefaultZapLoggerConfig
+	config.Level = zap.NewAtomicLevelAt(zap.ErrorLevel)
+	log, err := config.Build()
+	if err != nil {
+		return nil, zap.AtomicLevel{}, fmt.Errorf("make a log for the embedded etcd: %w", err)
+	}
+	return log, config.Level, nil
 }
 
 // folder is where etcd stores.
