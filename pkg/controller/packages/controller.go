@@ -41,8 +41,8 @@ const (
 // The API server writes them together with the packages that depend; a server
 // that dies in between leaves a line that nobody stands behind.
 type Dependents interface {
-	// Repair compares the list of a package with the packages that there are, and
-	// corrects it.
+	// Repair makes the lists true as far as one package is concerned. It costs
+	// little where nothing differs, and leaves alone what may still be under way.
 	Repair(ctx context.Context, namespace, name string) error
 }
 

@@ -194,27 +194,23 @@ func TestWhatAnEventIsMadeOf(t *testing.T) {
 	}
 }
 
-func TestDependentsThatLookWrong(t *testing.T) {
-	entry := func(name string, age time.Duration) pmv1alpha1.PackageDependent {
-		return pmv1alpha1.PackageDependent{Name: name, Since: metav1.NewTime(now.Add(-age))}
-	}
+func TestDependentsThatNeedAnotherLook(t *testing.T) {
 	for name, test := range map[string]struct {
-		entries    []pmv1alpha1.PackageDependent
-		dependents []string
-		wantWrong  bool
-		wantAfter  time.Duration
+		entries, dependents []string
+		want                bool
 	}{
-		"none":                         {},
-		"each has its entry":           {entries: []pmv1alpha1.PackageDependent{entry("web", time.Hour)}, dependents: []string{"web"}},
-		"an old entry of nobody":       {entries: []pmv1alpha1.PackageDependent{entry("web", time.Hour)}, wantWrong: true},
-		"a young entry may yet count":  {entries: []pmv1alpha1.PackageDependent{entry("web", time.Minute)}, wantAfter: 2 * time.Minute},
-		"a package without its entry":  {dependents: []string{"web"}, wantWrong: true},
-		"the first to get old decides": {entries: []pmv1alpha1.PackageDependent{entry("a", time.Minute), entry("b", 2*time.Minute)}, wantAfter: time.Minute},
+		"none":                        {},
+		"each has its entry":          {entries: []string{"web", "api"}, dependents: []string{"api", "web"}},
+		"an entry of nobody":          {entries: []string{"web"}, want: true},
+		"a package without its entry": {dependents: []string{"web"}, want: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			wrong, after := inspect(test.entries, test.dependents, now)
-			if wrong != test.wantWrong || after != test.wantAfter {
-				t.Errorf("wrong %t, look again after %s; want %t, %s", wrong, after, test.wantWrong, test.wantAfter)
+			var entries []pmv1alpha1.PackageDependent
+			for _, name := range test.entries {
+				entries = append(entries, pmv1alpha1.PackageDependent{Name: name})
+			}
+			if got := unconfirmed(entries, test.dependents); got != test.want {
+				t.Errorf("unconfirmed: %t, want %t", got, test.want)
 			}
 		})
 	}
