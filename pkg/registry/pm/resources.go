@@ -10,10 +10,14 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/registry/generic"
 	"k8s.io/apiserver/pkg/registry/rest"
+	"k8s.io/utils/clock"
 
 	"oaas.io/oaas/pkg/apis/pm/resources"
 	"oaas.io/oaas/pkg/registry/pm/classdeployments"
+	"oaas.io/oaas/pkg/registry/pm/classes"
 	"oaas.io/oaas/pkg/registry/pm/clusters"
+	"oaas.io/oaas/pkg/registry/pm/computed/parts"
+	"oaas.io/oaas/pkg/registry/pm/functions"
 	"oaas.io/oaas/pkg/registry/pm/packages"
 	"oaas.io/oaas/pkg/registry/pm/runtimestates"
 	"oaas.io/oaas/pkg/registry/pm/stored"
@@ -31,22 +35,45 @@ type Options struct {
 // the version, such as packages/status.
 func Open(options Options) (map[string]rest.Storage, error) {
 	storage := map[string]rest.Storage{}
+	stores := map[string]*stored.REST{}
 	for name, open := range map[string]func(runtime.ObjectTyper, generic.RESTOptionsGetter) (*stored.Storage, error){
-		resources.Packages:         packages.NewStorage,
-		resources.ClassDeployments: classdeployments.NewStorage,
+		resources.Packages:         packages.OpenStore,
+		resources.ClassDeployments: classdeployments.OpenStore,
 		resources.Clusters:         clusters.NewStorage,
 	} {
 		resource, err := open(options.Typer, options.Getter)
 		if err != nil {
 			return nil, err
 		}
+		stores[name] = resource.Object
 		storage[name] = resource.Object
 		storage[name+"/status"] = resource.Status
 	}
+	// These two have rules about each other.
+	storage[resources.Packages] = packages.NewREST(
+		stores[resources.Packages], classdeployments.NewUsers(stores[resources.ClassDeployments]), clock.RealClock{})
+	storage[resources.ClassDeployments] = classdeployments.NewREST(
+		stores[resources.ClassDeployments], packages.NewReader(stores[resources.Packages]))
+
 	states, err := runtimestates.NewStorage(options.Typer, options.Getter)
 	if err != nil {
 		return nil, err
 	}
 	storage[resources.RuntimeStates] = states
+
+	published := parts.Follow(storage[resources.Packages].(parts.Store), options.Getter)
+	storage[resources.Classes] = classes.NewStorage(published)
+	storage[resources.Functions] = functions.NewStorage(published)
+	published.Start()
 	return storage, nil
+}
+
+// Dependents keeps the lists of dependents of the packages in a storage that Open
+// made; nil when it serves no packages.
+func Dependents(storage map[string]rest.Storage) packages.Dependents {
+	served, ok := storage[resources.Packages].(*packages.REST)
+	if !ok {
+		return nil
+	}
+	return served.Dependents()
 }
