@@ -35,14 +35,14 @@ const (
 // so that one name means one record.
 func Name(cluster, deploymentID string) string { return cluster + "." + deploymentID }
 
-// ClusterOf is the cluster that keeps the record of a name; empty for a name that
-// no record has.
-func ClusterOf(name string) string {
-	cluster, _, ok := strings.Cut(name, ".")
+// SplitName takes a name apart; both parts are empty for a name that no record
+// has.
+func SplitName(name string) (cluster, deploymentID string) {
+	cluster, deploymentID, ok := strings.Cut(name, ".")
 	if !ok {
-		return ""
+		return "", ""
 	}
-	return cluster
+	return cluster, deploymentID
 }
 
 // ToAPI is the record of a cluster as the API shows it, without a resource
