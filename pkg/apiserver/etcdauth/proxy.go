@@ -63,6 +63,10 @@ type Proxy struct {
 // Start runs a proxy to the etcd of the given transport until it is closed. etcd
 // must answer and know the user.
 func Start(ctx context.Context, options *Options, to storagebackend.TransportConfig) (*Proxy, error) {
+	return start(ctx, options, to, clock.RealClock{})
+}
+
+func start(ctx context.Context, options *Options, to storagebackend.TransportConfig, clock clock.WithDelayedExecution) (*Proxy, error) {
 	name, password, err := options.Read()
 	if err != nil {
 		return nil, err
@@ -70,7 +74,7 @@ func Start(ctx context.Context, options *Options, to storagebackend.TransportCon
 	// Storage is used until after the context's end, when requests are drained.
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	p := &Proxy{
-		options: options, transport: to, listener: bufconn.Listen(buffer), clock: clock.RealClock{},
+		options: options, transport: to, listener: bufconn.Listen(buffer), clock: clock,
 		stop: stop, name: name, password: password,
 	}
 	client, err := p.connect(ctx, name, password)
