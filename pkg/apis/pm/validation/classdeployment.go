@@ -32,6 +32,7 @@ const (
 // deployment.
 func ValidateClassDeployment(d *pm.ClassDeployment) field.ErrorList {
 	errs := apivalidation.ValidateObjectMeta(&d.ObjectMeta, true, apivalidation.NameIsDNSLabel, field.NewPath("metadata"))
+	errs = append(errs, validateLabelName(d.Spec.PackageName, field.NewPath("spec", "packageName"))...)
 	return append(errs, validateClassDeploymentSpec(&d.Spec, field.NewPath("spec"))...)
 }
 
@@ -42,6 +43,7 @@ func ValidateClassDeploymentUpdate(updated, old *pm.ClassDeployment) field.Error
 	path := field.NewPath("spec")
 	errs := apivalidation.ValidateImmutableField(updated.Spec.PackageName, old.Spec.PackageName, path.Child("packageName"))
 	errs = append(errs, apivalidation.ValidateImmutableField(updated.Spec.ClassKey, old.Spec.ClassKey, path.Child("classKey"))...)
+	errs = append(errs, validateLabelName(updated.Spec.PackageName, path.Child("packageName"))...)
 	return append(errs, validateClassDeploymentSpec(&updated.Spec, path)...)
 }
 
@@ -70,9 +72,10 @@ func ValidateClassDeploymentStatusUpdate(updated, _ *pm.ClassDeployment) field.E
 	return errs
 }
 
+// validateClassDeploymentSpec checks all but the name of the package, which the
+// deployments of a package itself need not give.
 func validateClassDeploymentSpec(spec *pm.ClassDeploymentSpec, path *field.Path) field.ErrorList {
-	errs := validateLabelName(spec.PackageName, path.Child("packageName"))
-	errs = append(errs, validateKey(spec.ClassKey, path.Child("classKey"))...)
+	errs := validateKey(spec.ClassKey, path.Child("classKey"))
 	errs = append(errs, validateSet(spec.TargetEnvironments, path.Child("targetEnvironments"), validateLabelName)...)
 	errs = append(errs, validateSet(spec.TargetClusters, path.Child("targetClusters"), validateLabelName)...)
 	if spec.ClusterSelector != nil {

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"oaas.io/oaas/pkg/apis/pm"
+	"oaas.io/oaas/pkg/apis/pm/dependency"
 )
 
 const (
@@ -29,8 +30,10 @@ func ValidatePackage(p *pm.Package) field.ErrorList {
 
 // ValidatePackageUpdate returns everything that is wrong with a changed package.
 // The metadata of every update is checked before.
-func ValidatePackageUpdate(updated, _ *pm.Package) field.ErrorList {
-	return validatePackageSpec(&updated.Spec, updated.Name, field.NewPath("spec"))
+func ValidatePackageUpdate(updated, old *pm.Package) field.ErrorList {
+	path := field.NewPath("spec")
+	errs := validatePackageSpec(&updated.Spec, updated.Name, path)
+	return append(errs, validateDeploymentsUpdate(updated.Spec.Deployments, old.Spec.Deployments, path.Child("deployments"))...)
 }
 
 // ValidatePackageStatusUpdate returns everything that is wrong with a changed
@@ -59,7 +62,13 @@ func validatePackageSpec(spec *pm.PackageSpec, name string, path *field.Path) fi
 	errs = append(errs, validateSet(spec.Tags, path.Child("tags"), validateTag)...)
 	errs = append(errs, validateDependencies(spec.Dependencies, name, path.Child("dependencies"))...)
 
-	functions := functionSet{known: make(map[string]struct{}, len(spec.Functions))}
+	functions := functionSet{
+		known:        make(map[string]struct{}, len(spec.Functions)),
+		dependencies: make(map[string]struct{}, len(spec.Dependencies)),
+	}
+	for _, needed := range spec.Dependencies {
+		functions.dependencies[needed.Name] = struct{}{}
+	}
 	seen := uniqueness{}
 	for i := range spec.Functions {
 		function, functionPath := &spec.Functions[i], path.Child("functions").Index(i)
@@ -67,13 +76,13 @@ func validatePackageSpec(spec *pm.PackageSpec, name string, path *field.Path) fi
 		errs = append(errs, validateFunction(function, functionPath)...)
 		errs = append(errs, seen.add(function.Key, functionPath.Child("key"))...)
 	}
-	seen = uniqueness{}
+	classes := uniqueness{}
 	for i := range spec.Classes {
 		class, classPath := &spec.Classes[i], path.Child("classes").Index(i)
 		errs = append(errs, validateClass(class, functions, classPath)...)
-		errs = append(errs, seen.add(class.Key, classPath.Child("key"))...)
+		errs = append(errs, classes.add(class.Key, classPath.Child("key"))...)
 	}
-	return errs
+	return append(errs, validateDeployments(spec.Deployments, name, classes, path.Child("deployments"))...)
 }
 
 func validateTag(tag string, path *field.Path) field.ErrorList {
@@ -86,18 +95,18 @@ func validateTag(tag string, path *field.Path) field.ErrorList {
 func validateDependencies(dependencies []pm.PackageDependency, self string, path *field.Path) field.ErrorList {
 	var errs field.ErrorList
 	seen := uniqueness{}
-	for i, dependency := range dependencies {
+	for i, needed := range dependencies {
 		namePath := path.Index(i).Child("name")
-		errs = append(errs, validateLabelName(dependency.Name, namePath)...)
-		errs = append(errs, seen.add(dependency.Name, namePath)...)
-		if self != "" && dependency.Name == self {
-			errs = append(errs, field.Invalid(namePath, dependency.Name, "a package cannot depend on itself: remove it"))
+		errs = append(errs, validateLabelName(needed.Name, namePath)...)
+		errs = append(errs, seen.add(needed.Name, namePath)...)
+		if self != "" && needed.Name == self {
+			errs = append(errs, field.Invalid(namePath, needed.Name, "a package cannot depend on itself: remove it"))
 		}
-		if len(dependency.Version) > maxVersionLength {
+		if len(needed.Version) > maxVersionLength {
 			errs = append(errs, field.TooLong(path.Index(i).Child("version"), "", maxVersionLength))
-		} else if dependency.Version != "" {
-			if _, err := semver.NewConstraint(dependency.Version); err != nil {
-				errs = append(errs, field.Invalid(path.Index(i).Child("version"), dependency.Version,
+		} else if needed.Version != "" {
+			if _, err := semver.NewConstraint(needed.Version); err != nil {
+				errs = append(errs, field.Invalid(path.Index(i).Child("version"), needed.Version,
 					`must be a range of semantic versions such as ">=1.2 <2"; leave it out to accept any`))
 			}
 		}
@@ -145,8 +154,8 @@ func validateBinding(binding *pm.FunctionBinding, functions functionSet, path *f
 	errs := validateKey(binding.Name, path.Child("name"))
 	functionPath := path.Child("functionKey")
 	if binding.FunctionKey == "" {
-		errs = append(errs, field.Required(functionPath, "name a function of this package"))
-	} else if _, found := functions.known[binding.FunctionKey]; !found {
+		errs = append(errs, field.Required(functionPath, "name a function of this package, or one of a dependency as <package>.<function>"))
+	} else if !functions.has(binding.FunctionKey) {
 		errs = append(errs, unknownFunction(functionPath, binding.FunctionKey, functions))
 	}
 	errs = append(errs, validateEnum(binding.AccessModifier, path.Child("accessModifier"),
@@ -154,10 +163,15 @@ func validateBinding(binding *pm.FunctionBinding, functions functionSet, path *f
 	return append(errs, validateSet(binding.Parameters, path.Child("parameters"), validateKey)...)
 }
 
-// functionSet are the keys of a package's functions. A package may have thousands
-// of both functions and bindings, so finding one must not take as many steps.
+// functionSet are the functions that a package may bind. A package may have
+// thousands of both functions and bindings, so finding one must not take as many
+// steps.
 type functionSet struct {
+	// known are the keys of the package's own functions.
 	known map[string]struct{}
+	// dependencies are the packages whose functions may be bound too. Whether they
+	// have a function is not known here.
+	dependencies map[string]struct{}
 	// shown are the first few, for messages.
 	shown []string
 }
@@ -169,8 +183,22 @@ func (s *functionSet) add(key string) {
 	}
 }
 
+// has is true for a function of the package itself, and for a key that may name
+// one of a direct dependency.
+func (s *functionSet) has(key string) bool {
+	if _, own := s.known[key]; own {
+		return true
+	}
+	name, function, ok := dependency.SplitFunctionKey(key)
+	if !ok || len(validateKey(function, nil)) > 0 {
+		return false
+	}
+	_, declared := s.dependencies[name]
+	return declared
+}
+
 func unknownFunction(path *field.Path, key string, functions functionSet) *field.Error {
-	const remedy = "is not a function of this package: declare it under spec.functions"
+	const remedy = "is not a function of this package, nor <package>.<function> of one of spec.dependencies: declare it"
 	if len(key) > maxKeyLength {
 		return field.TooLong(path, "", maxKeyLength)
 	}

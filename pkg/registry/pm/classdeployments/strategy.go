@@ -20,6 +20,9 @@ import (
 	"oaas.io/oaas/pkg/registry/pm/stored"
 )
 
+// packageField is the field by which the deployments of a package are found.
+const packageField = "spec.packageName"
+
 // resource describes class deployments: users write the spec, the
 // classdeployment controller writes the status.
 func resource() *stored.Resource[*pm.ClassDeployment, pm.ClassDeploymentSpec, pm.ClassDeploymentStatus] {
@@ -33,6 +36,7 @@ func resource() *stored.Resource[*pm.ClassDeployment, pm.ClassDeploymentSpec, pm
 		Status:      func(d *pm.ClassDeployment) *pm.ClassDeploymentStatus { return &d.Status },
 		FieldValues: selectableFields,
 		Columns:     columns(),
+		Indexed:     []string{packageField},
 
 		Prepare:        keepUntilUndeployed,
 		Validate:       validation.ValidateClassDeployment,
@@ -56,8 +60,8 @@ func keepUntilUndeployed(_ context.Context, d *pm.ClassDeployment) {
 
 func selectableFields(d *pm.ClassDeployment) fields.Set {
 	return fields.Set{
-		"spec.packageName": d.Spec.PackageName,
-		"spec.classKey":    d.Spec.ClassKey,
-		"status.phase":     string(d.Status.Phase),
+		packageField:    d.Spec.PackageName,
+		"spec.classKey": d.Spec.ClassKey,
+		"status.phase":  string(d.Status.Phase),
 	}
 }

@@ -5,11 +5,13 @@
 package packages
 
 import (
+	"context"
 	"strconv"
 
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	"oaas.io/oaas/pkg/apis/pm"
 	"oaas.io/oaas/pkg/apis/pm/resources"
@@ -18,8 +20,9 @@ import (
 	"oaas.io/oaas/pkg/registry/pm/stored"
 )
 
-// resource describes packages. Both halves of an object have one writer each:
-// developers write the spec, the package controller writes the status.
+// resource describes packages. Every part of an object has one writer: developers
+// write the spec, the package controller writes the status, and the server itself
+// keeps the list of dependents.
 func resource() *stored.Resource[*pm.Package, pm.PackageSpec, pm.PackageStatus] {
 	return &stored.Resource[*pm.Package, pm.PackageSpec, pm.PackageStatus]{
 		Resource: resources.Named(resources.Packages),
@@ -32,10 +35,26 @@ func resource() *stored.Resource[*pm.Package, pm.PackageSpec, pm.PackageStatus] 
 		FieldValues: selectableFields,
 		Columns:     columns(),
 
+		Prepare: nameThePackage,
+		Keep:    keepOwn,
+		KeptFields: []fieldpath.Path{
+			fieldpath.MakePathOrDie("status", "dependents"),
+			fieldpath.MakePathOrDie("metadata", "annotations", ReservationsAnnotation),
+		},
+
 		Validate:       validation.ValidatePackage,
 		ValidateUpdate: validation.ValidatePackageUpdate,
 		ValidateStatus: validation.ValidatePackageStatusUpdate,
 		Warnings:       validation.PackageWarnings,
+	}
+}
+
+// nameThePackage spells out of which package the deployments of a package are.
+func nameThePackage(_ context.Context, p *pm.Package) {
+	for i := range p.Spec.Deployments {
+		if spec := &p.Spec.Deployments[i].Spec; spec.PackageName == "" {
+			spec.PackageName = p.Name
+		}
 	}
 }
 

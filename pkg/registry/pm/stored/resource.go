@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	"oaas.io/oaas/pkg/apis/pm/resources"
 )
@@ -51,6 +52,15 @@ type Resource[T Object, S, U any] struct {
 	// Prepare changes an object whose spec was written before it is validated.
 	// Optional.
 	Prepare func(context.Context, T)
+	// Keep puts back what the server itself writes and no client may: neither users
+	// nor controllers. For a new object, stored is an empty one. Optional.
+	Keep func(updated, stored T)
+	// KeptFields are the fields that Keep puts back, which server-side apply then
+	// lets nobody own.
+	KeptFields []fieldpath.Path
+	// Indexed are the fields, of those that selectors may name, by which the watch
+	// cache finds objects without looking at all of them.
+	Indexed []string
 	// Validate returns everything that is wrong with a new object.
 	Validate func(T) field.ErrorList
 	// ValidateUpdate returns everything that is wrong with a changed object.

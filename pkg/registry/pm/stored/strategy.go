@@ -5,6 +5,7 @@ package stored
 
 import (
 	"context"
+	"slices"
 
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -34,6 +35,7 @@ func (s strategy[T, S, U]) PrepareForCreate(ctx context.Context, obj runtime.Obj
 	created := obj.(T)
 	*s.resource.Status(created) = *new(U)
 	created.SetGeneration(1)
+	s.keep(created, s.resource.New())
 	s.prepare(ctx, created)
 }
 
@@ -42,6 +44,7 @@ func (s strategy[T, S, U]) PrepareForCreate(ctx context.Context, obj runtime.Obj
 func (s strategy[T, S, U]) PrepareForUpdate(ctx context.Context, obj, old runtime.Object) {
 	updated, previous := obj.(T), old.(T)
 	*s.resource.Status(updated) = *s.resource.Status(previous)
+	s.keep(updated, previous)
 	s.prepare(ctx, updated)
 	if !apiequality.Semantic.DeepEqual(s.resource.Spec(updated), s.resource.Spec(previous)) {
 		updated.SetGeneration(previous.GetGeneration() + 1)
@@ -51,6 +54,12 @@ func (s strategy[T, S, U]) PrepareForUpdate(ctx context.Context, obj, old runtim
 func (s strategy[T, S, U]) prepare(ctx context.Context, obj T) {
 	if s.resource.Prepare != nil {
 		s.resource.Prepare(ctx, obj)
+	}
+}
+
+func (s strategy[T, S, U]) keep(updated, stored T) {
+	if s.resource.Keep != nil {
+		s.resource.Keep(updated, stored)
 	}
 }
 
@@ -81,7 +90,7 @@ func (strategy[T, S, U]) AllowUnconditionalUpdate(context.Context) bool { return
 
 // GetResetFields keeps server-side apply from owning a status that is dropped.
 func (s strategy[T, S, U]) GetResetFields() map[fieldpath.APIVersion]*fieldpath.Set {
-	return resetFields(s.resource.Versions, fieldpath.MakePathOrDie("status"))
+	return resetFields(s.resource.Versions, append(slices.Clone(s.resource.KeptFields), fieldpath.MakePathOrDie("status"))...)
 }
 
 // statusStrategy is how controllers write: nothing but the status.
@@ -89,11 +98,12 @@ type statusStrategy[T Object, S, U any] struct {
 	strategy[T, S, U]
 }
 
-// PrepareForUpdate keeps the spec and the metadata.
+// PrepareForUpdate keeps the spec, the metadata, and what no client may write.
 func (s statusStrategy[T, S, U]) PrepareForUpdate(_ context.Context, obj, old runtime.Object) {
 	updated, previous := obj.(T), old.(T)
 	*s.resource.Spec(updated) = *s.resource.Spec(previous)
 	metav1.ResetObjectMetaForStatus(updated, previous)
+	s.keep(updated, previous)
 }
 
 func (s statusStrategy[T, S, U]) ValidateUpdate(_ context.Context, obj, old runtime.Object) field.ErrorList {
@@ -110,13 +120,13 @@ func (statusStrategy[T, S, U]) AllowCreateOnUpdate(context.Context) bool { retur
 
 // GetResetFields lists what PrepareForUpdate takes from the stored object.
 func (s statusStrategy[T, S, U]) GetResetFields() map[fieldpath.APIVersion]*fieldpath.Set {
-	return resetFields(s.resource.Versions,
+	return resetFields(s.resource.Versions, append(slices.Clone(s.resource.KeptFields),
 		fieldpath.MakePathOrDie("spec"),
 		fieldpath.MakePathOrDie("metadata", "labels"),
 		fieldpath.MakePathOrDie("metadata", "annotations"),
 		fieldpath.MakePathOrDie("metadata", "finalizers"),
 		fieldpath.MakePathOrDie("metadata", "ownerReferences"),
-	)
+	)...)
 }
 
 func resetFields(versions []schema.GroupVersion, paths ...fieldpath.Path) map[fieldpath.APIVersion]*fieldpath.Set {

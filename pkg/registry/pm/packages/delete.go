@@ -1,0 +1,198 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package packages
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apiserver/pkg/endpoints/request"
+	"k8s.io/apiserver/pkg/registry/rest"
+	"k8s.io/apiserver/pkg/storage"
+	storeerr "k8s.io/apiserver/pkg/storage/errors"
+	"k8s.io/apiserver/pkg/util/dryrun"
+	"k8s.io/klog/v2"
+
+	"oaas.io/oaas/pkg/apis/pm"
+)
+
+// Delete removes a package, unless others depend on it or deployments use it.
+//
+// A package without deployments is gone at once. One with deployments of its own,
+// or with any when the client asks for propagation in the foreground, is marked as
+// being deleted and waits for the package controller to undeploy them.
+func (r *REST) Delete(
+	ctx context.Context, name string, validate rest.ValidateObjectFunc, options *metav1.DeleteOptions,
+) (runtime.Object, bool, error) {
+	if options == nil {
+		options = metav1.NewDeleteOptions(0)
+	}
+	users, err := r.deployments.Using(ctx, request.NamespaceValue(ctx), name)
+	if err != nil {
+		return nil, false, fmt.Errorf("look for class deployments that use package %q: %w", name, err)
+	}
+	policy := propagation(options)
+	check := func(ctx context.Context, obj runtime.Object) error {
+		if validate != nil {
+			if err := validate(ctx, obj); err != nil {
+				return err
+			}
+		}
+		p := obj.(*pm.Package)
+		if p.DeletionTimestamp != nil {
+			return nil
+		}
+		if err := r.edges.mayGo(ctx, p); err != nil {
+			return err
+		}
+		return mayUndeploy(p, users, policy)
+	}
+	if len(users) > 0 {
+		return r.deleteAfterUndeploying(ctx, name, check, options)
+	}
+	return r.REST.Delete(ctx, name, check, withoutForeground(options))
+}
+
+// mayGo refuses to delete a package that others need, whatever the client asks for.
+func (e *edges) mayGo(ctx context.Context, p *pm.Package) error {
+	claims := announcedOn(p, e.clock.Now())
+	if len(claims) == 0 {
+		return nil
+	}
+	names := claims.names()
+	need, pending, err := e.confirmed(ctx, p, claims, names)
+	switch {
+	case err != nil:
+		return err
+	case len(need) == shownNames:
+		need = append(need, names[slices.Index(names, need[shownNames-1])+1:]...)
+		fallthrough
+	case len(need) > 0:
+		return apierrors.NewConflict(pm.Resource("packages"), p.Name, fmt.Errorf(
+			"other packages depend on it: %s: delete them first, or remove it from their spec.dependencies", enumerate(need, len(need))))
+	case len(pending) > 0:
+		return apierrors.NewConflict(pm.Resource("packages"), p.Name, fmt.Errorf(
+			"changes that are under way make other packages depend on it: %s: try again", enumerate(pending, len(pending))))
+	}
+	return nil
+}
+
+// mayUndeploy refuses to take deployments from under those who made them, unless
+// the client asks for it, and to leave deployments without their package.
+func mayUndeploy(p *pm.Package, users []*pm.ClassDeployment, policy metav1.DeletionPropagation) error {
+	var own, foreign []string
+	for _, deployment := range users {
+		if slices.ContainsFunc(deployment.OwnerReferences, func(o metav1.OwnerReference) bool { return o.UID == p.UID }) {
+			own = append(own, deployment.Name)
+		} else {
+			foreign = append(foreign, deployment.Name)
+		}
+	}
+	all := slices.Concat(foreign, own)
+	switch {
+	case len(all) == 0:
+		return nil
+	case policy == metav1.DeletePropagationOrphan:
+		return apierrors.NewConflict(pm.Resource("packages"), p.Name, fmt.Errorf(
+			"class deployments use it and cannot be orphaned: %s: delete them first, or use propagationPolicy Foreground to undeploy them with the package",
+			enumerate(all, len(all))))
+	case policy != metav1.DeletePropagationForeground && len(foreign) > 0:
+		return apierrors.NewConflict(pm.Resource("packages"), p.Name, fmt.Errorf(
+			"class deployments use it: %s: delete them first, or use propagationPolicy Foreground (kubectl delete --cascade=foreground) to undeploy them with the package",
+			enumerate(foreign, len(foreign))))
+	}
+	return nil
+}
+
+// deleteAfterUndeploying marks a package as being deleted and sets, in the same
+// write, the finalizer that keeps it until its deployments are gone.
+func (r *REST) deleteAfterUndeploying(
+	ctx context.Context, name string, check rest.ValidateObjectFunc, options *metav1.DeleteOptions,
+) (runtime.Object, bool, error) {
+	key, err := r.KeyFunc(ctx, name)
+	if err != nil {
+		return nil, false, err
+	}
+	preconditions := &storage.Preconditions{}
+	if options.Preconditions != nil {
+		preconditions.UID, preconditions.ResourceVersion = options.Preconditions.UID, options.Preconditions.ResourceVersion
+	}
+	out := r.NewFunc()
+	err = r.Store.Storage.GuaranteedUpdate(ctx, key, out, false, preconditions, storage.SimpleUpdate(
+		func(existing runtime.Object) (runtime.Object, error) {
+			if err := check(ctx, existing); err != nil {
+				return nil, err
+			}
+			if _, _, err := rest.BeforeDelete(r.DeleteStrategy, ctx, existing, options); err != nil {
+				return nil, err
+			}
+			r.markDeleted(existing.(*pm.Package))
+			return existing, nil
+		}), dryrun.IsDryRun(options.DryRun), nil)
+	if err != nil {
+		return nil, false, storeerr.InterpretUpdateError(err, pm.Resource("packages"), name)
+	}
+	return out, false, nil
+}
+
+func (r *REST) markDeleted(p *pm.Package) {
+	if p.DeletionTimestamp != nil {
+		return
+	}
+	p.DeletionTimestamp = new(metav1.NewTime(r.edges.clock.Now()))
+	p.DeletionGracePeriodSeconds = new(int64(0))
+	p.Generation++
+	if !slices.Contains(p.Finalizers, pm.PackageFinalizer) {
+		p.Finalizers = append(p.Finalizers, pm.PackageFinalizer)
+	}
+}
+
+// propagation is what the client asks to happen to what belongs to the package.
+func propagation(options *metav1.DeleteOptions) metav1.DeletionPropagation {
+	switch {
+	case options.PropagationPolicy != nil:
+		return *options.PropagationPolicy
+	case options.OrphanDependents != nil && *options.OrphanDependents: //nolint:staticcheck // old clients
+		return metav1.DeletePropagationOrphan
+	}
+	return metav1.DeletePropagationBackground
+}
+
+// withoutForeground keeps the store from adding a finalizer that only a garbage
+// collector removes, which a server of its own does not have. What would be waited
+// for are deployments, and there are none.
+func withoutForeground(options *metav1.DeleteOptions) *metav1.DeleteOptions {
+	if propagation(options) != metav1.DeletePropagationForeground {
+		return options
+	}
+	options = options.DeepCopy()
+	options.PropagationPolicy = new(metav1.DeletePropagationBackground)
+	return options
+}
+
+// afterDelete takes a package that is gone out of the lists of those that it
+// needed. It runs for every way in which a package goes.
+func (e *edges) afterDelete(obj runtime.Object, options *metav1.DeleteOptions) {
+	p, ok := obj.(*pm.Package)
+	if !ok || options != nil && dryrun.IsDryRun(options.DryRun) {
+		return
+	}
+	needs := needsOf(p)
+	if len(needs) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), settleWithin)
+	defer cancel()
+	for name := range needs {
+		if err := e.settle(ctx, types.NamespacedName{Namespace: p.Namespace, Name: name}, []string{p.Name}, ""); err != nil {
+			klog.Background().Error(err, "A package that is gone is still listed as a dependent, which is repaired later",
+				"package", klog.KRef(p.Namespace, name), "dependent", p.Name)
+		}
+	}
+}
