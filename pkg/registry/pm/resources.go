@@ -10,13 +10,16 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/registry/generic"
 	"k8s.io/apiserver/pkg/registry/rest"
+	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 
 	"oaas.io/oaas/pkg/apis/pm/resources"
+	"oaas.io/oaas/pkg/crmclient"
 	"oaas.io/oaas/pkg/registry/pm/classdeployments"
 	"oaas.io/oaas/pkg/registry/pm/classes"
 	"oaas.io/oaas/pkg/registry/pm/clusters"
 	"oaas.io/oaas/pkg/registry/pm/computed/parts"
+	"oaas.io/oaas/pkg/registry/pm/deploymentrecords"
 	"oaas.io/oaas/pkg/registry/pm/functions"
 	"oaas.io/oaas/pkg/registry/pm/packages"
 	"oaas.io/oaas/pkg/registry/pm/runtimestates"
@@ -29,6 +32,8 @@ type Options struct {
 	Typer runtime.ObjectTyper
 	// Getter tells where and how objects are stored.
 	Getter generic.RESTOptionsGetter
+	// Links are the links to the clusters, whose live records are served.
+	Links *crmclient.Pool
 }
 
 // Open opens the storage of all resources and subresources, by their path below
@@ -65,6 +70,9 @@ func Open(options Options) (map[string]rest.Storage, error) {
 	storage[resources.Classes] = classes.NewStorage(published)
 	storage[resources.Functions] = functions.NewStorage(published)
 	published.Start()
+	storage[resources.DeploymentRecords] = deploymentrecords.NewStorage(deploymentrecords.Options{
+		Pool: options.Links, Log: klog.Background().WithName(resources.DeploymentRecords),
+	})
 	return storage, nil
 }
 
