@@ -58,7 +58,7 @@ func (o CompletedOptions) Config() (*Config, error) {
 	if err := o.ServerRun.ApplyTo(&generic.Config); err != nil {
 		return nil, fmt.Errorf("apply the server's limits: %w", err)
 	}
-	describeAPI(generic, scheme)
+	describeAPI(generic, newDescribedScheme())
 
 	// Before storage, whose calls are part of what is traced.
 	if err := o.Traces.ApplyTo(nil, &generic.Config); err != nil {
