@@ -127,7 +127,7 @@ func TestInformersFollowARestoration(t *testing.T) {
 	dir := dataFolder(t)
 	command(t, "etcd", "restore", "--snapshot", backup, "--data-dir", dir)
 	to.set(runServer(t, dir))
-	eventually(t, "the informer drops what was lost", func() bool {
+	waitFor(t, "the informer drops what was lost", func() bool {
 		return slices.Equal(informer.GetStore().ListKeys(), []string{namespace + "/kept"})
 	})
 }

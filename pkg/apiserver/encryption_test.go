@@ -86,7 +86,7 @@ func TestPackagesAreEncryptedAtRest(t *testing.T) {
 	}
 
 	writeFile(t, file, encryption("second", "first"))
-	eventually(t, "the second key is in use", func() bool {
+	waitFor(t, "the second key is in use", func() bool {
 		rewrite("secret")
 		return bytes.HasPrefix(inEtcd(t, s, "secret"), []byte("k8s:enc:secretbox:v1:second:"))
 	})

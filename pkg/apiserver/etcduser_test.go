@@ -64,7 +64,7 @@ func TestServerIsAnEtcdUser(t *testing.T) {
 	// Compaction is what needs the second right.
 	rootUser := must(clientv3.New(clientv3.Config{Endpoints: []string{endpoint}, Username: "root", Password: "root"}))(t)
 	defer func() { _ = rootUser.Close() }()
-	eventually(t, "old revisions are compacted", func() bool {
+	waitFor(t, "old revisions are compacted", func() bool {
 		response := must(rootUser.Get(t.Context(), "compact_rev_key"))(t)
 		return len(response.Kvs) == 1 && response.Kvs[0].Version > 1
 	})

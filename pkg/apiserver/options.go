@@ -4,6 +4,7 @@
 package apiserver
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -198,7 +199,9 @@ func (o *Options) Complete() (CompletedOptions, error) {
 		completed.Etcd = &etcd
 	}
 	if completed.Standalone {
-		completed.completeStandalone()
+		if err := completed.completeStandalone(); err != nil {
+			return CompletedOptions{}, err
+		}
 	}
 	return CompletedOptions{&completed}, nil
 }
@@ -206,7 +209,10 @@ func (o *Options) Complete() (CompletedOptions, error) {
 // completeStandalone leaves out everything that asks a host cluster, even one
 // that the server finds because it runs in a pod. A front proxy may say who a
 // client is, but what it may do is decided here: no other has authorized it.
-func (o *completedOptions) completeStandalone() {
+func (o *completedOptions) completeStandalone() error {
+	if o.CoreAPI.CoreAPIKubeconfigPath != "" || o.Authentication.RemoteKubeConfigFile != "" || o.Authorization.RemoteKubeConfigFile != "" {
+		return errors.New("--standalone asks no cluster: remove --kubeconfig, --authentication-kubeconfig and --authorization-kubeconfig")
+	}
 	authentication, features, controllers := *o.Authentication, *o.Features, *o.Controllers
 	authentication.SkipInClusterLookup = true
 	features.EnablePriorityAndFairness = false
@@ -215,6 +221,7 @@ func (o *completedOptions) completeStandalone() {
 	o.Authentication, o.Features, o.Controllers = &authentication, &features, &controllers
 	o.TrustFrontProxy = false
 	o.CoreAPI, o.Admission = nil, nil
+	return nil
 }
 
 // Validate returns everything that is wrong with the options.

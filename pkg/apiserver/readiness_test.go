@@ -57,7 +57,7 @@ func TestReadinessFollowsEtcd(t *testing.T) {
 	}
 
 	stop()
-	eventually(t, "the server is not ready", func() bool {
+	waitFor(t, "the server is not ready", func() bool {
 		if _, err := health("livez"); err != nil {
 			t.Fatalf("the server is not alive while etcd is away: %v", err)
 		}
@@ -75,7 +75,7 @@ func TestReadinessFollowsEtcd(t *testing.T) {
 
 	start()
 	s.waitUntilReady(t)
-	eventually(t, "the server stores again", func() bool {
+	waitFor(t, "the server stores again", func() bool {
 		_, err := s.client.PmV1alpha1().Packages(namespace).Create(t.Context(), echoPackage("after"), metav1.CreateOptions{})
 		return err == nil
 	})

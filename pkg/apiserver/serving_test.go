@@ -63,7 +63,7 @@ func TestServingCertificateIsReadAgain(t *testing.T) {
 		t.Error("the server shows a certificate that has no key")
 	}
 	writeFile(t, keyFile, string(second.Key))
-	eventually(t, "a new connection sees the new certificate", func() bool {
+	waitFor(t, "a new connection sees the new certificate", func() bool {
 		return bytes.Equal(shown(t, s).Raw, raw(t, second))
 	})
 	// Connections that are open go on.
@@ -97,7 +97,7 @@ func TestClientAuthorityIsReadAgain(t *testing.T) {
 	}
 	// Both, while clients get new certificates, then the new one alone.
 	writeFile(t, file, string(former.Cert)+string(next.Cert))
-	eventually(t, "clients of both authorities are let in", func() bool { return list(renewed) == nil && list(old) == nil })
+	waitFor(t, "clients of both authorities are let in", func() bool { return list(renewed) == nil && list(old) == nil })
 	writeFile(t, file, string(next.Cert))
-	eventually(t, "clients of the former authority are turned away", func() bool { return codeOf(list(old)) == 401 && list(renewed) == nil })
+	waitFor(t, "clients of the former authority are turned away", func() bool { return codeOf(list(old)) == 401 && list(renewed) == nil })
 }

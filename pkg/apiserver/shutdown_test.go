@@ -106,7 +106,7 @@ func TestShutdownLetsRequestsFinish(t *testing.T) {
 		s.stop()
 	}()
 	<-s.ending
-	eventually(t, "the server is no longer ready", func() bool {
+	waitFor(t, "the server is no longer ready", func() bool {
 		_, err := s.raw(t).Get().AbsPath("/readyz").DoRaw(t.Context())
 		return err != nil
 	})

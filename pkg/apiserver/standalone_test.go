@@ -39,7 +39,7 @@ bindings:
   groups: ["jwt:readers"]
 `
 
-func eventually(t *testing.T, what string, condition func() bool) {
+func waitFor(t *testing.T, what string, condition func() bool) {
 	t.Helper()
 	err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, readyWithin, true, func(context.Context) (bool, error) {
 		return condition(), nil
@@ -98,7 +98,7 @@ func runStandalone(t *testing.T) access {
 		o.StandaloneAccess.RolesFile = a.roles
 	})
 	reader := a.client(token(t, a.issuer, "first", "readers"))
-	eventually(t, "the issuer's keys are known", func() bool {
+	waitFor(t, "the issuer's keys are known", func() bool {
 		_, err := reader.PmV1alpha1().Packages(namespace).List(t.Context(), metav1.ListOptions{})
 		return err == nil
 	})
@@ -210,7 +210,7 @@ func TestRightsFollowTheirFile(t *testing.T) {
 		t.Fatalf("before: got %d, want 403", code)
 	}
 	writeFile(t, a.roles, testRoles+"- role: edit\n  groups: [\"jwt:newcomers\"]\n")
-	eventually(t, "the newcomer may create packages", func() bool { return a.create(dave, namespace) == nil })
+	waitFor(t, "the newcomer may create packages", func() bool { return a.create(dave, namespace) == nil })
 }
 
 // TestClustersAreTheAdministrators holds that no resource outside namespaces was
