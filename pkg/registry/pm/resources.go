@@ -59,6 +59,9 @@ func Open(options Options) (map[string]rest.Storage, error) {
 		stores[resources.Packages], classdeployments.NewUsers(stores[resources.ClassDeployments]), clock.RealClock{})
 	storage[resources.ClassDeployments] = classdeployments.NewREST(
 		stores[resources.ClassDeployments], packages.NewReader(stores[resources.Packages]))
+	storage[resources.ClassDeployments+"/scale"] = classdeployments.NewScale(stores[resources.ClassDeployments])
+	storage[resources.ClassDeployments+"/plan"] = classdeployments.NewPlan(
+		stores[resources.ClassDeployments], stores[resources.Packages], stores[resources.Clusters])
 
 	states, err := runtimestates.NewStorage(options.Typer, options.Getter)
 	if err != nil {
