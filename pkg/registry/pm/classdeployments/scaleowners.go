@@ -18,6 +18,9 @@ import (
 // two owns the scale's, and who sets the scale's owns both from then on, so that
 // server-side apply finds conflicts and releases fields across the two.
 
+// serverManager owns what the server computes of a scale.
+const serverManager = "oaas-apiserver"
+
 // scaledPaths are the fields of a class deployment that its scale stands for.
 func scaledPaths() *fieldpath.Set {
 	return fieldpath.NewSet(
@@ -57,7 +60,20 @@ func scaleEntries(parent []metav1.ManagedFieldsEntry) ([]metav1.ManagedFieldsEnt
 		}
 		entries = append(entries, entry)
 	}
-	return entries, nil
+	if len(entries) > 0 {
+		return entries, nil
+	}
+	// Of an object that nobody owns anything of, Kubernetes does not track who
+	// writes it, and the first to scale would own nothing. What the server itself
+	// computes is the server's; the entry is not stored.
+	computed, err := encode(fieldpath.NewSet(fieldpath.MakePathOrDie("status", "replicas")))
+	if err != nil {
+		return nil, err
+	}
+	return []metav1.ManagedFieldsEntry{{
+		Manager: serverManager, Operation: metav1.ManagedFieldsOperationUpdate, Subresource: "status",
+		APIVersion: autoscalingv1.SchemeGroupVersion.String(), FieldsType: "FieldsV1", FieldsV1: computed,
+	}}, nil
 }
 
 // parentEntries are the managed fields of a class deployment after its scale was
