@@ -96,13 +96,9 @@ func (e *environment) start(ctx context.Context, steps progress.Reporter) (err e
 }
 
 // install brings the platform to where it was installed and runs, from wherever
-// a test left it.
-func (e *environment) install(ctx context.Context) error {
-	options := platform.Options{
-		Hub: e.cluster,
-		// So that a permission that is taken away is missed at once.
-		PackageManagerArgs: []string{"--permission-check-interval=1s"},
-	}
+// a test left it. Arguments are for a server that does not run yet.
+func (e *environment) install(ctx context.Context, arguments ...string) error {
+	options := platform.Options{Hub: e.cluster, PackageManagerArgs: arguments}
 	if e.platform != nil {
 		options.BinDir = e.platform.BinDir()
 	}

@@ -11,11 +11,13 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
+	"oaas.io/oaas/hack/localcluster/platform"
 	"oaas.io/oaas/pkg/apis/pm/v1alpha1"
 )
 
@@ -81,6 +83,117 @@ func TestGarbageCollection(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What has nothing to do with the server is collected while it is away.
+func TestGarbageCollectionOfOthersGoesOnWithoutTheServer(t *testing.T) {
+	restore(t)
+	namespace := newNamespace(t)
+	owner := newConfigMap(t, namespace, "owner")
+	dependent := newConfigMap(t, namespace, "dependent", ownedBy("ConfigMap", "v1", owner))
+	kept := newConfigMap(t, namespace, "kept", ownedBy("Package", v1alpha1.SchemeGroupVersion.String(), createPackage(t, namespace, newPackage("owner"))))
+	killServer(t)
+	configMaps := hub.kube.CoreV1().ConfigMaps(namespace)
+	if err := configMaps.Delete(t.Context(), owner.Name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the dependent to go", func(ctx context.Context) error {
+		_, err := configMaps.Get(ctx, dependent.Name, metav1.GetOptions{})
+		return absent(err)
+	})
+	// Nobody knows whether its owner is gone.
+	if _, err := configMaps.Get(t.Context(), kept.Name, metav1.GetOptions{}); err != nil {
+		t.Errorf("what a package owns: %v", err)
+	}
+}
+
+// A policy with parameters needs a permission that only its author knows of.
+func TestAPolicyWhoseParametersAreOutOfReachSaysSo(t *testing.T) {
+	namespace := newNamespace(t)
+	const policy = `
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: harm-limits}
+spec:
+  failurePolicy: Fail
+  paramKind: {apiVersion: v1, kind: ConfigMap}
+  matchConstraints:
+    resourceRules: [{apiGroups: [pm.oaas.io], apiVersions: ["*"], operations: [CREATE], resources: [packages]}]
+  validations: [{expression: "object.metadata.name != params.data.forbidden", message: that name is taken}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: harm-limits}
+spec:
+  policyName: harm-limits
+  validationActions: [Deny]
+  matchResources: {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: NAMESPACE}}}
+  paramRef: {name: limits, namespace: NAMESPACE, parameterNotFoundAction: Deny}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: limits, namespace: NAMESPACE}
+data: {forbidden: evil}
+`
+	text := strings.ReplaceAll(policy, "NAMESPACE", namespace)
+	if _, stderr, err := kubectl(t, text, "apply", "-f", "-"); err != nil {
+		t.Fatal(stderr)
+	}
+	t.Cleanup(func() {
+		api := hub.kube.AdmissionregistrationV1()
+		if err := errors.Join(
+			api.ValidatingAdmissionPolicyBindings().Delete(context.Background(), "harm-limits", metav1.DeleteOptions{}),
+			api.ValidatingAdmissionPolicies().Delete(context.Background(), "harm-limits", metav1.DeleteOptions{}),
+		); err != nil {
+			t.Error(err)
+		}
+	})
+	packages := hub.oaas.PmV1alpha1().Packages(namespace)
+	create := func(ctx context.Context, name string) error {
+		_, err := packages.Create(ctx, newPackage(name), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		return err
+	}
+	eventually(t, "the policy to refuse what it cannot judge", func(ctx context.Context) error {
+		err := create(ctx, "good")
+		if err == nil || !strings.Contains(err.Error(), "'harm-limits' denied request: failed to configure binding: paramKind") {
+			return fmt.Errorf("got %v", err)
+		}
+		return nil
+	})
+	mayReadConfigMaps(t)
+	eventually(t, "the policy to apply", func(ctx context.Context) error {
+		return create(ctx, "good")
+	})
+	if err := create(t.Context(), "evil"); err == nil || !strings.Contains(err.Error(), "that name is taken") {
+		t.Errorf("got %v, want the policy to refuse the name", err)
+	}
+}
+
+// mayReadConfigMaps lets the server see ConfigMaps until the end of the test.
+func mayReadConfigMaps(t *testing.T) {
+	t.Helper()
+	const name = "harm-configmaps"
+	api := hub.kube.RbacV1()
+	_, roleErr := api.ClusterRoles().Create(t.Context(), &rbacv1.ClusterRole{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Rules:      []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"list", "watch"}}},
+	}, metav1.CreateOptions{})
+	_, bindingErr := api.ClusterRoleBindings().Create(t.Context(), &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: name},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: platform.Namespace, Name: "oaas-apiserver"}},
+	}, metav1.CreateOptions{})
+	if err := errors.Join(roleErr, bindingErr); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(
+			api.ClusterRoleBindings().Delete(context.Background(), name, metav1.DeleteOptions{}),
+			api.ClusterRoles().Delete(context.Background(), name, metav1.DeleteOptions{}),
+		); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // A ResourceQuota counts packages, although kube-apiserver does not apply it to

@@ -26,12 +26,23 @@ import (
 // it, and succeeds again when it is back.
 func TestEachMissingPermissionIsNamedAndItsReturnNoticed(t *testing.T) {
 	restore(t)
-	// The server of the other tests runs alone and elects no leader.
+	if err := hub.platform.Kill(t.Context(), platform.PackageManager); err != nil {
+		t.Fatal(err)
+	}
+	// So that what is taken away is missed at once, and everything is in use.
+	if err := hub.install(t.Context(), "--permission-check-interval=1s", "--leader-elect=true"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := hub.platform.Kill(context.Background(), platform.PackageManager); err != nil {
+			t.Error(err)
+		}
+	})
 	scope := selfcheck.Scope{
 		Namespace: platform.Namespace, LeaseNamespace: platform.Namespace, Secret: registration.SecretName, APIService: apiService,
 	}
 	rules := selfcheck.Rules(scope, selfcheck.Delegation, selfcheck.Admission, selfcheck.Quota, selfcheck.Fairness,
-		selfcheck.Controllers, selfcheck.Registration)
+		selfcheck.Controllers, selfcheck.Election, selfcheck.Registration)
 	for _, rule := range rules {
 		t.Run(rule.Name, func(t *testing.T) {
 			giveBack := takeAway(t, rule)
