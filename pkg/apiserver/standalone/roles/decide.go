@@ -7,16 +7,18 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 
+	"oaas.io/oaas/pkg/apis/pm/resources"
 	"oaas.io/oaas/pkg/apis/pm/v1alpha1"
 )
 
 // Allows tells whether the mapping allows a request, and which binding does.
 func (m *Mapping) Allows(request authorizer.Attributes) (binding int, allowed bool) {
 	for i := range m.Bindings {
-		if m.Bindings[i].covers(request.GetUser()) && m.Bindings[i].allows(request) {
+		if m.Bindings[i].covers(request.GetUser()) && m.Bindings[i].allows(request, m.namespaced) {
 			return i, true
 		}
 	}
@@ -33,38 +35,35 @@ func (b *Binding) covers(who user.Info) bool {
 	return slices.ContainsFunc(who.GetGroups(), func(group string) bool { return slices.Contains(b.Groups, group) })
 }
 
-func (b *Binding) allows(request authorizer.Attributes) bool {
+// allows tells whether the role allows a request, given which resources live in
+// namespaces. Others are the administrators': clusters say where everybody's
+// deployments go and with what credentials.
+func (b *Binding) allows(request authorizer.Attributes, namespaced sets.Set[string]) bool {
 	if !request.IsResourceRequest() {
 		return request.GetVerb() == "get" && (isDiscovery(request.GetPath()) || b.everywhereAdmin())
 	}
-	if request.GetAPIGroup() != v1alpha1.GroupName {
+	reads := slices.Contains([]string{"get", "list", "watch"}, request.GetVerb())
+	writes := slices.Contains([]string{"create", "update", "patch", "delete", "deletecollection"}, request.GetVerb())
+	switch {
+	case request.GetAPIGroup() != v1alpha1.GroupName || !reads && !writes:
 		return false
-	}
-	if isClusterScoped(request.GetResource()) {
-		return b.everywhereAdmin()
-	}
-	if len(b.Namespaces) > 0 && !slices.Contains(b.Namespaces, request.GetNamespace()) {
-		return false
-	}
-	switch request.GetVerb() {
-	case "get", "list", "watch":
+	case b.everywhereAdmin():
 		return true
-	case "create", "update", "patch", "delete", "deletecollection":
-		return b.Role == Admin || b.Role == Edit && request.GetSubresource() != "status"
-	default:
+	case !namespaced.Has(request.GetResource()):
 		return false
+	case len(b.Namespaces) > 0 && !slices.Contains(b.Namespaces, request.GetNamespace()):
+		return false
+	case reads:
+		return true
+	case request.GetResource() != resources.Packages && request.GetResource() != resources.ClassDeployments:
+		return false // the rest is written by the Package Manager
+	default:
+		return b.Role == Admin || b.Role == Edit && request.GetSubresource() != "status"
 	}
 }
 
 func (b *Binding) everywhereAdmin() bool {
 	return b.Role == Admin && len(b.Namespaces) == 0
-}
-
-// isClusterScoped is true of resources outside namespaces. Clusters say where
-// everybody's deployments go and with what credentials, so they are the
-// administrators'.
-func isClusterScoped(resource string) bool {
-	return resource == "clusters"
 }
 
 // isDiscovery is true of what clients read to find out what they may ask for.

@@ -12,11 +12,14 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/validate/content"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/apiserver/pkg/authentication/user"
 	"sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
+
+	"oaas.io/oaas/pkg/apis/pm/resources"
 )
 
 // Load reads a file's content. Unknown and duplicate keys, unknown roles and
@@ -37,6 +40,12 @@ func Load(data []byte) (*Mapping, error) {
 	}
 	if err := mapping.validate().ToAggregate(); err != nil {
 		return nil, err
+	}
+	mapping.namespaced = sets.New[string]()
+	for _, resource := range resources.All() {
+		if resource.Namespaced() {
+			mapping.namespaced.Insert(resource.Plural)
+		}
 	}
 	return &mapping, nil
 }

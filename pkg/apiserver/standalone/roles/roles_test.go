@@ -69,7 +69,7 @@ func TestRolesAllow(t *testing.T) {
 			may: []string{
 				"get packages in shop", "create packages in other", "update packages/status in other", "list packages",
 				"delete clusters", "update clusters/status", "list clusters", "get /metrics", "get /debug/pprof/heap", "get /apis",
-				"deletecollection classdeployments in shop", "patch classdeployments/scale in shop",
+				"deletecollection classdeployments in shop", "patch classdeployments/scale in shop", "delete runtimestates in shop",
 			},
 			mayNot: []string{
 				"get pods. in shop", "impersonate users.", "create subjectaccessreviews.authorization.k8s.io", "post /metrics", "bind packages in shop",
@@ -81,9 +81,12 @@ func TestRolesAllow(t *testing.T) {
 			mayNot: []string{"delete packages in other", "delete packages", "get clusters", "create clusters", "get /metrics"},
 		},
 		"an editor of two namespaces": {
-			who:    "bob of developers",
-			may:    []string{"create packages in shop", "patch classdeployments in shop-staging", "update classdeployments/scale in shop", "get classdeployments/plan in shop"},
-			mayNot: []string{"update packages/status in shop", "create packages in other", "deletecollection packages", "get clusters"},
+			who: "bob of developers",
+			may: []string{"create packages in shop", "patch classdeployments in shop-staging", "update classdeployments/scale in shop", "get classdeployments/plan in shop"},
+			mayNot: []string{
+				"update packages/status in shop", "create packages in other", "deletecollection packages", "get clusters",
+				"delete runtimestates in shop", "create somethingnew in shop", "get somethingnew in shop",
+			},
 		},
 		"an editor by user name": {
 			who:    "ci",
@@ -98,7 +101,7 @@ func TestRolesAllow(t *testing.T) {
 		"a reader": {
 			who: "carol",
 			may: []string{
-				"get packages in shop", "list packages", "watch classdeployments", "get packages/status in shop",
+				"get packages in shop", "list packages", "watch classdeployments", "get packages/status in shop", "list runtimestates", "list deploymentrecords in shop", "get classes in shop",
 				"get /apis/pm.oaas.io/v1alpha1", "get /openapi/v3", "get /api", "get /version", "get /version/",
 			},
 			mayNot: []string{

@@ -5,6 +5,8 @@
 // groups to roles, for servers without a host cluster that could be asked.
 package roles
 
+import "k8s.io/apimachinery/pkg/util/sets"
+
 const (
 	// APIVersion is the version of the file's format.
 	APIVersion = "authorization.oaas.io/v1alpha1"
@@ -18,10 +20,11 @@ type Role string
 const (
 	// View reads objects of namespaces, with their status.
 	View Role = "view"
-	// Edit reads and changes objects of namespaces, but not their status.
+	// Edit also writes packages and class deployments, but not their status.
 	Edit Role = "edit"
-	// Admin changes status, too. Where it is not limited to namespaces, it also
-	// reads and changes clusters and reads what is no resource, such as /metrics.
+	// Admin also writes their status. Where it is not limited to namespaces, it may
+	// do everything with all resources, clusters among them, and read what is no
+	// resource, such as /metrics.
 	Admin Role = "admin"
 )
 
@@ -34,6 +37,9 @@ type Mapping struct {
 	// Bindings give roles to users and groups. What none of them allows is
 	// forbidden. None at all leaves members of system:masters alone.
 	Bindings []Binding `json:"bindings"`
+
+	// namespaced are the resources that live in namespaces.
+	namespaced sets.Set[string]
 }
 
 // Binding gives a role to users and groups.
