@@ -7,17 +7,14 @@ import "github.com/prometheus/client_golang/prometheus"
 
 // Counters are the metrics of a recorder.
 type Counters struct {
-	writes *prometheus.CounterVec
+	*prometheus.CounterVec
 }
 
 // NewCounters returns counters at zero.
 func NewCounters() *Counters {
-	return &Counters{writes: prometheus.NewCounterVec(prometheus.CounterOpts{
+	return &Counters{prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "pm_report_writes_total",
 		Help: "Reports of clusters by how writing them went: written; outdated, when another replica stored a newer one; " +
 			"dropped, when the unit was gone; refused by validation; failed, which is tried again.",
 	}, []string{"outcome"})}
 }
-
-// Collectors are for a registry.
-func (c *Counters) Collectors() []prometheus.Collector { return []prometheus.Collector{c.writes} }

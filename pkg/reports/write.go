@@ -139,25 +139,25 @@ func (r *Recorder) end(key types.NamespacedName, written Report, state *pm.Runti
 	switch {
 	case apierrors.IsInvalid(err):
 		// It will not become valid by waiting.
-		r.config.Metrics.writes.WithLabelValues("refused").Inc()
+		r.config.Metrics.WithLabelValues("refused").Inc()
 		e.failures = 0
 	case err != nil:
-		r.config.Metrics.writes.WithLabelValues("failed").Inc()
+		r.config.Metrics.WithLabelValues("failed").Inc()
 		e.failures++
 		e.written = r.config.Clock.Now()
 		e.pending.add(written)
 	case state == nil:
 		// The unit is gone, and with it its entry.
-		r.config.Metrics.writes.WithLabelValues("dropped").Inc()
+		r.config.Metrics.WithLabelValues("dropped").Inc()
 		delete(r.entries, key)
 		return nil
 	default:
 		e.failures, e.last = 0, state
 		if wrote {
-			r.config.Metrics.writes.WithLabelValues("written").Inc()
+			r.config.Metrics.WithLabelValues("written").Inc()
 			e.written = r.config.Clock.Now()
 		} else {
-			r.config.Metrics.writes.WithLabelValues("outdated").Inc()
+			r.config.Metrics.WithLabelValues("outdated").Inc()
 		}
 	}
 	if !r.stopping {
