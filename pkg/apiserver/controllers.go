@@ -63,6 +63,9 @@ type ControllerConfig struct {
 	HealthInterval time.Duration
 	// Pool holds the links to the clusters, which RunLinks keeps.
 	Pool *crmclient.Pool
+	// Dependents mends the lists of dependents of packages. Without it they stay as
+	// they are.
+	Dependents packages.Dependents
 }
 
 // RunControllers runs the controllers until ctx ends, then waits for what is
@@ -111,7 +114,7 @@ func work(ctx context.Context, config ControllerConfig, host kubernetes.Interfac
 	defer stopEvents()
 
 	factory := externalversions.NewSharedInformerFactoryWithOptions(client, resync, externalversions.WithTransform(withoutManagedFields))
-	controllers, err := newControllers(client, factory, config.Pool, recorder, config.HealthInterval)
+	controllers, err := newControllers(client, factory, config, recorder)
 	if err != nil {
 		return fmt.Errorf("controllers: %w", err)
 	}
@@ -156,25 +159,25 @@ func withoutManagedFields(object any) (any, error) {
 }
 
 func newControllers(
-	client versioned.Interface, factory externalversions.SharedInformerFactory, pool *crmclient.Pool,
-	recorder events.EventRecorder, healthInterval time.Duration,
+	client versioned.Interface, factory externalversions.SharedInformerFactory, config ControllerConfig, recorder events.EventRecorder,
 ) ([]controller, error) {
 	informers := factory.Pm().V1alpha1()
 	deployments, err := classdeployment.New(classdeployment.Config{
 		Client: client, ClassDeployments: informers.ClassDeployments(), Packages: informers.Packages(),
-		Clusters: informers.Clusters(), Pool: pool, Events: recorder,
+		Clusters: informers.Clusters(), Pool: config.Pool, Events: recorder,
 	})
 	if err != nil {
 		return nil, err
 	}
 	clusters, err := cluster.New(cluster.Config{
-		Client: client, Clusters: informers.Clusters(), Pool: pool, Events: recorder, Interval: healthInterval,
+		Client: client, Clusters: informers.Clusters(), Pool: config.Pool, Events: recorder, Interval: config.HealthInterval,
 	})
 	if err != nil {
 		return nil, err
 	}
 	pkgs, err := packages.New(packages.Config{
-		Client: client, Packages: informers.Packages(), ClassDeployments: informers.ClassDeployments(), Events: recorder,
+		Client: client, Packages: informers.Packages(), ClassDeployments: informers.ClassDeployments(),
+		Dependents: config.Dependents, Events: recorder,
 	})
 	if err != nil {
 		return nil, err

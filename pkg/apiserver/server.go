@@ -18,6 +18,7 @@ import (
 	restclient "k8s.io/client-go/rest"
 
 	"oaas.io/oaas/pkg/apis/pm/v1alpha1"
+	"oaas.io/oaas/pkg/controller/packages"
 	"oaas.io/oaas/pkg/crmclient"
 	registry "oaas.io/oaas/pkg/registry/pm"
 )
@@ -32,8 +33,9 @@ type Server struct {
 	// Generic serves the API.
 	Generic *genericapiserver.GenericAPIServer
 
-	extra *ExtraConfig
-	pool  *crmclient.Pool
+	extra      *ExtraConfig
+	pool       *crmclient.Pool
+	dependents packages.Dependents
 }
 
 // New opens the stores and installs the API.
@@ -57,7 +59,7 @@ func (c CompletedConfig) New() (*Server, error) {
 	if err := server.InstallAPIGroup(&group); err != nil {
 		return nil, fmt.Errorf("install the API group %s: %w", v1alpha1.GroupName, err)
 	}
-	return &Server{Generic: server, extra: c.extra, pool: pool}, nil
+	return &Server{Generic: server, extra: c.extra, pool: pool, dependents: registry.Dependents(resources)}, nil
 }
 
 // Run serves until the context ends, then lets requests and controllers finish.
@@ -112,5 +114,6 @@ func (s *Server) controllerConfig(loopback *restclient.Config) ControllerConfig 
 		LeaderElect:    s.extra.Controllers.LeaderElect,
 		LeaseNamespace: s.extra.Controllers.LeaseNamespace,
 		Pool:           s.pool,
+		Dependents:     s.dependents,
 	}
 }
