@@ -105,6 +105,7 @@ func (c Comparison) addLatencies(figures *report.Report, results []*Result, peer
 			figures.Add(name+", p99", milliseconds(measure.Quantile(measured.Latencies, 0.99)), "ms", "")
 			figures.Add(name+", writes taken", measured.Rate(), "1/s", "")
 			figures.Add(name+", events missed", float64(measured.Missed), "", aimIf(r.Way.Name == c.Ours, aimMissed))
+			figures.Add(name+", watches ended", float64(len(measured.Broken)), "", "")
 		}
 	}
 	if peer == nil || peer.Latency[JSON] == nil {

@@ -4,6 +4,7 @@
 package scale
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -29,7 +31,8 @@ const (
 	writesUnderWay = 32
 	// watchersAtOnce bounds the TLS handshakes at a time.
 	watchersAtOnce = 10
-	// lastEvents is how long the watchers may take after the last write.
+	// lastEvents is how long the watchers may take after the last write, and what an
+	// event counts for that did not come.
 	lastEvents = 20 * time.Second
 	lookEvery  = 10 * time.Millisecond
 	// watchLife is longer than any measurement, so that no server ends a watch.
@@ -50,13 +53,16 @@ type LatencyOptions struct {
 
 // LatencyResult is how soon watchers heard of writes.
 type LatencyResult struct {
-	// Latencies from the sending of a write to its event, for each watcher.
+	// Latencies from the sending of a write to its event, for each watcher. An event
+	// that did not come counts as one that took very long.
 	Latencies []time.Duration
 	// Writes that were sent, and how long that took.
 	Writes  int
 	Writing time.Duration
 	// Missed is the number of events that did not come.
 	Missed int
+	// Broken tells why watches ended before their time.
+	Broken []error
 }
 
 // Rate is the number of writes per second that the server took.
@@ -72,28 +78,33 @@ func (r *LatencyResult) add(turn *LatencyResult) {
 	r.Writes += turn.Writes
 	r.Writing += turn.Writing
 	r.Missed += turn.Missed
+	r.Broken = append(r.Broken, turn.Broken...)
 }
 
 // watcher collects the latencies of the writes that it hears of.
 type watcher struct {
-	begin     time.Time
+	// epoch is what stamps count from; those before since are of an earlier turn.
+	epoch     time.Time
+	since     time.Duration
 	stream    io.ReadCloser
 	transport http.RoundTripper
 
 	seen      map[time.Duration]struct{}
 	latencies []time.Duration
 	count     atomic.Int64
+	ended     atomic.Bool
 }
 
 // follow reads events until the stream ends. A write is counted once: a controller
 // that answers it with a change of its own sends the same stamp again.
 func (w *watcher) follow() error {
+	defer w.ended.Store(true)
 	return measure.ReadStamps(w.stream, func(at time.Duration) {
-		if _, again := w.seen[at]; again {
+		if _, again := w.seen[at]; again || at < w.since {
 			return
 		}
 		w.seen[at] = struct{}{}
-		w.latencies = append(w.latencies, time.Since(w.begin)-at)
+		w.latencies = append(w.latencies, time.Since(w.epoch)-at)
 		w.count.Add(1)
 	})
 }
@@ -103,39 +114,48 @@ func (w *watcher) close() {
 	utilnet.CloseIdleConnectionsFor(w.transport)
 }
 
-// latency measures one turn of a way.
-func latency(ctx context.Context, way *Way, e Encoding, o Options) (*LatencyResult, error) {
+// latency measures one turn of a way. The epoch is the same in all turns: objects
+// keep the stamps of the turn before.
+func latency(ctx context.Context, way *Way, e Encoding, o Options, epoch time.Time) (*LatencyResult, error) {
 	conn, err := connect(way, way.Client)
 	if err != nil {
 		return nil, err
 	}
-	begin := time.Now()
-	watchers, err := openWatchers(ctx, way, conn, e, o.Latency.Watchers, begin)
+	watchers, err := openWatchers(ctx, way, conn, e, o.Latency.Watchers, epoch)
 	if err != nil {
 		return nil, err
 	}
-	following := make(chan error, len(watchers))
+	ended := make(chan error, len(watchers))
 	for _, w := range watchers {
-		go func() { following <- w.follow() }()
+		go func() { ended <- w.follow() }()
 	}
 	result := &LatencyResult{}
-	err = write(ctx, conn, o, begin, result)
-	if err == nil {
-		waitForEvents(ctx, watchers, result.Writes)
+	if err := write(ctx, conn, o, epoch, result); err != nil {
+		for _, w := range watchers {
+			w.close()
+		}
+		return nil, err
+	}
+	waitForEvents(ctx, watchers, result.Writes)
+	for range len(ended) {
+		result.Broken = append(result.Broken, cmp.Or(<-ended, io.EOF))
 	}
 	for _, w := range watchers {
 		w.close()
 	}
-	for _, w := range watchers {
-		// Ended by us, in the middle of an event or not; what it missed is counted.
-		<-following
-		result.Latencies = append(result.Latencies, w.latencies...)
-		result.Missed += result.Writes - len(w.latencies)
+	for range len(watchers) - len(result.Broken) {
+		<-ended // by us, in the middle of an event or not
 	}
-	return result, err
+	for _, w := range watchers {
+		result.Latencies = append(result.Latencies, w.latencies...)
+		missed := result.Writes - len(w.latencies)
+		result.Latencies = append(result.Latencies, slices.Repeat([]time.Duration{lastEvents}, missed)...)
+		result.Missed += missed
+	}
+	return result, nil
 }
 
-func openWatchers(ctx context.Context, way *Way, conn *connection, e Encoding, count int, begin time.Time) ([]*watcher, error) {
+func openWatchers(ctx context.Context, way *Way, conn *connection, e Encoding, count int, epoch time.Time) ([]*watcher, error) {
 	version, err := conn.resourceVersion(ctx)
 	if err != nil {
 		return nil, err
@@ -157,7 +177,9 @@ func openWatchers(ctx context.Context, way *Way, conn *connection, e Encoding, c
 			if err != nil {
 				return fmt.Errorf("watching: %w", err)
 			}
-			watchers[i] = &watcher{begin: begin, stream: response.Body, transport: own.http.Transport, seen: map[time.Duration]struct{}{}}
+			watchers[i] = &watcher{
+				epoch: epoch, since: time.Since(epoch), stream: response.Body, transport: own.http.Transport, seen: map[time.Duration]struct{}{},
+			}
 			return nil
 		})
 	}
@@ -173,7 +195,7 @@ func openWatchers(ctx context.Context, way *Way, conn *connection, e Encoding, c
 }
 
 // write changes one object after the other at the wanted rate.
-func write(ctx context.Context, conn *connection, o Options, begin time.Time, result *LatencyResult) error {
+func write(ctx context.Context, conn *connection, o Options, epoch time.Time, result *LatencyResult) error {
 	count := int(o.Latency.Duration.Seconds() * float64(o.Latency.Rate))
 	interval := time.Second / time.Duration(o.Latency.Rate)
 	writing, ctx := errgroup.WithContext(ctx)
@@ -187,7 +209,7 @@ func write(ctx context.Context, conn *connection, o Options, begin time.Time, re
 		}
 		writing.Go(func() error {
 			// Two writes at the same nanosecond would be taken for one.
-			stamp := measure.Stamp(time.Since(begin)/time.Duration(count)*time.Duration(count) + time.Duration(i))
+			stamp := measure.Stamp(time.Since(epoch)/time.Duration(count)*time.Duration(count) + time.Duration(i))
 			body := fmt.Appendf(nil, `{"metadata":{"annotations":{"bench.oaas.io/sent":"%s"}}}`, stamp)
 			err := conn.send(ctx, http.MethodPatch, conn.way.path(objectName(i%o.Objects)), string(types.MergePatchType), body)
 			if err != nil {
@@ -201,15 +223,15 @@ func write(ctx context.Context, conn *connection, o Options, begin time.Time, re
 	return err
 }
 
-// waitForEvents returns when every watcher has heard of every write, or after a
-// while without.
+// waitForEvents returns when every watcher has heard of every write or hears of
+// nothing more, or after a while without.
 func waitForEvents(ctx context.Context, watchers []*watcher, writes int) {
 	ctx, cancel := context.WithTimeout(ctx, lastEvents)
 	defer cancel()
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for _, w := range watchers {
-		for int(w.count.Load()) < writes {
+		for int(w.count.Load()) < writes && !w.ended.Load() {
 			select {
 			case <-ctx.Done():
 				return

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -21,7 +22,7 @@ func objectName(i int) string { return fmt.Sprintf("package-%05d", i) }
 // Run makes the objects of all ways and measures the parts that are wanted. The
 // ways hold no objects before.
 func Run(ctx context.Context, o Options, ways []*Way, steps progress.Reporter) ([]*Result, error) {
-	r := &runner{options: o, steps: progress.OrDiscard(steps)}
+	r := &runner{options: o, steps: progress.OrDiscard(steps), epoch: time.Now()}
 	for _, way := range ways {
 		r.results = append(r.results, &Result{
 			Way: way, Lists: map[ListKind]map[Encoding][]Reading{}, Watches: map[Encoding][]Reading{}, Latency: map[Encoding]*LatencyResult{},
@@ -56,6 +57,8 @@ type runner struct {
 	options Options
 	steps   progress.Reporter
 	results []*Result
+	// epoch is what stamps count from.
+	epoch time.Time
 }
 
 // inTurns gives each way its turn as often as told. Who comes first changes: the
@@ -160,7 +163,7 @@ func (r *runner) watches(ctx context.Context) error {
 func (r *runner) latencies(ctx context.Context) error {
 	return r.inTurns(r.options.Latency.Turns, func(result *Result) error {
 		for _, e := range result.Way.Encodings {
-			turn, err := latency(ctx, result.Way, e, r.options)
+			turn, err := latency(ctx, result.Way, e, r.options, r.epoch)
 			if err != nil {
 				return fmt.Errorf("watches in %s: %w", e, err)
 			}
