@@ -43,6 +43,8 @@ type ExtraConfig struct {
 	Codecs serializer.CodecFactory
 	// Controllers say which controllers run in the server.
 	Controllers ControllerOptions
+	// Reports say where Class Runtime Managers report.
+	Reports ReportOptions
 	// Host is how the cluster that hosts the server is reached; nil when there is
 	// none.
 	Host *rest.Config
@@ -85,7 +87,7 @@ func (o CompletedOptions) Config() (*Config, error) {
 	generic.EffectiveVersion = productVersion{generic.EffectiveVersion}
 	return &Config{
 		Generic: generic,
-		Extra:   ExtraConfig{Scheme: scheme, Codecs: codecs, Controllers: *o.Controllers, Host: generic.ClientConfig},
+		Extra:   ExtraConfig{Scheme: scheme, Codecs: codecs, Controllers: *o.Controllers, Reports: *o.Reports, Host: generic.ClientConfig},
 	}, nil
 }
 

@@ -24,6 +24,7 @@ import (
 	"oaas.io/oaas/pkg/controller/classdeployment"
 	"oaas.io/oaas/pkg/controller/cluster"
 	"oaas.io/oaas/pkg/controller/packages"
+	"oaas.io/oaas/pkg/controller/runtimestates"
 	"oaas.io/oaas/pkg/crmclient"
 	"oaas.io/oaas/pkg/generated/clientset/versioned"
 	clientscheme "oaas.io/oaas/pkg/generated/clientset/versioned/scheme"
@@ -182,7 +183,13 @@ func newControllers(
 	if err != nil {
 		return nil, err
 	}
-	return []controller{deployments, clusters, pkgs}, nil
+	states, err := runtimestates.New(runtimestates.Config{
+		Client: client, RuntimeStates: informers.RuntimeStates(), ClassDeployments: informers.ClassDeployments(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return []controller{deployments, clusters, pkgs, states}, nil
 }
 
 func allCanceled(failures []error) bool {

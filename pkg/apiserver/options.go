@@ -79,6 +79,8 @@ type Options struct {
 	Logs *logsapi.LoggingConfiguration
 	// Controllers are the controllers that run in the server.
 	Controllers *ControllerOptions
+	// Reports say where Class Runtime Managers report.
+	Reports *ReportOptions
 	// Standalone runs the server without a host cluster.
 	Standalone bool
 	// Registration issues the serving certificate, and keeps what kube-apiserver
@@ -133,6 +135,7 @@ func NewOptions() *Options {
 		Metrics:         metrics.NewOptions(),
 		Logs:            logsapi.NewLoggingConfiguration(),
 		Controllers:     NewControllerOptions(),
+		Reports:         NewReportOptions(),
 
 		Registration:     registration.NewOptions(),
 		StandaloneAccess: &standalone.Options{},
@@ -170,6 +173,7 @@ func (o *Options) Flags() flag.NamedFlagSets {
 	o.Metrics.AddFlags(groups.FlagSet("metrics"))
 	logsapi.AddFlags(o.Logs, groups.FlagSet("logs"))
 	o.Controllers.AddFlags(groups.FlagSet("controllers"))
+	o.Reports.AddFlags(groups.FlagSet("reports of clusters"))
 	return groups
 }
 
@@ -243,6 +247,7 @@ func (o CompletedOptions) Validate() error {
 	errs = append(errs, o.Traces.Validate()...)
 	errs = append(errs, o.Metrics.Validate()...)
 	errs = append(errs, o.Controllers.Validate()...)
+	errs = append(errs, o.Reports.Validate()...)
 	if o.PermissionCheckInterval <= 0 {
 		errs = append(errs, fmt.Errorf("--permission-check-interval %s: must be more than 0, such as %s",
 			o.PermissionCheckInterval, selfcheck.DefaultInterval))

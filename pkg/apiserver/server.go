@@ -20,6 +20,7 @@ import (
 	"oaas.io/oaas/pkg/apis/pm/v1alpha1"
 	"oaas.io/oaas/pkg/controller/packages"
 	"oaas.io/oaas/pkg/crmclient"
+	"oaas.io/oaas/pkg/packageservice"
 	registry "oaas.io/oaas/pkg/registry/pm"
 )
 
@@ -36,6 +37,8 @@ type Server struct {
 	extra      *ExtraConfig
 	pool       *crmclient.Pool
 	dependents packages.Dependents
+	// reports answers Class Runtime Managers; nil when they are not to report.
+	reports *packageservice.Server
 }
 
 // New opens the stores and installs the API.
@@ -59,7 +62,11 @@ func (c CompletedConfig) New() (*Server, error) {
 	if err := server.InstallAPIGroup(&group); err != nil {
 		return nil, fmt.Errorf("install the API group %s: %w", v1alpha1.GroupName, err)
 	}
-	return &Server{Generic: server, extra: c.extra, pool: pool, dependents: registry.Dependents(resources)}, nil
+	reports, err := c.newReports(resources)
+	if err != nil {
+		return nil, err
+	}
+	return &Server{Generic: server, extra: c.extra, pool: pool, dependents: registry.Dependents(resources), reports: reports}, nil
 }
 
 // Run serves until the context ends, then lets requests and controllers finish.
@@ -85,6 +92,11 @@ func (s *Server) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("start the links with the server: %w", err)
 	}
+	endReports, err := s.serveReports(ctx, func(err error) { stop(err) })
+	if err != nil {
+		return err
+	}
+	defer endReports()
 	if s.extra.Controllers.Enabled {
 		err := s.Generic.AddPostStartHook("start-oaas-controllers", func(hook genericapiserver.PostStartHookContext) error {
 			start(hook, func(ctx context.Context) error {
@@ -101,7 +113,7 @@ func (s *Server) Run(ctx context.Context) error {
 	stop(nil)
 	running.Wait()
 	s.pool.Close()
-	if cause := context.Cause(ctx); errors.Is(cause, errControllers) {
+	if cause := context.Cause(ctx); errors.Is(cause, errControllers) || errors.Is(cause, errReports) {
 		return cause
 	}
 	return err
