@@ -15,14 +15,12 @@ import (
 	"testing"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	certutil "k8s.io/client-go/util/cert"
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 
 	"oaas.io/oaas/hack/localcluster/platform"
 	"oaas.io/oaas/pkg/apiserver/registration"
-	"oaas.io/oaas/pkg/generated/clientset/versioned"
 )
 
 // Whoever changes what kube-apiserver trusts, it is put right again.
@@ -108,68 +106,6 @@ func TestAChangeOfTheAuthorityInterruptsNobody(t *testing.T) {
 	authorities, err := certutil.ParseCertsPEM(mustRegistration(t).Spec.CABundle)
 	if err != nil || len(authorities) != 2 {
 		t.Errorf("%d authorities are trusted, want the old one for the certificates that may be left and the new one (%v)", len(authorities), err)
-	}
-}
-
-// Two replicas that start at the same time, without an authority, agree on one;
-// both serve reads and writes.
-func TestReplicasThatStartTogetherShareOneAuthority(t *testing.T) {
-	restore(t)
-	namespace := newNamespace(t)
-	if err := hub.platform.Kill(t.Context(), platform.PackageManager); err != nil {
-		t.Fatal(err)
-	}
-	secrets := hub.kube.CoreV1().Secrets(platform.Namespace)
-	if err := secrets.Delete(t.Context(), registration.SecretName, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
-		t.Fatal(err)
-	}
-	pair, err := platform.Start(t.Context(), platform.Options{Hub: hub.cluster, BinDir: hub.platform.BinDir(), Replicas: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		for i := range 2 {
-			if err := pair.Kill(context.Background(), platform.PackageManagerReplica(i)); err != nil {
-				t.Error(err)
-			}
-		}
-	})
-	stored, err := secrets.Get(t.Context(), registration.SecretName, metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if found, err := certutil.ParseCertsPEM(stored.Data[registration.CertificatesKey]); err != nil || len(found) != 1 {
-		t.Errorf("%d authorities are stored (%v), want one for both replicas", len(found), err)
-	}
-	clients := make([]versioned.Interface, 2)
-	for i := range clients {
-		config, err := pair.Direct(t.Context(), platform.PackageManagerReplica(i), hub.config)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if clients[i], err = versioned.NewForConfig(config); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for i, client := range clients {
-		other := clients[1-i]
-		name := fmt.Sprintf("by-%d", i)
-		watched, err := other.PmV1alpha1().Packages(namespace).Watch(t.Context(), metav1.ListOptions{FieldSelector: "metadata.name=" + name})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := client.PmV1alpha1().Packages(namespace).Create(t.Context(), newPackage(name), metav1.CreateOptions{}); err != nil {
-			t.Fatalf("replica %d does not write: %v", i, err)
-		}
-		if _, err := other.PmV1alpha1().Packages(namespace).Get(t.Context(), name, metav1.GetOptions{}); err != nil {
-			t.Errorf("the other replica does not read what replica %d wrote: %v", i, err)
-		}
-		select {
-		case <-watched.ResultChan():
-		case <-time.After(soon):
-			t.Errorf("a watch of the other replica does not tell what replica %d wrote", i)
-		}
-		watched.Stop()
 	}
 }
 

@@ -15,7 +15,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 
 	"oaas.io/oaas/hack/localcluster/platform"
 	"oaas.io/oaas/pkg/apis/pm/v1alpha1"
@@ -155,8 +154,11 @@ data: {forbidden: evil}
 	}
 	eventually(t, "the policy to refuse what it cannot judge", func(ctx context.Context) error {
 		err := create(ctx, "good")
-		if err == nil || !strings.Contains(err.Error(), "'harm-limits' denied request: failed to configure binding: paramKind") {
-			return fmt.Errorf("got %v", err)
+		switch {
+		case err == nil:
+			return errors.New("it is accepted")
+		case !strings.Contains(err.Error(), "'harm-limits' denied request: failed to configure binding: paramKind"):
+			return err
 		}
 		return nil
 	})
@@ -199,29 +201,8 @@ func mayReadConfigMaps(t *testing.T) {
 // A ResourceQuota counts packages, although kube-apiserver does not apply it to
 // what it passes on.
 func TestQuotaCountsPackages(t *testing.T) {
-	const counted = corev1.ResourceName("count/packages.pm.oaas.io")
 	namespace := newNamespace(t)
-	quotas := hub.kube.CoreV1().ResourceQuotas(namespace)
-	if _, err := quotas.Create(t.Context(), &corev1.ResourceQuota{
-		ObjectMeta: metav1.ObjectMeta{Name: "packages"},
-		Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{counted: resource.MustParse("2")}},
-	}, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	used := func(want int64) {
-		t.Helper()
-		eventually(t, fmt.Sprintf("%d packages to be counted", want), func(ctx context.Context) error {
-			found, err := quotas.Get(ctx, "packages", metav1.GetOptions{})
-			if err != nil {
-				return err
-			}
-			if got, ok := found.Status.Used[counted]; !ok || got.Value() != want {
-				return fmt.Errorf("the status is %+v", found.Status)
-			}
-			return nil
-		})
-	}
-	used(0)
+	used := newQuota(t, namespace, 2)
 	packages := hub.oaas.PmV1alpha1().Packages(namespace)
 	createPackage(t, namespace, newPackage("first"))
 	createPackage(t, namespace, newPackage("second"))
@@ -251,6 +232,35 @@ func TestQuotaCountsPackages(t *testing.T) {
 		return err
 	})
 	used(1)
+}
+
+// newQuota limits the packages of a namespace, and returns what waits until a
+// number of them is counted.
+func newQuota(t *testing.T, namespace string, hard int64) (used func(want int64)) {
+	t.Helper()
+	const counted = corev1.ResourceName("count/packages.pm.oaas.io")
+	quotas := hub.kube.CoreV1().ResourceQuotas(namespace)
+	if _, err := quotas.Create(t.Context(), &corev1.ResourceQuota{
+		ObjectMeta: metav1.ObjectMeta{Name: "packages"},
+		Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{counted: *resource.NewQuantity(hard, resource.DecimalSI)}},
+	}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	used = func(want int64) {
+		t.Helper()
+		eventually(t, fmt.Sprintf("%d packages to be counted", want), func(ctx context.Context) error {
+			found, err := quotas.Get(ctx, "packages", metav1.GetOptions{})
+			if err != nil {
+				return err
+			}
+			if got, ok := found.Status.Used[counted]; !ok || got.Value() != want {
+				return fmt.Errorf("the status is %+v", found.Status)
+			}
+			return nil
+		})
+	}
+	used(0)
+	return used
 }
 
 func TestDeleteCollectionDeletesWhatIsSelectedAndNothingElse(t *testing.T) {
@@ -285,7 +295,7 @@ func TestDeleteCollectionDeletesWhatIsSelectedAndNothingElse(t *testing.T) {
 
 func ownedBy(kind, version string, owner metav1.Object) metav1.OwnerReference {
 	return metav1.OwnerReference{
-		APIVersion: version, Kind: kind, Name: owner.GetName(), UID: owner.GetUID(), BlockOwnerDeletion: ptr.To(true),
+		APIVersion: version, Kind: kind, Name: owner.GetName(), UID: owner.GetUID(), BlockOwnerDeletion: new(true),
 	}
 }
 
@@ -300,9 +310,15 @@ func newConfigMap(t *testing.T, namespace, name string, owners ...metav1.OwnerRe
 }
 
 // hold keeps a ConfigMap from going until it is released.
-func hold(t *testing.T, object *corev1.ConfigMap) { setFinalizers(t, object, `["harm.oaas.io/hold"]`) }
+func hold(t *testing.T, object *corev1.ConfigMap) {
+	t.Helper()
+	setFinalizers(t, object, `["harm.oaas.io/hold"]`)
+}
 
-func release(t *testing.T, object *corev1.ConfigMap) { setFinalizers(t, object, `null`) }
+func release(t *testing.T, object *corev1.ConfigMap) {
+	t.Helper()
+	setFinalizers(t, object, `null`)
+}
 
 func setFinalizers(t *testing.T, object *corev1.ConfigMap, finalizers string) {
 	t.Helper()
