@@ -146,19 +146,23 @@ func deleteHoldsPreconditions(s probe) {
 	}
 }
 
+// deletePropagates asks for clusters: packages wait for their deployments in a way
+// of their own.
 func deletePropagates(s probe) {
-	client := s.client.PmV1alpha1().Packages(namespace)
+	client := s.client.PmV1alpha1().Clusters()
 	for policy, finalizer := range map[metav1.DeletionPropagation]string{
 		metav1.DeletePropagationForeground: metav1.FinalizerDeleteDependents,
 		metav1.DeletePropagationOrphan:     metav1.FinalizerOrphanDependents,
 	} {
-		p := must(client.Create(s.Context(), echoPackage(strings.ToLower(string(policy))), metav1.CreateOptions{}))(s.T)
-		if err := client.Delete(s.Context(), p.Name, metav1.DeleteOptions{PropagationPolicy: &policy}); err != nil {
+		c := must(client.Create(s.Context(), &v1alpha1.Cluster{
+			ObjectMeta: metav1.ObjectMeta{Name: strings.ToLower(string(policy))}, Spec: v1alpha1.ClusterSpec{Endpoint: "crm.example.com:8443"},
+		}, metav1.CreateOptions{}))(s.T)
+		if err := client.Delete(s.Context(), c.Name, metav1.DeleteOptions{PropagationPolicy: &policy}); err != nil {
 			s.Error(err)
 		}
-		p = must(client.Get(s.Context(), p.Name, metav1.GetOptions{}))(s.T)
-		if !slices.Contains(p.Finalizers, finalizer) || p.DeletionTimestamp == nil {
-			s.Errorf("%s: finalizers = %v, want %s for the garbage collector", policy, p.Finalizers, finalizer)
+		c = must(client.Get(s.Context(), c.Name, metav1.GetOptions{}))(s.T)
+		if !slices.Contains(c.Finalizers, finalizer) || c.DeletionTimestamp == nil {
+			s.Errorf("%s: finalizers = %v, want %s for the garbage collector", policy, c.Finalizers, finalizer)
 		}
 	}
 }
