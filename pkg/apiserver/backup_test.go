@@ -132,6 +132,28 @@ func TestInformersFollowARestoration(t *testing.T) {
 	})
 }
 
+func TestASnapshotIsPrinted(t *testing.T) {
+	s := runServer(t, dataFolder(t))
+	must(s.client.PmV1alpha1().Packages(namespace).Create(t.Context(), echoPackage("printed"), metav1.CreateOptions{}))(t)
+	cmd := NewCommand(t.Context())
+	var printed, told bytes.Buffer
+	cmd.SetOut(&printed)
+	cmd.SetErr(&told)
+	cmd.SetArgs([]string{"etcd", "snapshot", "--data-dir", s.dataDir, "--output", "-"})
+	if err := cmd.Execute(); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(told.String(), "saved ") {
+		t.Errorf("told %q beside the snapshot", told.String())
+	}
+	path := filepath.Join(t.TempDir(), "oaas.db")
+	writeFile(t, path, printed.String())
+	command(t, "etcd", "restore", "--snapshot", path, "--data-dir", dataFolder(t))
+	if left := must(filepath.Glob(filepath.Join(s.dataDir, "snapshot-*")))(t); len(left) > 0 {
+		t.Errorf("%v is left behind", left)
+	}
+}
+
 func TestEtcdCommandsSayWhatIsMissing(t *testing.T) {
 	for sentence, test := range map[string]struct {
 		args []string

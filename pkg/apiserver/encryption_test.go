@@ -20,7 +20,7 @@ import (
 func encryption(keys ...string) string {
 	var b strings.Builder
 	b.WriteString("apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n" +
-		"- resources: [packages.pm.oaas.io]\n  providers:\n  - secretbox:\n      keys:\n")
+		"- resources: ['*.pm.oaas.io']\n  providers:\n  - secretbox:\n      keys:\n")
 	for _, key := range keys {
 		fmt.Fprintf(&b, "      - {name: %s, secret: %s}\n", key, strings.Repeat("QUFB", 10)+"QUE=")
 	}

@@ -4,8 +4,12 @@
 package apiserver
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 	"k8s.io/apiserver/pkg/storage/storagebackend"
@@ -13,6 +17,9 @@ import (
 	"oaas.io/oaas/pkg/apiserver/embeddedetcd"
 	"oaas.io/oaas/pkg/apiserver/etcdauth"
 )
+
+// standardOutput stands for it where a file could be named.
+const standardOutput = "-"
 
 // newEtcdCommand groups the commands on what is stored.
 func newEtcdCommand() *cobra.Command {
@@ -52,9 +59,12 @@ do maintenance.
 The file holds packages as they are stored: in plain text without
 --encryption-provider-config. It appears when it is whole and was found free of
 errors.`,
-		Example: `  oaas-apiserver etcd snapshot --data-dir /var/lib/oaas --output /backup/oaas-$(date +%F).db`,
-		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
+		Example: `  oaas-apiserver etcd snapshot --data-dir /var/lib/oaas --output /backup/oaas-$(date +%F).db
+
+  # Out of a pod
+  kubectl exec -n oaas-system oaas-apiserver-0 -- /apiserver etcd snapshot --data-dir /var/lib/oaas --output - > oaas.db`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.embedded.DataDir, "data-dir", "", "Folder of the embedded etcd.")
@@ -63,7 +73,7 @@ errors.`,
 	flags.StringVar(&o.to.CertFile, "etcd-certfile", "", "With --endpoint: certificate to show to etcd.")
 	flags.StringVar(&o.to.KeyFile, "etcd-keyfile", "", "With --endpoint: key of the certificate.")
 	o.auth.AddFlags(flags)
-	flags.StringVar(&o.output, "output", "", "File to create; must not exist.")
+	flags.StringVar(&o.output, "output", "", "File to create, which must not exist; - prints the snapshot instead.")
 	return cmd
 }
 
@@ -77,17 +87,48 @@ func (o *snapshotOptions) run(cmd *cobra.Command) error {
 	if err := errors.Join(o.auth.Validate(o.endpoint == "", nil)...); err != nil {
 		return err
 	}
-	summary, err := o.save(cmd)
+	if o.output == standardOutput {
+		return o.stream(cmd)
+	}
+	return o.save(cmd, o.output, cmd.OutOrStdout())
+}
+
+// stream saves to a file first, since errors are found when it is whole. The data
+// folder is what can be written to where a pod's file system is read-only.
+func (o *snapshotOptions) stream(cmd *cobra.Command) (err error) {
+	folder, err := os.MkdirTemp(o.embedded.DataDir, "snapshot-")
+	if err != nil {
+		return fmt.Errorf("create a folder for the snapshot: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+	path := filepath.Join(folder, "snapshot")
+	if err := o.save(cmd, path, cmd.ErrOrStderr()); err != nil {
+		return err
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("open the snapshot: %w", err)
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	if _, err := io.Copy(cmd.OutOrStdout(), file); err != nil {
+		return fmt.Errorf("print the snapshot: %w", err)
+	}
+	return nil
+}
+
+// save saves to a file and tells what is in it.
+func (o *snapshotOptions) save(cmd *cobra.Command, path string, tell io.Writer) error {
+	summary, err := o.snapshot(cmd.Context(), path)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "saved %d keys as of revision %d to %s, %d bytes\n", summary.Keys, summary.Revision, o.output, summary.Bytes)
+	_, err = fmt.Fprintf(tell, "saved %d keys as of revision %d, %d bytes\n", summary.Keys, summary.Revision, summary.Bytes)
 	return err
 }
 
-func (o *snapshotOptions) save(cmd *cobra.Command) (embeddedetcd.Summary, error) {
+func (o *snapshotOptions) snapshot(ctx context.Context, path string) (embeddedetcd.Summary, error) {
 	if o.endpoint == "" {
-		return o.embedded.Snapshot(cmd.Context(), o.output)
+		return o.embedded.Snapshot(ctx, path)
 	}
 	name, password, err := o.auth.Read()
 	if err != nil {
@@ -98,7 +139,7 @@ func (o *snapshotOptions) save(cmd *cobra.Command) (embeddedetcd.Summary, error)
 	if err != nil {
 		return embeddedetcd.Summary{}, err
 	}
-	return embeddedetcd.Snapshot(cmd.Context(), client, o.output)
+	return embeddedetcd.Snapshot(ctx, client, path)
 }
 
 func newRestoreCommand() *cobra.Command {
