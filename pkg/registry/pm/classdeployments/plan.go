@@ -146,7 +146,8 @@ func (*PlanREST) ConvertToTable(_ context.Context, object, options runtime.Objec
 			functions = append(functions, fmt.Sprintf("%s %d-%d", function.Key, function.MinReplicas, function.MaxReplicas))
 		}
 		table.Rows = append(table.Rows, metav1.TableRow{
-			Cells: []any{string(unit.Action), unit.Environment, unit.Cluster, unit.DeploymentID, strings.Join(functions, ", ")},
+			Cells:  []any{string(unit.Action), unit.Environment, unit.Cluster, unit.DeploymentID, strings.Join(functions, ", ")},
+			Object: runtime.RawExtension{Object: plan},
 		})
 	}
 	return table, nil
