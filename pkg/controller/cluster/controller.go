@@ -8,10 +8,8 @@ import (
 	"fmt"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/events"
@@ -172,14 +170,8 @@ func (c *Controller) writeStatus(ctx context.Context, cluster *pmv1alpha1.Cluste
 	if err != nil {
 		return fmt.Errorf("writing the status of cluster %s: %w", cluster.Name, err)
 	}
-	before := meta.FindStatusCondition(cluster.Status.Conditions, pmv1alpha1.ClusterReady)
-	after := meta.FindStatusCondition(next.Conditions, pmv1alpha1.ClusterReady)
-	if before == nil || before.Status != after.Status || before.Reason != after.Reason {
-		kind := corev1.EventTypeNormal
-		if after.Status != metav1.ConditionTrue {
-			kind = corev1.EventTypeWarning
-		}
-		c.events.Eventf(cluster, nil, kind, after.Reason, "Probe", "%s", after.Message)
+	for _, change := range transitions(cluster.Status, next) {
+		c.events.Eventf(cluster, nil, change.kind, change.reason, "Probe", "%s", change.message)
 	}
 	return nil
 }
