@@ -51,7 +51,7 @@ func (c CompletedConfig) New() (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	resources, err := registry.Open(registry.Options{Typer: c.extra.Scheme, Getter: c.generic.RESTOptionsGetter, Links: pool})
+	resources, err := registry.Open(registry.Options{Scheme: c.extra.Scheme, Getter: c.generic.RESTOptionsGetter, Links: pool})
 	if err != nil {
 		return nil, err
 	}

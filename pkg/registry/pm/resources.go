@@ -28,8 +28,8 @@ import (
 
 // Options are what the resources are made with.
 type Options struct {
-	// Typer tells the kinds of objects.
-	Typer runtime.ObjectTyper
+	// Scheme knows the kinds of objects, their forms and their declared rules.
+	Scheme *runtime.Scheme
 	// Getter tells where and how objects are stored.
 	Getter generic.RESTOptionsGetter
 	// Links are the links to the clusters, whose live records are served.
@@ -41,12 +41,12 @@ type Options struct {
 func Open(options Options) (map[string]rest.Storage, error) {
 	storage := map[string]rest.Storage{}
 	stores := map[string]*stored.REST{}
-	for name, open := range map[string]func(runtime.ObjectTyper, generic.RESTOptionsGetter) (*stored.Storage, error){
+	for name, open := range map[string]func(*runtime.Scheme, generic.RESTOptionsGetter) (*stored.Storage, error){
 		resources.Packages:         packages.OpenStore,
 		resources.ClassDeployments: classdeployments.OpenStore,
 		resources.Clusters:         clusters.NewStorage,
 	} {
-		resource, err := open(options.Typer, options.Getter)
+		resource, err := open(options.Scheme, options.Getter)
 		if err != nil {
 			return nil, err
 		}
@@ -63,7 +63,7 @@ func Open(options Options) (map[string]rest.Storage, error) {
 	storage[resources.ClassDeployments+"/plan"] = classdeployments.NewPlan(
 		stores[resources.ClassDeployments], stores[resources.Packages], stores[resources.Clusters])
 
-	states, err := runtimestates.NewStorage(options.Typer, options.Getter)
+	states, err := runtimestates.NewStorage(options.Scheme, options.Getter)
 	if err != nil {
 		return nil, err
 	}

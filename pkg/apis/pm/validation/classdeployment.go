@@ -16,14 +16,6 @@ import (
 )
 
 const (
-	// maxThroughput is in requests per second: far above what one class can
-	// need, far below where computed replica counts overflow.
-	maxThroughput int64 = 1_000_000_000
-	// maxLatency is an hour, in milliseconds.
-	maxLatency int64 = 60 * 60 * 1000
-	// maxPartitions and maxCopies bound what one collection asks of the data grid.
-	maxPartitions int32 = 65536
-	maxCopies     int32 = 64
 	// defaultEnvironment is where a deployment without environments runs.
 	defaultEnvironment = "default"
 )
@@ -32,19 +24,24 @@ const (
 // deployment.
 func ValidateClassDeployment(d *pm.ClassDeployment) field.ErrorList {
 	errs := apivalidation.ValidateObjectMeta(&d.ObjectMeta, true, apivalidation.NameIsDNSLabel, field.NewPath("metadata"))
-	errs = append(errs, validateLabelName(d.Spec.PackageName, field.NewPath("spec", "packageName"))...)
-	return append(errs, validateClassDeploymentSpec(&d.Spec, field.NewPath("spec"))...)
+	path := field.NewPath("spec")
+	errs = append(errs, requirePackageName(d, path)...)
+	return append(errs, validateClassDeploymentSpec(&d.Spec, path)...)
+}
+
+func requirePackageName(d *pm.ClassDeployment, spec *field.Path) field.ErrorList {
+	if d.Spec.PackageName == "" {
+		return field.ErrorList{field.Required(spec.Child("packageName"), "name the package that defines the class")}
+	}
+	return nil
 }
 
 // ValidateClassDeploymentUpdate returns everything that is wrong with a changed
 // class deployment. Running another class is another deployment: its objects
 // would not understand the state that is there.
-func ValidateClassDeploymentUpdate(updated, old *pm.ClassDeployment) field.ErrorList {
+func ValidateClassDeploymentUpdate(updated, _ *pm.ClassDeployment) field.ErrorList {
 	path := field.NewPath("spec")
-	errs := apivalidation.ValidateImmutableField(updated.Spec.PackageName, old.Spec.PackageName, path.Child("packageName"))
-	errs = append(errs, apivalidation.ValidateImmutableField(updated.Spec.ClassKey, old.Spec.ClassKey, path.Child("classKey"))...)
-	errs = append(errs, validateLabelName(updated.Spec.PackageName, path.Child("packageName"))...)
-	return append(errs, validateClassDeploymentSpec(&updated.Spec, path)...)
+	return append(requirePackageName(updated, path), validateClassDeploymentSpec(&updated.Spec, path)...)
 }
 
 // ValidateClassDeploymentStatusUpdate returns everything that is wrong with a
@@ -52,39 +49,16 @@ func ValidateClassDeploymentUpdate(updated, old *pm.ClassDeployment) field.Error
 func ValidateClassDeploymentStatusUpdate(updated, _ *pm.ClassDeployment) field.ErrorList {
 	status, path := &updated.Status, field.NewPath("status")
 	errs := validateObservedGeneration(status.ObservedGeneration, updated.Generation, path)
-	errs = append(errs, validateConditions(status.Conditions, path)...)
-	if status.Phase != "" {
-		errs = append(errs, validateEnum(status.Phase, path.Child("phase"),
-			pm.ClassDeploymentPending, pm.ClassDeploymentDeploying, pm.ClassDeploymentRunning,
-			pm.ClassDeploymentDegraded, pm.ClassDeploymentFailed, pm.ClassDeploymentTerminating)...)
-	}
-	seen := uniqueness{}
-	for i, unit := range status.Units {
-		unitPath := path.Child("units").Index(i)
-		if unit.Cluster == "" {
-			errs = append(errs, field.Required(unitPath.Child("cluster"), "a unit runs on a cluster"))
-		}
-		if unit.DeploymentID == "" {
-			errs = append(errs, field.Required(unitPath.Child("deploymentID"), "a unit names its record"))
-		}
-		errs = append(errs, seen.add(unit.Cluster+"/"+unit.DeploymentID, unitPath)...)
-	}
-	return errs
+	return append(errs, validateConditions(status.Conditions, path)...)
 }
 
 // validateClassDeploymentSpec checks all but the name of the package, which the
 // deployments of a package itself need not give.
 func validateClassDeploymentSpec(spec *pm.ClassDeploymentSpec, path *field.Path) field.ErrorList {
-	errs := validateKey(spec.ClassKey, path.Child("classKey"))
-	errs = append(errs, validateSet(spec.TargetEnvironments, path.Child("targetEnvironments"), validateLabelName)...)
-	errs = append(errs, validateSet(spec.TargetClusters, path.Child("targetClusters"), validateLabelName)...)
+	errs := validateKeyForm(spec.ClassKey, path.Child("classKey"))
 	if spec.ClusterSelector != nil {
 		errs = append(errs, metav1validation.ValidateLabelSelector(spec.ClusterSelector,
 			metav1validation.LabelSelectorValidationOptions{}, path.Child("clusterSelector"))...)
-	}
-	if spec.Placement != nil {
-		errs = append(errs, validateEnum(spec.Placement.OnUnreachable, path.Child("placement", "onUnreachable"),
-			pm.UnreachableBestEffort, pm.UnreachableRefuse)...)
 	}
 	errs = append(errs, validateNFR(&spec.NFR, path.Child("nfr"))...)
 	if spec.Replicas != nil {
@@ -106,31 +80,18 @@ func validateClassDeploymentSpec(spec *pm.ClassDeploymentSpec, path *field.Path)
 
 func validateNFR(nfr *pm.NFRRequirements, path *field.Path) field.ErrorList {
 	var errs field.ErrorList
-	if nfr.MinThroughputRPS != nil {
-		errs = append(errs, validateRange(*nfr.MinThroughputRPS, 0, maxThroughput, path.Child("minThroughputRPS"))...)
-	}
-	if nfr.MaxLatencyMs != nil {
-		errs = append(errs, validateRange(*nfr.MaxLatencyMs, 1, maxLatency, path.Child("maxLatencyMs"))...)
-	}
 	if nfr.Availability != "" {
 		errs = append(errs, validateFraction(nfr.Availability, path.Child("availability"))...)
-	}
-	if nfr.CPUUtilizationTarget != nil {
-		errs = append(errs, validateRange(*nfr.CPUUtilizationTarget, 1, 100, path.Child("cpuUtilizationTarget"))...)
 	}
 	return errs
 }
 
 func validateEnforcement(enforcement *pm.Enforcement, path *field.Path) field.ErrorList {
 	var errs field.ErrorList
-	if enforcement.Mode != "" {
-		errs = append(errs, validateEnum(enforcement.Mode, path.Child("mode"),
-			pm.EnforcementOff, pm.EnforcementObserve, pm.EnforcementBasic, pm.EnforcementFull)...)
+	for i, dimension := range enforcement.Dimensions {
+		errs = append(errs, validateEnum(dimension, path.Child("dimensions").Index(i), "throughput", "latency", "cpu")...)
 	}
-	return append(errs, validateSet(enforcement.Dimensions, path.Child("dimensions"),
-		func(dimension string, path *field.Path) field.ErrorList {
-			return validateEnum(dimension, path, "throughput", "latency", "cpu")
-		})...)
+	return errs
 }
 
 func validateTemplates(templates map[string]string, environments []string, path *field.Path) field.ErrorList {
@@ -143,18 +104,14 @@ func validateTemplates(templates map[string]string, environments []string, path 
 			errs = append(errs, field.Invalid(path.Key(environment), environment,
 				fmt.Sprintf("is not an environment of this deployment: use one of %v or add it to spec.targetEnvironments", environments)))
 		}
-		errs = append(errs, validateSubdomainName(templates[environment], path.Key(environment))...)
 	}
 	return errs
 }
 
 func validateODGM(odgm *pm.ODGMSpec, path *field.Path) field.ErrorList {
-	errs := validateSet(odgm.Collections, path.Child("collections"), validateKey)
-	if odgm.PartitionCount != nil {
-		errs = append(errs, validateRange(*odgm.PartitionCount, 1, maxPartitions, path.Child("partitionCount"))...)
-	}
-	if odgm.ReplicaCount != nil {
-		errs = append(errs, validateRange(*odgm.ReplicaCount, 1, maxCopies, path.Child("replicaCount"))...)
+	var errs field.ErrorList
+	for i, collection := range odgm.Collections {
+		errs = append(errs, validateKeyForm(collection, path.Child("collections").Index(i))...)
 	}
 	if odgm.ShardType != "" {
 		errs = append(errs, validateEnum(odgm.ShardType, path.Child("shardType"), "raft", "mst", "basic", "none")...)
@@ -162,15 +119,12 @@ func validateODGM(odgm *pm.ODGMSpec, path *field.Path) field.ErrorList {
 	if odgm.ZenohMode != "" {
 		errs = append(errs, validateEnum(odgm.ZenohMode, path.Child("zenohMode"), "peer", "client", "router")...)
 	}
-	errs = append(errs, validateLength(odgm.Log, maxDescriptionLength, path.Child("log"))...)
-	return append(errs, validateMapKeys(odgm.Options, path.Child("options"))...)
+	return errs
 }
 
 func validateTelemetry(telemetry *pm.TelemetrySpec, path *field.Path) field.ErrorList {
-	var errs field.ErrorList
-	if telemetry.SamplingRate != "" {
-		errs = append(errs, validateFraction(telemetry.SamplingRate, path.Child("samplingRate"))...)
+	if telemetry.SamplingRate == "" {
+		return nil
 	}
-	errs = append(errs, validateLength(telemetry.ServiceName, maxKeyLength, path.Child("serviceName"))...)
-	return append(errs, validateMapKeys(telemetry.ResourceAttributes, path.Child("resourceAttributes"))...)
+	return validateFraction(telemetry.SamplingRate, path.Child("samplingRate"))
 }

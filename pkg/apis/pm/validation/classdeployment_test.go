@@ -10,6 +10,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"oaas.io/oaas/pkg/apis/pm"
+	"oaas.io/oaas/pkg/apis/pm/resources"
 	"oaas.io/oaas/pkg/apis/pm/validation"
 )
 
@@ -52,7 +53,7 @@ func TestValidateClassDeployment(t *testing.T) {
 		"the class is required":                   {change: func(s *pm.ClassDeploymentSpec) { s.ClassKey = "" }, want: []string{required + "spec.classKey"}},
 		"an environment with capitals is refused": {change: func(s *pm.ClassDeploymentSpec) { s.TargetEnvironments[1] = "Cloud" }, want: []string{invalid + "spec.targetEnvironments[1]"}},
 		"the same environment twice is refused":   {change: func(s *pm.ClassDeploymentSpec) { s.TargetEnvironments[1] = "edge" }, want: []string{duplicate + "spec.targetEnvironments[1]"}},
-		"a cluster without a name is refused":     {change: func(s *pm.ClassDeploymentSpec) { s.TargetClusters[0] = "" }, want: []string{required + "spec.targetClusters[0]"}},
+		"a cluster without a name is refused":     {change: func(s *pm.ClassDeploymentSpec) { s.TargetClusters[0] = "" }, want: []string{invalid + "spec.targetClusters[0]"}},
 		"a broken label is refused":               {change: func(s *pm.ClassDeploymentSpec) { s.ClusterSelector.MatchLabels["tier"] = "a b" }, want: []string{invalid + "spec.clusterSelector.matchLabels"}},
 		"an unknown policy is refused":            {change: func(s *pm.ClassDeploymentSpec) { s.Placement.OnUnreachable = "Hope" }, want: []string{unsupported + "spec.placement.onUnreachable"}},
 		"a negative throughput is refused":        {change: func(s *pm.ClassDeploymentSpec) { s.NFR.MinThroughputRPS = ptr.To[int64](-1) }, want: []string{invalid + "spec.nfr.minThroughputRPS"}},
@@ -68,23 +69,23 @@ func TestValidateClassDeployment(t *testing.T) {
 		"an unknown dimension is refused":         {change: func(s *pm.ClassDeploymentSpec) { s.Enforcement.Dimensions[0] = "memory" }, want: []string{unsupported + "spec.enforcement.dimensions[0]"}},
 		"the same dimension twice is refused":     {change: func(s *pm.ClassDeploymentSpec) { s.Enforcement.Dimensions[0] = "cpu" }, want: []string{duplicate + "spec.enforcement.dimensions[1]"}},
 		"a template for nowhere is refused":       {change: func(s *pm.ClassDeploymentSpec) { s.Templates["moon"] = "job" }, want: []string{invalid + "spec.templates[moon]"}},
-		"a template needs a name":                 {change: func(s *pm.ClassDeploymentSpec) { s.Templates["edge"] = "" }, want: []string{required + "spec.templates[edge]"}},
+		"a template needs a name":                 {change: func(s *pm.ClassDeploymentSpec) { s.Templates["edge"] = "" }, want: []string{invalid + "spec.templates[edge]"}},
 		"no partitions are refused":               {change: func(s *pm.ClassDeploymentSpec) { s.ODGM.PartitionCount = ptr.To[int32](0) }, want: []string{invalid + "spec.odgm.partitionCount"}},
 		"no copies are refused":                   {change: func(s *pm.ClassDeploymentSpec) { s.ODGM.ReplicaCount = ptr.To[int32](0) }, want: []string{invalid + "spec.odgm.replicaCount"}},
 		"an unknown shard type is refused":        {change: func(s *pm.ClassDeploymentSpec) { s.ODGM.ShardType = "paxos" }, want: []string{unsupported + "spec.odgm.shardType"}},
 		"an unknown network mode is refused":      {change: func(s *pm.ClassDeploymentSpec) { s.ODGM.ZenohMode = "mesh" }, want: []string{unsupported + "spec.odgm.zenohMode"}},
 		"the same collection twice is refused":    {change: func(s *pm.ClassDeploymentSpec) { s.ODGM.Collections = []string{"a", "a"} }, want: []string{duplicate + "spec.odgm.collections[1]"}},
 		"a sampling rate above 1 is refused":      {change: func(s *pm.ClassDeploymentSpec) { s.Telemetry.SamplingRate = "2" }, want: []string{invalid + "spec.telemetry.samplingRate"}},
-		"an attribute without a name is refused":  {change: func(s *pm.ClassDeploymentSpec) { s.Telemetry.ResourceAttributes = map[string]string{"": "x"} }, want: []string{required + "spec.telemetry.resourceAttributes[]"}},
+		"an attribute without a name is refused":  {change: func(s *pm.ClassDeploymentSpec) { s.Telemetry.ResourceAttributes = map[string]string{"": "x"} }, want: []string{tooShort + "spec.telemetry.resourceAttributes"}},
 		"several errors in one part come at once": {change: func(s *pm.ClassDeploymentSpec) { s.NFR.Availability = "x"; s.NFR.MaxLatencyMs = ptr.To[int64](-1) }, want: []string{invalid + "spec.nfr.availability", invalid + "spec.nfr.maxLatencyMs"}},
 	}
 	for sentence, test := range tests {
 		t.Run(sentence, func(t *testing.T) {
 			d := validClassDeployment()
 			test.change(&d.Spec)
-			expectErrors(t, validation.ValidateClassDeployment(d), test.want)
+			expectErrors(t, declared(t, resources.ClassDeployments, d, nil, validation.ValidateClassDeployment(d)), test.want)
 			if test.want != nil && d.Spec.PackageName == "shop" && d.Spec.ClassKey == "shop.Cart" {
-				expectErrors(t, validation.ValidateClassDeploymentUpdate(d, validClassDeployment()), test.want)
+				expectErrors(t, declared(t, resources.ClassDeployments, d, validClassDeployment(), validation.ValidateClassDeploymentUpdate(d, validClassDeployment())), test.want)
 			}
 		})
 	}
@@ -93,7 +94,7 @@ func TestValidateClassDeployment(t *testing.T) {
 func TestClassOfADeploymentCannotChange(t *testing.T) {
 	updated := validClassDeployment()
 	updated.Spec.PackageName, updated.Spec.ClassKey = "other", "Other"
-	expectErrors(t, validation.ValidateClassDeploymentUpdate(updated, validClassDeployment()),
+	expectErrors(t, declared(t, resources.ClassDeployments, updated, validClassDeployment(), validation.ValidateClassDeploymentUpdate(updated, validClassDeployment())),
 		[]string{invalid + "spec.packageName", invalid + "spec.classKey"})
 }
 
@@ -122,7 +123,7 @@ func TestValidateClassDeploymentStatus(t *testing.T) {
 		t.Run(sentence, func(t *testing.T) {
 			d := validClassDeployment()
 			d.Status = test.status
-			expectErrors(t, validation.ValidateClassDeploymentStatusUpdate(d, validClassDeployment()), test.want)
+			expectErrors(t, declared(t, resources.ClassDeployments, d, validClassDeployment(), validation.ValidateClassDeploymentStatusUpdate(d, validClassDeployment())), test.want)
 		})
 	}
 }

@@ -20,9 +20,8 @@ import (
 )
 
 const (
-	minTimeout             = time.Second
-	maxTimeout             = 5 * time.Minute
-	maxRetryAttempts int32 = 10
+	minTimeout = time.Second
+	maxTimeout = 5 * time.Minute
 )
 
 // ValidateCluster returns everything that is wrong with a new cluster. Its name
@@ -43,28 +42,14 @@ func ValidateClusterStatusUpdate(updated, _ *pm.Cluster) field.ErrorList {
 	status, path := &updated.Status, field.NewPath("status")
 	errs := validateObservedGeneration(status.ObservedGeneration, updated.Generation, path)
 	errs = append(errs, validateConditions(status.Conditions, path)...)
-	if status.Health != "" {
-		errs = append(errs, validateEnum(status.Health, path.Child("health"),
-			pm.ClusterHealthy, pm.ClusterDegraded, pm.ClusterUnhealthy, pm.ClusterUnknown)...)
-	}
 	if status.Availability != "" {
 		errs = append(errs, validateFraction(status.Availability, path.Child("availability"))...)
 	}
-	errs = append(errs, validateAtLeast(status.NodeCount, 0, path.Child("nodeCount"))...)
-	errs = append(errs, validateRange(status.ReadyNodes, 0, max(status.NodeCount, 0), path.Child("readyNodes"))...)
-	if breaker := status.CircuitBreaker; breaker != nil {
-		breakerPath := path.Child("circuitBreaker")
-		errs = append(errs, validateEnum(breaker.State, breakerPath.Child("state"),
-			pm.CircuitClosed, pm.CircuitHalfOpen, pm.CircuitOpen)...)
-		errs = append(errs, validateAtLeast(breaker.Failures, 0, breakerPath.Child("failures"))...)
-	}
-	return errs
+	return append(errs, validateRange(status.ReadyNodes, 0, max(status.NodeCount, 0), path.Child("readyNodes"))...)
 }
 
 func validateClusterSpec(spec *pm.ClusterSpec, path *field.Path) field.ErrorList {
 	errs := validateEndpoint(spec.Endpoint, path.Child("endpoint"))
-	errs = append(errs, validateSet(spec.Environments, path.Child("environments"), validateLabelName)...)
-	errs = append(errs, validateLength(spec.Region, maxWordLength, path.Child("region"))...)
 	if spec.TLS != nil {
 		errs = append(errs, validateClusterTLS(spec.TLS, path.Child("tls"))...)
 	}
@@ -74,9 +59,6 @@ func validateClusterSpec(spec *pm.ClusterSpec, path *field.Path) field.ErrorList
 	if spec.Timeout != nil && (spec.Timeout.Duration < minTimeout || spec.Timeout.Duration > maxTimeout) {
 		errs = append(errs, field.Invalid(path.Child("timeout"), spec.Timeout.Duration.String(),
 			fmt.Sprintf("must be between %s and %s", minTimeout, maxTimeout)))
-	}
-	if spec.RetryAttempts != nil {
-		errs = append(errs, validateRange(*spec.RetryAttempts, 0, maxRetryAttempts, path.Child("retryAttempts"))...)
 	}
 	return errs
 }
@@ -143,8 +125,7 @@ func parseCertificates(bundle []byte) error {
 func validateClusterAuth(spec *pm.ClusterSpec, path *field.Path) field.ErrorList {
 	auth, authPath := spec.Auth, path.Child("auth")
 	secretPath := authPath.Child("secretRef")
-	errs := validateEnum(auth.Type, authPath.Child("type"),
-		pm.ClusterAuthNone, pm.ClusterAuthBearer, pm.ClusterAuthBasic, pm.ClusterAuthCertificate)
+	var errs field.ErrorList
 	switch auth.Type {
 	case pm.ClusterAuthBearer, pm.ClusterAuthBasic, pm.ClusterAuthCertificate:
 		if auth.SecretRef == nil {
@@ -154,10 +135,6 @@ func validateClusterAuth(spec *pm.ClusterSpec, path *field.Path) field.ErrorList
 			errs = append(errs, field.Required(path.Child("tls"), fmt.Sprintf("%s would send credentials in plain text: set tls, at least to {}", auth.Type)))
 		}
 	case pm.ClusterAuthNone:
-	}
-	if auth.SecretRef != nil {
-		errs = append(errs, validateLabelName(auth.SecretRef.Namespace, secretPath.Child("namespace"))...)
-		errs = append(errs, validateSubdomainName(auth.SecretRef.Name, secretPath.Child("name"))...)
 	}
 	return errs
 }

@@ -12,6 +12,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"oaas.io/oaas/pkg/apis/pm"
+	"oaas.io/oaas/pkg/apis/pm/resources"
 	"oaas.io/oaas/pkg/apis/pm/validation"
 )
 
@@ -78,7 +79,7 @@ func TestValidateCluster(t *testing.T) {
 		t.Run(sentence, func(t *testing.T) {
 			c := validCluster()
 			test.change(c)
-			expectErrors(t, validation.ValidateCluster(c), test.want)
+			expectErrors(t, declared(t, resources.Clusters, c, nil, validation.ValidateCluster(c)), test.want)
 		})
 	}
 }
@@ -100,7 +101,7 @@ func TestValidateClusterStatus(t *testing.T) {
 		t.Run(sentence, func(t *testing.T) {
 			c := validCluster()
 			c.Status = test.status
-			expectErrors(t, validation.ValidateClusterStatusUpdate(c, validCluster()), test.want)
+			expectErrors(t, declared(t, resources.Clusters, c, validCluster(), validation.ValidateClusterStatusUpdate(c, validCluster())), test.want)
 		})
 	}
 }

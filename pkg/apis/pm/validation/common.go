@@ -20,12 +20,11 @@ import (
 )
 
 const (
-	maxKeyLength         = 200
-	maxDescriptionLength = 4096
-	maxWordLength        = 64
-	maxVersionLength     = 256
-	maxImageLength       = 1024
-	maxURLLength         = 2048
+	maxKeyLength     = 200
+	maxWordLength    = 64
+	maxVersionLength = 256
+	maxImageLength   = 1024
+	maxURLLength     = 2048
 )
 
 // patterns are compiled once and never change.
@@ -34,19 +33,25 @@ var (
 	fractionPattern = regexp.MustCompile(`^(0(\.[0-9]{1,18})?|1(\.0{1,18})?)$`)
 )
 
-// validateKey checks the name of a class, a function, a method or a part of the
-// state. Keys keep the case and the dots that developers know from their code.
-func validateKey(key string, path *field.Path) field.ErrorList {
-	switch {
-	case key == "":
-		return field.ErrorList{field.Required(path, "give it a name")}
-	case len(key) > maxKeyLength:
-		return field.ErrorList{field.TooLong(path, "", maxKeyLength)}
-	case !keyPattern.MatchString(key):
-		return field.ErrorList{field.Invalid(path, key,
-			"use letters, digits, '.', '-' and '_', with a letter or a digit first and last, such as Record.echo")}
+// validateKeyForm checks the name of a class, a function, a method or a part of
+// the state. Keys keep the case and the dots that developers know from their code.
+// That there is one, and its length, are declared.
+func validateKeyForm(key string, path *field.Path) field.ErrorList {
+	if key == "" || len(key) > maxKeyLength || keyPattern.MatchString(key) {
+		return nil
 	}
-	return nil
+	return field.ErrorList{field.Invalid(path, key,
+		"use letters, digits, '.', '-' and '_', with a letter or a digit first and last, such as Record.echo")}
+}
+
+func validKey(key string) bool { return len(key) <= maxKeyLength && keyPattern.MatchString(key) }
+
+// validateKey also checks that there is one, for lists of keys.
+func validateKey(name string, path *field.Path) field.ErrorList {
+	if name == "" {
+		return field.ErrorList{field.Required(path, "give it a name")}
+	}
+	return validateKeyForm(name, path)
 }
 
 func validateLabelName(name string, path *field.Path) field.ErrorList {
@@ -136,31 +141,10 @@ func validateRange[T integer](value, low, high T, path *field.Path) field.ErrorL
 	return nil
 }
 
-func validateAtLeast[T integer](value, low T, path *field.Path) field.ErrorList {
-	if value < low {
-		return field.ErrorList{field.Invalid(path, value, fmt.Sprintf("must be %d or more", low))}
-	}
-	return nil
-}
-
 // validateBounds checks an optional range of replicas.
 func validateBounds(low, high *int32, lowPath, highPath *field.Path) field.ErrorList {
-	var errs field.ErrorList
-	if low != nil {
-		errs = append(errs, validateAtLeast(*low, 0, lowPath)...)
-	}
-	if high != nil {
-		errs = append(errs, validateAtLeast(*high, 0, highPath)...)
-	}
 	if low != nil && high != nil && *low > *high {
-		errs = append(errs, field.Invalid(lowPath, *low, fmt.Sprintf("must not exceed %s (%d)", highPath, *high)))
-	}
-	return errs
-}
-
-func validateMapKeys(values map[string]string, path *field.Path) field.ErrorList {
-	if _, found := values[""]; found {
-		return field.ErrorList{field.Required(path.Key(""), "give the entry a name or remove it")}
+		return field.ErrorList{field.Invalid(lowPath, *low, fmt.Sprintf("must not exceed %s (%d)", highPath, *high))}
 	}
 	return nil
 }

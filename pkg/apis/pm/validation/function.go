@@ -20,10 +20,7 @@ import (
 )
 
 func validateFunction(function *pm.FunctionDefinition, path *field.Path) field.ErrorList {
-	errs := validateKey(function.Key, path.Child("key"))
-	errs = append(errs, validateEnum(function.Type, path.Child("type"),
-		pm.FunctionBuiltin, pm.FunctionCustom, pm.FunctionMacro, pm.FunctionLogical, pm.FunctionWasm)...)
-	errs = append(errs, validateLength(function.Description, maxDescriptionLength, path.Child("description"))...)
+	errs := validateKeyForm(function.Key, path.Child("key"))
 	errs = append(errs, validateImplementation(function, path.Child("provision"))...)
 	if function.Provision != nil {
 		errs = append(errs, validateProvision(function.Provision, path.Child("provision"))...)
@@ -59,22 +56,15 @@ func validateImplementation(function *pm.FunctionDefinition, path *field.Path) f
 
 func validateProvision(provision *pm.FunctionProvision, path *field.Path) field.ErrorList {
 	var errs field.ErrorList
-	if len(provision.Image) > maxImageLength {
-		errs = append(errs, field.TooLong(path.Child("image"), "", maxImageLength))
-	} else if provision.Image != "" {
+	if provision.Image != "" && len(provision.Image) <= maxImageLength {
 		if _, err := reference.ParseNormalizedNamed(provision.Image); err != nil {
 			errs = append(errs, field.Invalid(path.Child("image"), provision.Image,
 				fmt.Sprintf("%v: write registry/repository:tag in lower case, such as ghcr.io/acme/echo:1.2", err)))
 		}
 	}
-	if provision.WasmModuleURL != "" {
+	if provision.WasmModuleURL != "" && len(provision.WasmModuleURL) <= maxURLLength {
 		errs = append(errs, validateModuleURL(provision.WasmModuleURL, path.Child("wasmModuleURL"))...)
 	}
-	errs = append(errs, validateAtLeast(provision.WasmFuel, 0, path.Child("wasmFuel"))...)
-	if provision.Port != 0 {
-		errs = append(errs, validateRange(provision.Port, 1, 65535, path.Child("port"))...)
-	}
-	errs = append(errs, validateAtLeast(provision.MaxConcurrency, 0, path.Child("maxConcurrency"))...)
 	errs = append(errs, validateResources(&provision.Resources, path.Child("resources"))...)
 	errs = append(errs, validateBounds(provision.MinScale, provision.MaxScale, path.Child("minScale"), path.Child("maxScale"))...)
 	if provision.Probes != nil {
@@ -87,9 +77,6 @@ func validateProvision(provision *pm.FunctionProvision, path *field.Path) field.
 }
 
 func validateModuleURL(value string, path *field.Path) field.ErrorList {
-	if len(value) > maxURLLength {
-		return field.ErrorList{field.TooLong(path, "", maxURLLength)}
-	}
 	const remedy = "must be an http, https, oci or file URL, such as https://example.com/echo.wasm"
 	parsed, err := url.Parse(value)
 	if err != nil {
@@ -159,17 +146,8 @@ func validateResourceName(name string, path *field.Path) field.ErrorList {
 }
 
 func validateProbe(probe *pm.HTTPProbe, path *field.Path) field.ErrorList {
-	if probe == nil {
+	if probe == nil || probe.Path == "" || len(probe.Path) > maxURLLength || strings.HasPrefix(probe.Path, "/") {
 		return nil
 	}
-	var errs field.ErrorList
-	if len(probe.Path) > maxURLLength {
-		errs = append(errs, field.TooLong(path.Child("path"), "", maxURLLength))
-	} else if !strings.HasPrefix(probe.Path, "/") {
-		errs = append(errs, field.Invalid(path.Child("path"), probe.Path, "must begin with /, such as /healthz"))
-	}
-	errs = append(errs, validateAtLeast(probe.InitialDelaySeconds, 0, path.Child("initialDelaySeconds"))...)
-	errs = append(errs, validateAtLeast(probe.PeriodSeconds, 1, path.Child("periodSeconds"))...)
-	errs = append(errs, validateAtLeast(probe.TimeoutSeconds, 1, path.Child("timeoutSeconds"))...)
-	return append(errs, validateAtLeast(probe.FailureThreshold, 1, path.Child("failureThreshold"))...)
+	return field.ErrorList{field.Invalid(path.Child("path"), probe.Path, "must begin with /, such as /healthz")}
 }

@@ -15,6 +15,7 @@ import (
 
 	"oaas.io/oaas/pkg/apis/pm"
 	"oaas.io/oaas/pkg/apis/pm/install"
+	"oaas.io/oaas/pkg/apis/pm/resources"
 	"oaas.io/oaas/pkg/apis/pm/v1alpha1"
 	"oaas.io/oaas/pkg/apis/pm/validation"
 )
@@ -83,6 +84,7 @@ func FuzzValidatePackage(f *testing.F) {
 			return
 		}
 		agree(t, validation.ValidatePackage(p), validation.ValidatePackage(p.DeepCopy()))
+		agree(t, declared(t, resources.Packages, p, nil, nil), declared(t, resources.Packages, p.DeepCopy(), nil, nil))
 		agree(t, validation.ValidatePackageUpdate(p, p), validation.ValidatePackageUpdate(p, p))
 		agree(t, validation.ValidatePackageStatusUpdate(p, p), validation.ValidatePackageStatusUpdate(p, p))
 		if diff := cmp.Diff(validation.PackageWarnings(p), validation.PackageWarnings(p)); diff != "" {
@@ -115,6 +117,7 @@ func FuzzValidateClassDeployment(f *testing.F) {
 			return
 		}
 		agree(t, validation.ValidateClassDeployment(d), validation.ValidateClassDeployment(d.DeepCopy()))
+		agree(t, declared(t, resources.ClassDeployments, d, nil, nil), declared(t, resources.ClassDeployments, d.DeepCopy(), nil, nil))
 		agree(t, validation.ValidateClassDeploymentUpdate(d, d), validation.ValidateClassDeploymentUpdate(d, d))
 		agree(t, validation.ValidateClassDeploymentStatusUpdate(d, d), validation.ValidateClassDeploymentStatusUpdate(d, d))
 		if written(t, codecs, "ClassDeployment", d, again); !equality.Semantic.DeepEqual(d, again) {
@@ -140,6 +143,7 @@ func FuzzValidateCluster(f *testing.F) {
 			return
 		}
 		agree(t, validation.ValidateCluster(c), validation.ValidateCluster(c.DeepCopy()))
+		agree(t, declared(t, resources.Clusters, c, nil, nil), declared(t, resources.Clusters, c.DeepCopy(), nil, nil))
 		agree(t, validation.ValidateClusterStatusUpdate(c, c), validation.ValidateClusterStatusUpdate(c, c))
 		if written(t, codecs, "Cluster", c, again); !equality.Semantic.DeepEqual(c, again) {
 			t.Fatalf("defaults are not stable:\n%s", cmp.Diff(c, again))

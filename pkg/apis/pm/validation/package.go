@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	maxAuthorLength = 256
-	maxTags         = 64
+	// maxFunctionReference is a package's name, a dot and a function's key.
+	maxFunctionReference = 264
 	// shownKeys bounds how many keys an error message offers.
 	shownKeys = 8
 )
@@ -30,10 +30,8 @@ func ValidatePackage(p *pm.Package) field.ErrorList {
 
 // ValidatePackageUpdate returns everything that is wrong with a changed package.
 // The metadata of every update is checked before.
-func ValidatePackageUpdate(updated, old *pm.Package) field.ErrorList {
-	path := field.NewPath("spec")
-	errs := validatePackageSpec(&updated.Spec, updated.Name, path)
-	return append(errs, validateDeploymentsUpdate(updated.Spec.Deployments, old.Spec.Deployments, path.Child("deployments"))...)
+func ValidatePackageUpdate(updated, _ *pm.Package) field.ErrorList {
+	return validatePackageSpec(&updated.Spec, updated.Name, field.NewPath("spec"))
 }
 
 // ValidatePackageStatusUpdate returns everything that is wrong with a changed
@@ -46,20 +44,17 @@ func ValidatePackageStatusUpdate(updated, _ *pm.Package) field.ErrorList {
 
 func validatePackageSpec(spec *pm.PackageSpec, name string, path *field.Path) field.ErrorList {
 	var errs field.ErrorList
-	if len(spec.Version) > maxVersionLength {
-		errs = append(errs, field.TooLong(path.Child("version"), "", maxVersionLength))
-	} else if spec.Version != "" {
+	if spec.Version != "" && len(spec.Version) <= maxVersionLength {
 		if _, err := semver.NewVersion(spec.Version); err != nil {
 			errs = append(errs, field.Invalid(path.Child("version"), spec.Version,
 				"must be a semantic version such as 1.4.0; 1 and 1.0 are accepted too"))
 		}
 	}
-	errs = append(errs, validateLength(spec.Author, maxAuthorLength, path.Child("author"))...)
-	errs = append(errs, validateLength(spec.Description, maxDescriptionLength, path.Child("description"))...)
-	if len(spec.Tags) > maxTags {
-		errs = append(errs, field.TooMany(path.Child("tags"), len(spec.Tags), maxTags))
+	for i, tag := range spec.Tags {
+		if strings.TrimSpace(tag) == "" {
+			errs = append(errs, field.Required(path.Child("tags").Index(i), "write a word or remove the tag"))
+		}
 	}
-	errs = append(errs, validateSet(spec.Tags, path.Child("tags"), validateTag)...)
 	errs = append(errs, validateDependencies(spec.Dependencies, name, path.Child("dependencies"))...)
 
 	functions := functionSet{
@@ -85,26 +80,14 @@ func validatePackageSpec(spec *pm.PackageSpec, name string, path *field.Path) fi
 	return append(errs, validateDeployments(spec.Deployments, name, classes, path.Child("deployments"))...)
 }
 
-func validateTag(tag string, path *field.Path) field.ErrorList {
-	if strings.TrimSpace(tag) == "" {
-		return field.ErrorList{field.Required(path, "write a word or remove the tag")}
-	}
-	return validateLength(tag, maxWordLength, path)
-}
-
 func validateDependencies(dependencies []pm.PackageDependency, self string, path *field.Path) field.ErrorList {
 	var errs field.ErrorList
-	seen := uniqueness{}
 	for i, needed := range dependencies {
 		namePath := path.Index(i).Child("name")
-		errs = append(errs, validateLabelName(needed.Name, namePath)...)
-		errs = append(errs, seen.add(needed.Name, namePath)...)
 		if self != "" && needed.Name == self {
 			errs = append(errs, field.Invalid(namePath, needed.Name, "a package cannot depend on itself: remove it"))
 		}
-		if len(needed.Version) > maxVersionLength {
-			errs = append(errs, field.TooLong(path.Index(i).Child("version"), "", maxVersionLength))
-		} else if needed.Version != "" {
+		if needed.Version != "" && len(needed.Version) <= maxVersionLength {
 			if _, err := semver.NewConstraint(needed.Version); err != nil {
 				errs = append(errs, field.Invalid(path.Index(i).Child("version"), needed.Version,
 					`must be a range of semantic versions such as ">=1.2 <2"; leave it out to accept any`))
@@ -115,9 +98,7 @@ func validateDependencies(dependencies []pm.PackageDependency, self string, path
 }
 
 func validateClass(class *pm.ClassDefinition, functions functionSet, path *field.Path) field.ErrorList {
-	errs := validateKey(class.Key, path.Child("key"))
-	errs = append(errs, validateLength(class.Description, maxDescriptionLength, path.Child("description"))...)
-	errs = append(errs, validateMapKeys(class.Options, path.Child("options"))...)
+	errs := validateKeyForm(class.Key, path.Child("key"))
 	if class.StateSpec != nil {
 		errs = append(errs, validateStateSpec(class.StateSpec, path.Child("stateSpec"))...)
 	}
@@ -126,40 +107,26 @@ func validateClass(class *pm.ClassDefinition, functions functionSet, path *field
 	if len(class.FunctionBindings) == 0 && class.StateSpec == nil {
 		errs = append(errs, field.Required(bindingsPath, "a class has methods, state or both: bind a function or describe the state in stateSpec"))
 	}
-	seen := uniqueness{}
 	for i := range class.FunctionBindings {
-		binding := &class.FunctionBindings[i]
-		errs = append(errs, validateBinding(binding, functions, bindingsPath.Index(i))...)
-		errs = append(errs, seen.add(binding.Name, bindingsPath.Index(i).Child("name"))...)
+		errs = append(errs, validateBinding(&class.FunctionBindings[i], functions, bindingsPath.Index(i))...)
 	}
 	return errs
 }
 
 func validateStateSpec(state *pm.StateSpec, path *field.Path) field.ErrorList {
-	errs := validateEnum(state.ConsistencyModel, path.Child("consistencyModel"),
-		pm.ConsistencyNone, pm.ConsistencyReadYourWrite, pm.ConsistencyBoundedStaleness, pm.ConsistencyStrong)
-	errs = append(errs, validateLength(state.DefaultProvider, maxKeyLength, path.Child("defaultProvider"))...)
-	errs = append(errs, validateLength(state.SerializationFormat, maxWordLength, path.Child("serializationFormat"))...)
-	seen := uniqueness{}
+	var errs field.ErrorList
 	for i, key := range state.KeySpecs {
-		keyPath := path.Child("keySpecs").Index(i)
-		errs = append(errs, validateKey(key.Name, keyPath.Child("name"))...)
-		errs = append(errs, seen.add(key.Name, keyPath.Child("name"))...)
-		errs = append(errs, validateLength(key.Type, maxWordLength, keyPath.Child("type"))...)
+		errs = append(errs, validateKeyForm(key.Name, path.Child("keySpecs").Index(i).Child("name"))...)
 	}
 	return errs
 }
 
 func validateBinding(binding *pm.FunctionBinding, functions functionSet, path *field.Path) field.ErrorList {
-	errs := validateKey(binding.Name, path.Child("name"))
+	errs := validateKeyForm(binding.Name, path.Child("name"))
 	functionPath := path.Child("functionKey")
-	if binding.FunctionKey == "" {
-		errs = append(errs, field.Required(functionPath, "name a function of this package, or one of a dependency as <package>.<function>"))
-	} else if !functions.has(binding.FunctionKey) {
+	if binding.FunctionKey != "" && len(binding.FunctionKey) <= maxFunctionReference && !functions.has(binding.FunctionKey) {
 		errs = append(errs, unknownFunction(functionPath, binding.FunctionKey, functions))
 	}
-	errs = append(errs, validateEnum(binding.AccessModifier, path.Child("accessModifier"),
-		pm.AccessPublic, pm.AccessInternal, pm.AccessPrivate)...)
 	return append(errs, validateSet(binding.Parameters, path.Child("parameters"), validateKey)...)
 }
 
@@ -190,7 +157,7 @@ func (s *functionSet) has(key string) bool {
 		return true
 	}
 	name, function, ok := dependency.SplitFunctionKey(key)
-	if !ok || len(validateKey(function, nil)) > 0 {
+	if !ok || !validKey(function) {
 		return false
 	}
 	_, declared := s.dependencies[name]
@@ -199,9 +166,6 @@ func (s *functionSet) has(key string) bool {
 
 func unknownFunction(path *field.Path, key string, functions functionSet) *field.Error {
 	const remedy = "is not a function of this package, nor <package>.<function> of one of spec.dependencies: declare it"
-	if len(key) > maxKeyLength {
-		return field.TooLong(path, "", maxKeyLength)
-	}
 	if len(functions.shown) == 0 {
 		return field.Invalid(path, key, remedy)
 	}

@@ -14,6 +14,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"oaas.io/oaas/pkg/apis/pm"
+	"oaas.io/oaas/pkg/apis/pm/resources"
 	"oaas.io/oaas/pkg/apis/pm/validation"
 )
 
@@ -88,7 +89,7 @@ func TestValidatePackage(t *testing.T) {
 		"a long tag is refused":                     {change: func(p *pm.Package) { p.Spec.Tags = []string{strings.Repeat("x", 65)} }, want: []string{tooLong + "spec.tags[0]"}},
 		"a dependency needs a name":                 {change: func(p *pm.Package) { p.Spec.Dependencies[0].Name = "" }, want: []string{required + "spec.dependencies[0].name"}},
 		"a dependency on itself is refused":         {change: func(p *pm.Package) { p.Spec.Dependencies[0].Name = "shop" }, want: []string{invalid + "spec.dependencies[0].name"}},
-		"the same dependency twice is refused":      {change: func(p *pm.Package) { p.Spec.Dependencies = append(p.Spec.Dependencies, p.Spec.Dependencies[0]) }, want: []string{duplicate + "spec.dependencies[1].name"}},
+		"the same dependency twice is refused":      {change: func(p *pm.Package) { p.Spec.Dependencies = append(p.Spec.Dependencies, p.Spec.Dependencies[0]) }, want: []string{duplicate + "spec.dependencies[1]"}},
 		"a range that is none is refused":           {change: func(p *pm.Package) { p.Spec.Dependencies[0].Version = "about 2" }, want: []string{invalid + "spec.dependencies[0].version"}},
 		"a class needs a key":                       {change: func(p *pm.Package) { p.Spec.Classes[0].Key = "" }, want: []string{required + class + ".key"}},
 		"a key with a slash is refused":             {change: func(p *pm.Package) { p.Spec.Classes[0].Key = "shop/Cart" }, want: []string{invalid + class + ".key"}},
@@ -98,11 +99,11 @@ func TestValidatePackage(t *testing.T) {
 			p.Spec.Classes[0] = pm.ClassDefinition{Key: "A", FunctionBindings: []pm.FunctionBinding{}}
 		}, want: []string{required + class + ".functionBindings"}},
 		"an unknown consistency is refused":           {change: func(p *pm.Package) { p.Spec.Classes[0].StateSpec.ConsistencyModel = "STRONG" }, want: []string{unsupported + class + ".stateSpec.consistencyModel"}},
-		"two parts of the state with one name":        {change: func(p *pm.Package) { s := p.Spec.Classes[0].StateSpec; s.KeySpecs = append(s.KeySpecs, s.KeySpecs[0]) }, want: []string{duplicate + class + ".stateSpec.keySpecs[1].name"}},
+		"two parts of the state with one name":        {change: func(p *pm.Package) { s := p.Spec.Classes[0].StateSpec; s.KeySpecs = append(s.KeySpecs, s.KeySpecs[0]) }, want: []string{duplicate + class + ".stateSpec.keySpecs[1]"}},
 		"a method needs a name":                       {change: func(p *pm.Package) { p.Spec.Classes[0].FunctionBindings[0].Name = "" }, want: []string{required + binding + ".name"}},
 		"a method needs a function":                   {change: func(p *pm.Package) { p.Spec.Classes[0].FunctionBindings[0].FunctionKey = "" }, want: []string{required + binding + ".functionKey"}},
 		"a method of an unknown function is refused":  {change: func(p *pm.Package) { p.Spec.Classes[0].FunctionBindings[0].FunctionKey = "Cart.ad" }, want: []string{invalid + binding + ".functionKey"}},
-		"two methods with one name are refused":       {change: func(p *pm.Package) { p.Spec.Classes[0].FunctionBindings[1].Name = "add" }, want: []string{duplicate + class + ".functionBindings[1].name"}},
+		"two methods with one name are refused":       {change: func(p *pm.Package) { p.Spec.Classes[0].FunctionBindings[1].Name = "add" }, want: []string{duplicate + class + ".functionBindings[1]"}},
 		"an unknown access modifier is refused":       {change: func(p *pm.Package) { p.Spec.Classes[0].FunctionBindings[0].AccessModifier = "PUBLIC" }, want: []string{unsupported + binding + ".accessModifier"}},
 		"the same parameter twice is refused":         {change: func(p *pm.Package) { p.Spec.Classes[0].FunctionBindings[0].Parameters = []string{"a", "a"} }, want: []string{duplicate + binding + ".parameters[1]"}},
 		"an unknown function type is refused":         {change: func(p *pm.Package) { p.Spec.Functions[2].Type = "Magic" }, want: []string{unsupported + "spec.functions[2].type"}},
@@ -126,7 +127,7 @@ func TestValidatePackage(t *testing.T) {
 		"a probe needs a path":                        {change: provision(func(f *pm.FunctionProvision) { f.Probes.Readiness.Path = "ready" }), want: []string{invalid + provides + ".probes.readiness.path"}},
 		"a probe waits no negative time":              {change: provision(func(f *pm.FunctionProvision) { f.Probes.Readiness.InitialDelaySeconds = -1 }), want: []string{invalid + provides + ".probes.readiness.initialDelaySeconds"}},
 		"a configuration name with a dash is refused": {change: func(p *pm.Package) { p.Spec.Functions[0].Config = map[string]string{"http-port": "80"} }, want: []string{invalid + function + ".config[http-port]"}},
-		"an option without a name is refused":         {change: func(p *pm.Package) { p.Spec.Classes[0].Options = map[string]string{"": "x"} }, want: []string{required + class + ".options[]"}},
+		"an option without a name is refused":         {change: func(p *pm.Package) { p.Spec.Classes[0].Options = map[string]string{"": "x"} }, want: []string{tooShort + class + ".options"}},
 		"half a device is refused":                    {change: provision(func(f *pm.FunctionProvision) { f.Resources.Limits["acme.com/gpu"] = resource.MustParse("500m") }), want: []string{invalid + provides + ".resources.limits[acme.com/gpu]"}},
 		"a device is limited as it is requested": {change: provision(func(f *pm.FunctionProvision) {
 			f.Resources.Limits["acme.com/gpu"] = resource.MustParse("2")
@@ -168,7 +169,7 @@ func TestValidatePackage(t *testing.T) {
 		t.Run(sentence, func(t *testing.T) {
 			p := validPackage()
 			test.change(p)
-			expectErrors(t, validation.ValidatePackage(p), test.want)
+			expectErrors(t, declared(t, resources.Packages, p, nil, validation.ValidatePackage(p)), test.want)
 		})
 	}
 }

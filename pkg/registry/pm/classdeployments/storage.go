@@ -21,8 +21,8 @@ import (
 
 // OpenStore opens the store of class deployments. NewREST puts the rules on top
 // that reach into packages.
-func OpenStore(typer runtime.ObjectTyper, getter generic.RESTOptionsGetter) (*stored.Storage, error) {
-	return stored.NewStorage(typer, getter, resource())
+func OpenStore(scheme *runtime.Scheme, getter generic.RESTOptionsGetter) (*stored.Storage, error) {
+	return stored.NewStorage(scheme, getter, resource())
 }
 
 // Packages reads packages.

@@ -11,6 +11,6 @@ import (
 )
 
 // NewStorage opens the store of clusters.
-func NewStorage(typer runtime.ObjectTyper, getter generic.RESTOptionsGetter) (*stored.Storage, error) {
-	return stored.NewStorage(typer, getter, resource())
+func NewStorage(scheme *runtime.Scheme, getter generic.RESTOptionsGetter) (*stored.Storage, error) {
+	return stored.NewStorage(scheme, getter, resource())
 }

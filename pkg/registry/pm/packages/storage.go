@@ -19,8 +19,8 @@ import (
 
 // OpenStore opens the store of packages. NewREST puts the rules between packages
 // on top.
-func OpenStore(typer runtime.ObjectTyper, getter generic.RESTOptionsGetter) (*stored.Storage, error) {
-	return stored.NewStorage(typer, getter, resource())
+func OpenStore(scheme *runtime.Scheme, getter generic.RESTOptionsGetter) (*stored.Storage, error) {
+	return stored.NewStorage(scheme, getter, resource())
 }
 
 // Deployments tells which class deployments use a package. It may be behind by the

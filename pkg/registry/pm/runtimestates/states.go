@@ -10,6 +10,7 @@ import (
 
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/operation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -32,9 +33,9 @@ type States struct {
 	store *registry.Store
 }
 
-func newStates(typer runtime.ObjectTyper, store *registry.Store, described *stored.Resource[*pm.RuntimeState, pm.RuntimeStateSpec, pm.RuntimeStateStatus]) *States {
+func newStates(scheme *runtime.Scheme, store *registry.Store, described *stored.Resource[*pm.RuntimeState, pm.RuntimeStateSpec, pm.RuntimeStateStatus]) *States {
 	writing := *store
-	reporter := strategy{ObjectTyper: typer, NameGenerator: names.SimpleNameGenerator, resource: described}
+	reporter := strategy{Scheme: scheme, NameGenerator: names.SimpleNameGenerator, resource: described}
 	writing.CreateStrategy = reporter
 	writing.UpdateStrategy = reporter
 	writing.ResetFieldsStrategy = nil
@@ -111,7 +112,7 @@ func (c *changed) UpdatedObject(_ context.Context, old runtime.Object) (runtime.
 
 // strategy is how the Package Manager writes: spec and status at once.
 type strategy struct {
-	runtime.ObjectTyper
+	*runtime.Scheme
 	names.NameGenerator
 	resource *stored.Resource[*pm.RuntimeState, pm.RuntimeStateSpec, pm.RuntimeStateStatus]
 }
@@ -137,6 +138,18 @@ func (s strategy) Validate(_ context.Context, obj runtime.Object) field.ErrorLis
 
 func (s strategy) ValidateUpdate(_ context.Context, obj, old runtime.Object) field.ErrorList {
 	return s.resource.ValidateUpdate(obj.(*pm.RuntimeState), old.(*pm.RuntimeState))
+}
+
+// ValidateDeclaratively adds what the declared rules find.
+func (s strategy) ValidateDeclaratively(
+	ctx context.Context, obj, old runtime.Object, found field.ErrorList, kind operation.Type, _ rest.DeclarativeValidationConfig,
+) field.ErrorList {
+	return stored.Declared(ctx, s.Scheme, s.resource.Resource, obj, old, found, kind)
+}
+
+// DeclarativeValidationConfig is the same for all writes.
+func (strategy) DeclarativeValidationConfig(context.Context, runtime.Object, runtime.Object) rest.DeclarativeValidationConfig {
+	return rest.DeclarativeValidationConfig{}
 }
 
 func (strategy) WarningsOnCreate(context.Context, runtime.Object) []string { return nil }

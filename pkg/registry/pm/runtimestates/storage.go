@@ -37,13 +37,13 @@ type served interface {
 }
 
 // NewStorage opens the store of runtime states.
-func NewStorage(typer runtime.ObjectTyper, getter generic.RESTOptionsGetter) (*REST, error) {
+func NewStorage(scheme *runtime.Scheme, getter generic.RESTOptionsGetter) (*REST, error) {
 	described := resource()
-	storage, err := stored.NewStorage(typer, getter, described)
+	storage, err := stored.NewStorage(scheme, getter, described)
 	if err != nil {
 		return nil, err
 	}
-	return &REST{served: storage.Object, states: newStates(typer, storage.Object.Store, described)}, nil
+	return &REST{served: storage.Object, states: newStates(scheme, storage.Object.Store, described)}, nil
 }
 
 // States is the way by which the Package Manager writes.

@@ -33,10 +33,10 @@ type Storage struct {
 	Status *StatusREST
 }
 
-// NewStorage opens the store of a resource. The typer tells the kinds of the
-// resource's objects; the getter tells where and how they are stored.
-func NewStorage[T Object, S, U any](typer runtime.ObjectTyper, getter generic.RESTOptionsGetter, resource *Resource[T, S, U]) (*Storage, error) {
-	users := newStrategy(typer, resource)
+// NewStorage opens the store of a resource. The scheme knows the kinds
+// and the declared rules of the resource's objects; the getter tells where and how they are stored.
+func NewStorage[T Object, S, U any](scheme *runtime.Scheme, getter generic.RESTOptionsGetter, resource *Resource[T, S, U]) (*Storage, error) {
+	users := newStrategy(scheme, resource)
 	controllers := statusStrategy[T, S, U]{users}
 	getAttrs := attributesOf(resource)
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/operation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -19,13 +20,13 @@ import (
 
 // strategy is how users write: everything but the status.
 type strategy[T Object, S, U any] struct {
-	runtime.ObjectTyper
+	*runtime.Scheme
 	names.NameGenerator
 	resource *Resource[T, S, U]
 }
 
-func newStrategy[T Object, S, U any](typer runtime.ObjectTyper, resource *Resource[T, S, U]) strategy[T, S, U] {
-	return strategy[T, S, U]{ObjectTyper: typer, NameGenerator: names.SimpleNameGenerator, resource: resource}
+func newStrategy[T Object, S, U any](scheme *runtime.Scheme, resource *Resource[T, S, U]) strategy[T, S, U] {
+	return strategy[T, S, U]{Scheme: scheme, NameGenerator: names.SimpleNameGenerator, resource: resource}
 }
 
 func (s strategy[T, S, U]) NamespaceScoped() bool { return !s.resource.ClusterScoped }
@@ -69,6 +70,18 @@ func (s strategy[T, S, U]) Validate(_ context.Context, obj runtime.Object) field
 
 func (s strategy[T, S, U]) ValidateUpdate(_ context.Context, obj, old runtime.Object) field.ErrorList {
 	return s.resource.ValidateUpdate(obj.(T), old.(T))
+}
+
+// ValidateDeclaratively adds what the declared rules find.
+func (s strategy[T, S, U]) ValidateDeclaratively(
+	ctx context.Context, obj, old runtime.Object, found field.ErrorList, kind operation.Type, _ rest.DeclarativeValidationConfig,
+) field.ErrorList {
+	return Declared(ctx, s.Scheme, s.resource.Resource, obj, old, found, kind)
+}
+
+// DeclarativeValidationConfig is the same for all requests.
+func (strategy[T, S, U]) DeclarativeValidationConfig(context.Context, runtime.Object, runtime.Object) rest.DeclarativeValidationConfig {
+	return rest.DeclarativeValidationConfig{}
 }
 
 func (s strategy[T, S, U]) WarningsOnCreate(_ context.Context, obj runtime.Object) []string {
@@ -139,6 +152,7 @@ func resetFields(versions []schema.GroupVersion, paths ...fieldpath.Path) map[fi
 
 var (
 	_ rest.CreateUpdateResetFieldsStrategy = strategy[Object, struct{}, struct{}]{}
+	_ rest.DeclarativeValidationStrategy   = strategy[Object, struct{}, struct{}]{}
 	_ rest.RESTDeleteStrategy              = strategy[Object, struct{}, struct{}]{}
 	_ rest.UpdateResetFieldsStrategy       = statusStrategy[Object, struct{}, struct{}]{}
 )
