@@ -29,7 +29,7 @@ func NewControllerOptions() *ControllerOptions {
 // AddFlags adds the flags to a flag set.
 func (o *ControllerOptions) AddFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.Enabled, "controllers", o.Enabled,
-		"Run the controllers that deploy classes and watch clusters. Without them the server only stores objects.")
+		"Run the controllers that deploy classes and watch clusters. Without them the server stores objects and shows the live records of clusters.")
 	fs.BoolVar(&o.LeaderElect, "leader-elect", o.LeaderElect,
 		"Let one replica at a time run the controllers, by a lease in the host cluster. Only a single replica may do without.")
 	fs.StringVar(&o.LeaseNamespace, "leader-elect-namespace", o.LeaseNamespace,

@@ -42,7 +42,7 @@ func (o CompletedOptions) applyPermissionChecks(generic *genericapiserver.Recomm
 
 // hostPurposes are the parts of the server that act in the host cluster.
 func (o CompletedOptions) hostPurposes() []selfcheck.Purpose {
-	purposes := []selfcheck.Purpose{selfcheck.Admission}
+	purposes := []selfcheck.Purpose{selfcheck.Admission, selfcheck.Links}
 	for purpose, used := range map[selfcheck.Purpose]bool{
 		// With a kubeconfig of its own, delegation is another user's business.
 		selfcheck.Delegation: o.Authentication.RemoteKubeConfigFile == o.CoreAPI.CoreAPIKubeconfigPath &&

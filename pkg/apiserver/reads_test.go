@@ -151,16 +151,18 @@ func discoveryTells(s probe) {
 	got := map[string]string{}
 	for _, r := range list.APIResources {
 		slices.Sort(r.Verbs)
+		if strings.Contains(r.Name, "/") {
+			got[r.Name] = fmt.Sprint([]string(r.Verbs))
+			continue
+		}
 		got[r.Name] = fmt.Sprintf("%s %s namespaced=%t %v %v %v", r.Kind, r.SingularName, r.Namespaced, r.ShortNames, r.Categories, []string(r.Verbs))
 	}
-	const all, status = "[create delete deletecollection get list patch update watch]", "[get patch update]"
-	want := map[string]string{
-		"packages":                "Package package namespaced=true [opkg] [oaas] " + all,
-		"packages/status":         "Package  namespaced=true [] [] " + status,
-		"classdeployments":        "ClassDeployment classdeployment namespaced=true [cdep] [oaas] " + all,
-		"classdeployments/status": "ClassDeployment  namespaced=true [] [] " + status,
-		"clusters":                "Cluster cluster namespaced=false [ocl] [oaas] " + all,
-		"clusters/status":         "Cluster  namespaced=false [] [] " + status,
+	want := map[string]string{}
+	for _, r := range resources.All() {
+		want[r.Plural] = fmt.Sprintf("%s %s namespaced=%t %v [oaas] %v", r.Kind, r.Singular, r.Namespaced(), r.ShortNames, r.Verbs)
+		for name, verbs := range r.Subresources {
+			want[r.Plural+"/"+name] = fmt.Sprint(verbs)
+		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		s.Errorf("resources differ (-want +got):\n%s", diff)

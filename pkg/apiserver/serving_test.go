@@ -20,10 +20,12 @@ import (
 )
 
 // shown is the certificate that a server shows to a new connection.
-func shown(t *testing.T, s *server) *x509.Certificate {
+func shown(t *testing.T, s *server, authority *pki.Authority) *x509.Certificate {
 	t.Helper()
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(authority.Cert)
 	address := must(url.Parse(s.config.Host))(t).Host
-	dialer := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} // it is looked at here
+	dialer := tls.Dialer{Config: &tls.Config{RootCAs: roots, ServerName: "localhost"}}
 	connection := must(dialer.DialContext(t.Context(), "tcp", address))(t)
 	defer func() { _ = connection.Close() }()
 	return connection.(*tls.Conn).ConnectionState().PeerCertificates[0]
@@ -50,7 +52,7 @@ func TestServingCertificateIsReadAgain(t *testing.T) {
 	s := runServer(t, dataFolder(t), func(o *Options) {
 		o.SecureServing.ServerCert.CertKey.CertFile, o.SecureServing.ServerCert.CertKey.KeyFile = certFile, keyFile
 	})
-	if !bytes.Equal(shown(t, s).Raw, raw(t, first)) {
+	if !bytes.Equal(shown(t, s, authority).Raw, raw(t, first)) {
 		t.Fatal("the server does not show the certificate in the file")
 	}
 	watched := must(s.client.PmV1alpha1().Packages(namespace).Watch(t.Context(), metav1.ListOptions{}))(t)
@@ -59,12 +61,12 @@ func TestServingCertificateIsReadAgain(t *testing.T) {
 	// A pair that does not match, as there is between the writing of two files.
 	second := issueServing(t, authority)
 	writeFile(t, certFile, string(second.Cert))
-	if !bytes.Equal(shown(t, s).Raw, raw(t, first)) {
+	if !bytes.Equal(shown(t, s, authority).Raw, raw(t, first)) {
 		t.Error("the server shows a certificate that has no key")
 	}
 	writeFile(t, keyFile, string(second.Key))
 	waitFor(t, "a new connection sees the new certificate", func() bool {
-		return bytes.Equal(shown(t, s).Raw, raw(t, second))
+		return bytes.Equal(shown(t, s, authority).Raw, raw(t, second))
 	})
 	// Connections that are open go on.
 	must(s.client.PmV1alpha1().Packages(namespace).Create(t.Context(), echoPackage("rotated"), metav1.CreateOptions{}))(t)

@@ -32,6 +32,7 @@ import (
 	"oaas.io/oaas/pkg/crm/config"
 	"oaas.io/oaas/pkg/crm/crds"
 	"oaas.io/oaas/pkg/crm/render"
+	"oaas.io/oaas/pkg/crm/report"
 	"oaas.io/oaas/pkg/crm/server"
 	"oaas.io/oaas/pkg/version"
 )
@@ -103,6 +104,14 @@ func Run(ctx context.Context, settings config.Config, kube *rest.Config, log log
 	}
 	if err := errors.Join(mgr.Add(calls), addMetrics(mgr, settings.MetricsAddress, registry), addProbes(mgr, calls)); err != nil {
 		return err
+	}
+	if settings.Report.Endpoint != "" {
+		reporter := report.New(report.Options{
+			Settings: settings.Report, Security: settings.Security, Cache: mgr.GetCache(), Clock: clock.RealClock{}, Log: log.WithName("report"),
+		})
+		if err := mgr.Add(reporter); err != nil {
+			return fmt.Errorf("set up reports: %w", err)
+		}
 	}
 	log.Info("starting", "version", version.Get().Version, "profile", settings.Profile,
 		"grpc", settings.GRPCAddress, "leaderElection", settings.Features.LeaderElection, "mtls", settings.Security.MTLS)

@@ -42,7 +42,7 @@ func TestEachMissingPermissionIsNamedAndItsReturnNoticed(t *testing.T) {
 		Namespace: platform.Namespace, LeaseNamespace: platform.Namespace, Secret: registration.SecretName, APIService: apiService,
 	}
 	rules := selfcheck.Rules(scope, selfcheck.Delegation, selfcheck.Admission, selfcheck.Quota, selfcheck.Fairness,
-		selfcheck.Controllers, selfcheck.Election, selfcheck.Registration)
+		selfcheck.Links, selfcheck.Controllers, selfcheck.Election, selfcheck.Registration)
 	for _, rule := range rules {
 		t.Run(rule.Name, func(t *testing.T) {
 			giveBack := takeAway(t, rule)

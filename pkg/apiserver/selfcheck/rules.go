@@ -22,6 +22,8 @@ const (
 	Quota
 	// Fairness shares the server among its clients.
 	Fairness
+	// Links lead to the clusters whose live records are served.
+	Links
 	// Controllers deploy classes.
 	Controllers
 	// Election finds the replica that runs the controllers.
@@ -92,7 +94,7 @@ func Rules(scope Scope, purposes ...Purpose) []Rule {
 		{"flow-control-status", Fairness, serverRole, "flowcontrol.apiserver.k8s.io", []string{"flowschemas/status", "prioritylevelconfigurations/status"},
 			nil, "", []string{"patch"}},
 
-		{"cluster-credentials", Controllers, serverRole, "", []string{"secrets"}, nil, "", []string{"get"}},
+		{"cluster-credentials", Links, serverRole, "", []string{"secrets"}, nil, "", []string{"get"}},
 		{"events", Controllers, serverRole, "events.k8s.io", []string{"events"}, nil, "", []string{"create", "patch"}},
 
 		{"lease", Election, "Role " + scope.LeaseNamespace + "/oaas-apiserver:leader-election", "coordination.k8s.io", []string{"leases"},

@@ -23,7 +23,7 @@ import (
 )
 
 var everything = []selfcheck.Purpose{
-	selfcheck.Delegation, selfcheck.Admission, selfcheck.Quota, selfcheck.Fairness, selfcheck.Controllers, selfcheck.Election, selfcheck.Registration,
+	selfcheck.Delegation, selfcheck.Admission, selfcheck.Quota, selfcheck.Fairness, selfcheck.Links, selfcheck.Controllers, selfcheck.Election, selfcheck.Registration,
 }
 
 func manifestScope() selfcheck.Scope {

@@ -70,7 +70,7 @@ func (o *Options) NewAuthentication(ctx context.Context, clients []authenticator
 	authenticationmetrics.RegisterMetrics()
 	file := &watchedFile{
 		flag: "--authentication-config", path: o.AuthenticationConfigFile,
-		apply: a.apply,
+		apply: a.apply, clock: a.clock,
 		applied: func(content []byte) {
 			authenticationmetrics.RecordAuthenticationConfigAutomaticReloadSuccess(serverID, string(content))
 		},

@@ -18,6 +18,7 @@ import (
 	authorizationmetrics "k8s.io/apiserver/pkg/server/options/authorizationconfig/metrics"
 	webhookutil "k8s.io/apiserver/pkg/util/webhook"
 	"k8s.io/apiserver/plugin/pkg/authorizer/webhook"
+	"k8s.io/utils/clock"
 
 	"oaas.io/oaas/pkg/apiserver/standalone/roles"
 )
@@ -50,7 +51,7 @@ func (o *Options) NewAuthorization(ctx context.Context, delegating *genericoptio
 	if o.RolesFile != "" {
 		authorizationmetrics.RegisterMetrics()
 		file := &watchedFile{
-			flag: "--authorization-roles-file", path: o.RolesFile,
+			flag: "--authorization-roles-file", path: o.RolesFile, clock: clock.RealClock{},
 			apply: func(_ context.Context, content []byte) error {
 				mapping, err := roles.Load(content)
 				if err != nil {

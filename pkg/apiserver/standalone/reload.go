@@ -12,11 +12,17 @@ import (
 
 	"k8s.io/apiserver/pkg/util/filesystem"
 	"k8s.io/klog/v2"
+	"k8s.io/utils/clock"
 )
 
 // pollInterval is how often a file is looked at where the system does not tell
 // of its changes.
 const pollInterval = time.Minute
+
+// settleFor is how long a file must stay as it is before a change takes effect.
+// One that is written in place can be read half way, and half a binding gives
+// more rights than the whole one.
+const settleFor = 500 * time.Millisecond
 
 // watchedFile is a file that takes effect whenever it changes. Content that is
 // wrong changes nothing but the log and a metric.
@@ -28,6 +34,7 @@ type watchedFile struct {
 	// applied and failed count what came of a change.
 	applied func(content []byte)
 	failed  func()
+	clock   clock.Clock
 
 	// seen is the content that was tried last, right or wrong.
 	seen []byte
@@ -56,7 +63,10 @@ func (f *watchedFile) watch(ctx context.Context) {
 
 func (f *watchedFile) reload(ctx context.Context) {
 	log := klog.FromContext(ctx).WithValues("flag", f.flag, "file", f.path)
-	content, err := os.ReadFile(f.path)
+	content, err := f.settled(ctx)
+	if ctx.Err() != nil {
+		return
+	}
 	if err != nil {
 		f.failed()
 		log.Error(err, "What was read before stays in effect")
@@ -77,4 +87,22 @@ func (f *watchedFile) reload(ctx context.Context) {
 	f.seen = content
 	f.applied(content)
 	log.Info("The file has changed and is in effect")
+}
+
+// settled returns the content once it is what was seen before, or has not changed
+// for a while.
+func (f *watchedFile) settled(ctx context.Context) ([]byte, error) {
+	content, err := os.ReadFile(f.path)
+	for err == nil && !bytes.Equal(content, f.seen) {
+		select {
+		case <-f.clock.After(settleFor):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		before := content
+		if content, err = os.ReadFile(f.path); bytes.Equal(content, before) {
+			break
+		}
+	}
+	return content, err
 }

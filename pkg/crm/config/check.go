@@ -32,3 +32,19 @@ func checkAddress(check checkFunc, name, address string, optional bool) {
 	}
 	check(err == nil, "%s is %q: use host:port or :port", name, address)
 }
+
+// checkReport wants all that a report needs, or nothing.
+func checkReport(check checkFunc, r Report, s Security) {
+	check(r.IntervalSecs >= 5 && r.IntervalSecs <= 3600, "REPORT_INTERVAL_SECS is %d: use 5 to 3600", r.IntervalSecs)
+	check((r.CertFile == "") == (r.KeyFile == ""), "REPORT_CERT_FILE and REPORT_KEY_FILE belong together: set both or none")
+	if r.Endpoint == "" {
+		check(r.Cluster == "" && r.CAFile == "" && r.ServerName == "" && r.CertFile == "" && r.TokenFile == "",
+			"REPORT_ENDPOINT is not set while other settings of REPORT_ are: set it or unset them")
+		return
+	}
+	checkAddress(check, "REPORT_ENDPOINT", r.Endpoint, false)
+	problems := validation.IsDNS1123Label(r.Cluster)
+	check(len(problems) == 0, "REPORT_CLUSTER is %q: use the name of the Cluster object that stands for this cluster", r.Cluster)
+	check(r.TokenFile != "" || r.CertFile != "" || s.TLSCertFile != "",
+		"REPORT_ENDPOINT is set without credentials: set SECURITY_TLS_CERT_FILE, REPORT_CERT_FILE or REPORT_TOKEN_FILE")
+}

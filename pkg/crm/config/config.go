@@ -71,6 +71,8 @@ type Config struct {
 	Limits Limits `json:"limits" env:", prefix=LIMITS_"`
 	// Security tells who may call.
 	Security Security `json:"security" env:", prefix=SECURITY_"`
+	// Report tells whom to report to how units are doing.
+	Report Report `json:"report" env:", prefix=REPORT_"`
 }
 
 // Features are parts that can be turned off.
@@ -105,6 +107,31 @@ type Security struct {
 	AllowedNames []string `json:"allowedNames" env:"ALLOWED_NAMES, overwrite"`
 }
 
+// Report tells whom to report to how units are doing. The certificate or token is
+// how the Package Manager knows for which cluster the report is.
+type Report struct {
+	// Endpoint is the Package Manager's gRPC server, host:port. Empty, as it is unless
+	// set, reports to nobody.
+	Endpoint string `json:"endpoint" env:"ENDPOINT, overwrite"`
+	// Cluster is the name of the Cluster object that stands for this cluster.
+	Cluster string `json:"cluster" env:"CLUSTER, overwrite"`
+	// CAFile holds the authorities that sign the Package Manager's certificate; empty
+	// uses the system's.
+	CAFile string `json:"caFile" env:"CA_FILE, overwrite"`
+	// ServerName is the name in the Package Manager's certificate; empty uses the host
+	// of Endpoint.
+	ServerName string `json:"serverName" env:"SERVER_NAME, overwrite"`
+	// CertFile and KeyFile are the certificate to show; empty shows the one of
+	// Security, with which the gRPC server is known already.
+	CertFile string `json:"certFile" env:"CERT_FILE, overwrite"`
+	KeyFile  string `json:"keyFile" env:"KEY_FILE, overwrite"`
+	// TokenFile holds a bearer token to send instead. It is read again for each call.
+	TokenFile string `json:"tokenFile" env:"TOKEN_FILE, overwrite"`
+	// IntervalSecs is how often everything is reported, in seconds, 5 to 3600; 30
+	// unless set, 60 in edge. Changes are reported within a second.
+	IntervalSecs int `json:"intervalSecs" env:"INTERVAL_SECS, overwrite"`
+}
+
 // Defaults returns the settings of a profile that nothing overrides; those of dev
 // for a profile that is not known, which Validate refuses.
 func Defaults(profile Profile) Config {
@@ -119,6 +146,7 @@ func Defaults(profile Profile) Config {
 		Features:             Features{LeaderElection: true},
 		Limits:               Limits{MaxReplicas: 20},
 		Security:             Security{AllowedNames: []string{"oaas-package-manager"}},
+		Report:               Report{IntervalSecs: 30},
 	}
 	switch profile {
 	case ProfileFull:
@@ -126,6 +154,7 @@ func Defaults(profile Profile) Config {
 		c.Security.MTLS = true
 	case ProfileEdge:
 		c.ReconcileConcurrency = 2
+		c.Report.IntervalSecs = 60
 	case ProfileDev:
 	}
 	return c

@@ -43,6 +43,12 @@ func TestLoad(t *testing.T) {
 			env:  []string{"OPRC_CRM_SECURITY_ALLOWED_NAMES=a, b"},
 			want: func(c *Config) { c.Security.AllowedNames = []string{"a", "b"} },
 		},
+		"reports are set up by variables": {
+			env: []string{"OPRC_CRM_REPORT_ENDPOINT=pm:8090", "OPRC_CRM_REPORT_CLUSTER=a", "OPRC_CRM_REPORT_TOKEN_FILE=t", "OPRC_CRM_REPORT_INTERVAL_SECS=10"},
+			want: func(c *Config) {
+				c.Report = Report{Endpoint: "pm:8090", Cluster: "a", TokenFile: "t", IntervalSecs: 10}
+			},
+		},
 		"a false in the environment turns a default off": {
 			env:  []string{"OPRC_CRM_FEATURES_LEADER_ELECTION=false"},
 			want: func(c *Config) { c.Features.LeaderElection = false },
@@ -87,7 +93,17 @@ func TestLoadRefuses(t *testing.T) {
 		"tokens in the clear":         {env: []string{"OPRC_CRM_PROFILE=edge"}, want: []string{"PROFILE edge needs SECURITY_TLS_CERT_FILE"}},
 		"a certificate without a key": {env: []string{"OPRC_CRM_SECURITY_TLS_CERT_FILE=c"}, want: []string{"belong together"}},
 		"an address without a port":   {env: []string{"OPRC_CRM_GRPC_ADDRESS=localhost"}, want: []string{"GRPC_ADDRESS"}},
-		"a bad namespace":             {env: []string{"OPRC_CRM_K8S_NAMESPACE=Team_A"}, want: []string{"K8S_NAMESPACE"}},
+		"reports to nowhere":          {env: []string{"OPRC_CRM_REPORT_CLUSTER=a"}, want: []string{"REPORT_ENDPOINT is not set"}},
+		"reports without credentials": {
+			env:  []string{"OPRC_CRM_REPORT_ENDPOINT=pm:8090", "OPRC_CRM_REPORT_CLUSTER=a"},
+			want: []string{"without credentials"},
+		},
+		"reports for no cluster": {
+			env:  []string{"OPRC_CRM_REPORT_ENDPOINT=pm:8090", "OPRC_CRM_REPORT_TOKEN_FILE=t"},
+			want: []string{`REPORT_CLUSTER is ""`},
+		},
+		"reports all the time": {env: []string{"OPRC_CRM_REPORT_INTERVAL_SECS=1"}, want: []string{"REPORT_INTERVAL_SECS is 1: use 5 to 3600"}},
+		"a bad namespace":      {env: []string{"OPRC_CRM_K8S_NAMESPACE=Team_A"}, want: []string{"K8S_NAMESPACE"}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

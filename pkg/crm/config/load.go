@@ -181,6 +181,7 @@ func (c Config) Validate() error {
 	// Tokens are passwords: outside a developer's machine they must not travel in
 	// the clear.
 	check(c.Profile == ProfileDev || s.TLSCertFile != "", "PROFILE %s needs SECURITY_TLS_CERT_FILE and SECURITY_TLS_KEY_FILE: set them or use dev", c.Profile)
+	checkReport(check, c.Report, s)
 	if len(problems) > 0 {
 		return errors.New("configuration: " + strings.Join(problems, "; "))
 	}

@@ -181,7 +181,7 @@ func probe(ctx context.Context, way *Way, path string) (time.Time, error) {
 	}
 	var last error
 	for {
-		if _, last = c.probe(ctx, path); last == nil {
+		if _, last = c.answer(ctx, path); last == nil {
 			return time.Now(), nil
 		}
 		select {
@@ -192,7 +192,8 @@ func probe(ctx context.Context, way *Way, path string) (time.Time, error) {
 	}
 }
 
-func (c *connection) probe(ctx context.Context, path string) (int64, error) {
+// answer asks for a path in whatever form the server chooses, and reads it away.
+func (c *connection) answer(ctx context.Context, path string) (int64, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base.JoinPath(path).String(), nil)
 	if err != nil {
 		return 0, err

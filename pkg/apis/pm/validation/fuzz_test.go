@@ -73,6 +73,11 @@ func FuzzValidatePackage(f *testing.F) {
 		    "resources":{"requests":{"cpu":"100u","memory":"1e3","acme.com/gpu":"1"},"limits":{"cpu":"-1","hugepages-2Mi":"1"}},
 		    "probes":{"liveness":{"path":"x","periodSeconds":-1}}},"config":{"A-B":"1","C":""}},
 		    {"key":"f","type":"Wasm","provision":{"wasmModuleURL":"oci:"}}]}}`,
+		`{` + kind + `,"metadata":{"name":"shop","namespace":"a"},"spec":{"dependencies":[{"name":"images","version":"^1"}],
+		  "classes":[{"key":"C","functionBindings":[{"name":"a","functionKey":"images.Image.resize"},{"name":"b","functionKey":"images."},
+		    {"name":"c","functionKey":".x"},{"name":"d","functionKey":"other.f"}]}],
+		  "deployments":[{"name":"d","labels":{"-":""},"annotations":{"":"x"},"spec":{"packageName":"other","classKey":"C","nfr":{"availability":"2"}}},
+		    {"name":"d","spec":{"classKey":"D"}},{"spec":{}}]}}`,
 		`{` + kind + `,"spec":{"functions":[{"provision":null,"type":"Custom"},{"type":"Wasm"},{"key":"a","provision":{"port":0}}],"classes":[{}]}}`,
 	} {
 		f.Add([]byte(seed))

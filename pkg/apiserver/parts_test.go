@@ -1,0 +1,575 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package apiserver
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/utils/ptr"
+
+	"oaas.io/oaas/pkg/apis/pm/v1alpha1"
+	"oaas.io/oaas/pkg/generated/informers/externalversions"
+)
+
+// packageOf makes a package with classes, in a namespace of the test's own.
+func packageOf(namespace, name string, classes ...string) *v1alpha1.Package {
+	p := &v1alpha1.Package{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace},
+		Spec:       v1alpha1.PackageSpec{Version: "1.0"},
+	}
+	for _, key := range classes {
+		p.Spec.Classes = append(p.Spec.Classes, classOf(key))
+	}
+	return p
+}
+
+func classOf(key string) v1alpha1.ClassDefinition {
+	return v1alpha1.ClassDefinition{Key: key, StateSpec: &v1alpha1.StateSpec{}}
+}
+
+func TestParts(t *testing.T) {
+	s := runServer(t, dataFolder(t))
+	tests := map[string]func(probe){
+		"a class and a function can be read":                         partsAreRead,
+		"a class that no package has is not found":                   partsAreMissing,
+		"selectors select classes and functions":                     partsAreSelected,
+		"nobody writes a class":                                      partsAreNotWritten,
+		"tables show what kubectl prints":                            partsInTables,
+		"pages show one moment while packages change":                pagesOfParts,
+		"the pages of one package show one moment":                   pagesOfOnePackage,
+		"forged tokens and versions are refused":                     forgedRequests,
+		"a watch tells what each write changed":                      watchOfParts,
+		"a watch through selectors tells what comes into view":       watchThroughSelectors,
+		"a watch resumes in the middle of a write":                   watchResumesWithinAWrite,
+		"a streamed list ends with a bookmark, then changes follow":  streamedList,
+		"a list at an exact version shows what there was":            exactList,
+		"an informer keeps up":                                       informerOfParts,
+		"a watch ends when its client says":                          watchTimesOut,
+		"ten thousand classes of one package are listed and watched": manyClasses,
+	}
+	for sentence, test := range tests {
+		t.Run(sentence, func(t *testing.T) { test(probe{t, s}) })
+	}
+}
+
+func partsAreRead(s probe) {
+	p := echoPackage("read")
+	p.Labels = map[string]string{"team": "a"}
+	p = must(s.client.PmV1alpha1().Packages(namespace).Create(s.Context(), p, metav1.CreateOptions{}))(s.T)
+	class := must(s.client.PmV1alpha1().Classes(namespace).Get(s.Context(), "read.Echo", metav1.GetOptions{}))(s.T)
+	want := &v1alpha1.Class{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: "read.Echo", Namespace: namespace, UID: class.UID, ResourceVersion: class.ResourceVersion,
+			CreationTimestamp: p.CreationTimestamp,
+			Labels:            map[string]string{"team": "a", v1alpha1.PackageLabel: "read"},
+			OwnerReferences: []metav1.OwnerReference{{
+				APIVersion: v1alpha1.SchemeGroupVersion.String(), Kind: "Package", Name: "read", UID: p.UID,
+			}},
+		},
+		Spec: v1alpha1.ClassSpec{PackageName: "read", PackageVersion: "1.0", ClassDefinition: p.Spec.Classes[0]},
+	}
+	class.TypeMeta = metav1.TypeMeta{}
+	if diff := cmp.Diff(want, class); diff != "" {
+		s.Errorf("the class differs (-want +got):\n%s", diff)
+	}
+	function := must(s.client.PmV1alpha1().Functions(namespace).Get(s.Context(), "read.Echo.echo", metav1.GetOptions{}))(s.T)
+	if diff := cmp.Diff(p.Spec.Functions[0], function.Spec.FunctionDefinition); diff != "" {
+		s.Errorf("the function differs (-want +got):\n%s", diff)
+	}
+	if class.UID == "" || class.UID == function.UID || class.UID == p.UID {
+		s.Errorf("UIDs are not unique: class %q, function %q, package %q", class.UID, function.UID, p.UID)
+	}
+}
+
+func partsAreMissing(s probe) {
+	must(s.client.PmV1alpha1().Packages(namespace).Create(s.Context(), echoPackage("missing"), metav1.CreateOptions{}))(s.T)
+	for _, name := range []string{"missing.Other", "missing", "missing.", ".Echo", "other.Echo", "missing.echo", "a..b"} {
+		_, err := s.client.PmV1alpha1().Classes(namespace).Get(s.Context(), name, metav1.GetOptions{})
+		if !apierrors.IsNotFound(err) {
+			s.Errorf("%s: got %v, want not found", name, err)
+			continue
+		}
+		if details := err.(apierrors.APIStatus).Status().Details; details.Kind != "classes" || details.Name != name {
+			s.Errorf("%s: the error tells of %s %q, want classes %q", name, details.Kind, details.Name, name)
+		}
+	}
+}
+
+func partsAreSelected(s probe) {
+	const namespace = "selected"
+	first := packageOf(namespace, "first", "A", "B")
+	first.Labels = map[string]string{"team": "a"}
+	first.Spec.Classes[1].Disabled = true
+	second := packageOf(namespace, "second", "A")
+	second.Spec.Functions = []v1alpha1.FunctionDefinition{
+		{Key: "image", Provision: &v1alpha1.FunctionProvision{Image: "acme/echo:1"}},
+		{Key: "builtin", Type: v1alpha1.FunctionBuiltin},
+	}
+	for _, p := range []*v1alpha1.Package{first, second} {
+		must(s.client.PmV1alpha1().Packages(namespace).Create(s.Context(), p, metav1.CreateOptions{}))(s.T)
+	}
+	classes := map[string][]string{
+		"":                            {"first.A", "first.B", "second.A"},
+		"spec.packageName=first":      {"first.A", "first.B"},
+		"spec.key=A":                  {"first.A", "second.A"},
+		"spec.disabled=true":          {"first.B"},
+		"spec.disabled!=true":         {"first.A", "second.A"},
+		"metadata.name=second.A":      {"second.A"},
+		"metadata.name=second.B":      nil,
+		"metadata.name=nothing":       nil,
+		"metadata.namespace=selected": {"first.A", "first.B", "second.A"},
+		"spec.packageName=../../x":    nil,
+	}
+	for selector, want := range classes {
+		list := must(s.client.PmV1alpha1().Classes(namespace).List(s.Context(), metav1.ListOptions{FieldSelector: selector}))(s.T)
+		if diff := cmp.Diff(want, namesOfParts(s.T, list)); diff != "" {
+			s.Errorf("classes by %q (-want +got):\n%s", selector, diff)
+		}
+	}
+	for selector, want := range map[string][]string{
+		"pm.oaas.io/package=first": {"first.A", "first.B"}, "team": {"first.A", "first.B"}, "!team": {"second.A"},
+	} {
+		list := must(s.client.PmV1alpha1().Classes(namespace).List(s.Context(), metav1.ListOptions{LabelSelector: selector}))(s.T)
+		if diff := cmp.Diff(want, namesOfParts(s.T, list)); diff != "" {
+			s.Errorf("classes by %q (-want +got):\n%s", selector, diff)
+		}
+	}
+	everywhere := must(s.client.PmV1alpha1().Classes("").List(s.Context(), metav1.ListOptions{FieldSelector: "metadata.namespace=selected,spec.key=B"}))(s.T)
+	if diff := cmp.Diff([]string{"first.B"}, namesOfParts(s.T, everywhere)); diff != "" {
+		s.Errorf("classes of a namespace by selector (-want +got):\n%s", diff)
+	}
+	functions := must(s.client.PmV1alpha1().Functions(namespace).List(s.Context(), metav1.ListOptions{FieldSelector: "spec.type=Builtin"}))(s.T)
+	if diff := cmp.Diff([]string{"second.builtin"}, namesOfParts(s.T, functions)); diff != "" {
+		s.Errorf("functions by type (-want +got):\n%s", diff)
+	}
+	if _, err := s.client.PmV1alpha1().Classes(namespace).List(s.Context(), metav1.ListOptions{FieldSelector: "spec.other=x"}); !apierrors.IsBadRequest(err) {
+		s.Errorf("by a field that cannot be selected: got %v, want a bad request", err)
+	}
+}
+
+func partsAreNotWritten(s probe) {
+	for _, verb := range []string{"POST", "DELETE"} {
+		err := s.raw(s.T).Verb(verb).AbsPath("/apis/pm.oaas.io/v1alpha1/namespaces/shop/classes").Body([]byte("{}")).Do(s.Context()).Error()
+		if !apierrors.IsMethodNotSupported(err) {
+			s.Errorf("%s: got %v, want 405", verb, err)
+		}
+	}
+}
+
+func partsInTables(s probe) {
+	p := echoPackage("tables")
+	p.Namespace = "tables"
+	p.Spec.Disabled = true
+	must(s.client.PmV1alpha1().Packages("tables").Create(s.Context(), p, metav1.CreateOptions{}))(s.T)
+	want := map[string][]any{
+		"classes":   {"tables.Echo", "tables", "1.0", float64(1), "Stateless", true, ""},
+		"functions": {"tables.Echo.echo", "tables", "Custom", "acme/echo:1", true, float64(8080), ""},
+	}
+	for resource, cells := range want {
+		body := must(s.raw(s.T).Get().AbsPath("/apis/pm.oaas.io/v1alpha1/namespaces/tables/"+resource).
+			SetHeader("Accept", "application/json;as=Table;v=v1;g=meta.k8s.io").DoRaw(s.Context()))(s.T)
+		var table metav1.Table
+		if err := json.Unmarshal(body, &table); err != nil {
+			s.Fatal(err)
+		}
+		if len(table.Rows) != 1 {
+			s.Fatalf("%s: got %d rows, want 1", resource, len(table.Rows))
+		}
+		if diff := cmp.Diff(cells, table.Rows[0].Cells[:len(cells)]); diff != "" {
+			s.Errorf("%s differ (-want +got):\n%s", resource, diff)
+		}
+	}
+}
+
+func pagesOfParts(s probe) {
+	const namespace = "pages-of-parts"
+	packages := s.client.PmV1alpha1().Packages(namespace)
+	var want []string
+	for i := range 7 {
+		p := packageOf(namespace, fmt.Sprint("p", i))
+		for j := range i {
+			key := fmt.Sprint("K", j)
+			p.Spec.Classes = append(p.Spec.Classes, classOf(key))
+			want = append(want, p.Name+"."+key)
+		}
+		must(packages.Create(s.Context(), p, metav1.CreateOptions{}))(s.T)
+	}
+	for limit := int64(1); limit < 9; limit++ {
+		var got []string
+		options := metav1.ListOptions{Limit: limit}
+		for round := 0; ; round++ {
+			page := must(s.client.PmV1alpha1().Classes(namespace).List(s.Context(), options))(s.T)
+			if int64(len(page.Items)) > limit {
+				s.Fatalf("a page has %d classes, want at most %d", len(page.Items), limit)
+			}
+			got = append(got, namesOfParts(s.T, page)...)
+			if options.Continue = page.Continue; options.Continue == "" {
+				break
+			}
+			// The pages that follow must not show this.
+			p := must(packages.Get(s.Context(), "p6", metav1.GetOptions{}))(s.T)
+			p.Spec.Classes = append(p.Spec.Classes, classOf(fmt.Sprintf("Later%d-%d", limit, round)))
+			must(packages.Update(s.Context(), p, metav1.UpdateOptions{}))(s.T)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			s.Fatalf("in pages of %d (-want +got):\n%s", limit, diff)
+		}
+		p := must(packages.Get(s.Context(), "p6", metav1.GetOptions{}))(s.T)
+		p.Spec.Classes = p.Spec.Classes[:6]
+		must(packages.Update(s.Context(), p, metav1.UpdateOptions{}))(s.T)
+	}
+}
+
+func pagesOfOnePackage(s probe) {
+	const namespace = "one-package"
+	packages := s.client.PmV1alpha1().Packages(namespace)
+	p := must(packages.Create(s.Context(), packageOf(namespace, "one", "A", "B", "C"), metav1.CreateOptions{}))(s.T)
+	options := metav1.ListOptions{Limit: 2, LabelSelector: v1alpha1.PackageLabel + "=one"}
+	first := must(s.client.PmV1alpha1().Classes(namespace).List(s.Context(), options))(s.T)
+	p.Spec.Classes = append(p.Spec.Classes, classOf("D"))
+	must(packages.Update(s.Context(), p, metav1.UpdateOptions{}))(s.T)
+	options.Continue = first.Continue
+	second := must(s.client.PmV1alpha1().Classes(namespace).List(s.Context(), options))(s.T)
+	if diff := cmp.Diff([]string{"one.A", "one.B", "one.C"}, append(namesOfParts(s.T, first), namesOfParts(s.T, second)...)); diff != "" {
+		s.Errorf("classes differ (-want +got):\n%s", diff)
+	}
+	if first.ResourceVersion != second.ResourceVersion {
+		s.Errorf("the pages are of the versions %s and %s", first.ResourceVersion, second.ResourceVersion)
+	}
+}
+
+func forgedRequests(s probe) {
+	encode := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
+	classes := s.client.PmV1alpha1().Classes(namespace)
+	for _, token := range []string{
+		"%", "AAAA", encode("{}"), encode(`{"v":"meta.k8s.io/v1","rv":5,"start":"../../x"}`),
+		encode(`{"v":"pm.oaas.io/v1","rv":9999999,"after":["../..","x","y"]}`),
+		encode(`{"v":"pm.oaas.io/v1","rv":9999999,"after":["shop","../x","y"]}`),
+		encode(`{"v":"pm.oaas.io/v1","rv":9999999,"after":["other","x","y"]}`),
+		encode(`{"v":"pm.oaas.io/v1","rv":7,"after":["shop","x","y"]}`),
+		strings.Repeat("A", 100_000),
+	} {
+		if _, err := classes.List(s.Context(), metav1.ListOptions{Limit: 1, Continue: token}); !apierrors.IsBadRequest(err) {
+			s.Errorf("the token %.60s: got %v, want a bad request", token, err)
+		}
+	}
+	for _, version := range []string{"x", "-1", "1.5", strings.Repeat("9", 1000)} {
+		if _, err := classes.List(s.Context(), metav1.ListOptions{ResourceVersion: version}); !apierrors.IsBadRequest(err) {
+			s.Errorf("list at %.20s: got %v, want a bad request", version, err)
+		}
+		if _, err := classes.Get(s.Context(), "a.b", metav1.GetOptions{ResourceVersion: version}); !apierrors.IsBadRequest(err) {
+			s.Errorf("get at %.20s: got %v, want a bad request", version, err)
+		}
+		if _, err := classes.Watch(s.Context(), metav1.ListOptions{ResourceVersion: version}); !apierrors.IsBadRequest(err) {
+			s.Errorf("watch at %.20s: got %v, want a bad request", version, err)
+		}
+	}
+	// Versions and tokens from the future. Clients would try again and again.
+	future := map[string]string{
+		"resourceVersion": "9000000000000000000",
+		"continue":        encode(`{"v":"pm.oaas.io/v1","rv":9000000000000000000,"after":["shop","x","y"]}`),
+	}
+	for parameter, value := range future {
+		err := s.raw(s.T).Get().MaxRetries(0).AbsPath("/apis/pm.oaas.io/v1alpha1/namespaces/shop/classes").
+			Param(parameter, value).Do(s.Context()).Error()
+		if !apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge) {
+			s.Errorf("a list with a %s from the future: got %v, want a timeout that names the version", parameter, err)
+		}
+	}
+}
+
+func watchOfParts(s probe) {
+	const namespace = "watched"
+	packages := s.client.PmV1alpha1().Packages(namespace)
+	watched := s.watchClasses(namespace, metav1.ListOptions{})
+	p := must(packages.Create(s.Context(), packageOf(namespace, "p", "B", "A"), metav1.CreateOptions{}))(s.T)
+	watched.want("ADDED p.A", "ADDED p.B")
+
+	p.Spec.Classes = []v1alpha1.ClassDefinition{classOf("C"), classOf("A")}
+	p.Spec.Classes[1].Description = "changed"
+	p = must(packages.Update(s.Context(), p, metav1.UpdateOptions{}))(s.T)
+	watched.want("MODIFIED p.A", "DELETED p.B", "ADDED p.C")
+
+	p.Spec.Version = "2.0"
+	p = must(packages.Update(s.Context(), p, metav1.UpdateOptions{}))(s.T)
+	watched.want("MODIFIED p.A", "MODIFIED p.C")
+
+	// Neither a status nor an annotation is a class's.
+	p.Status.Deployments = []string{"x"}
+	p = must(packages.UpdateStatus(s.Context(), p, metav1.UpdateOptions{}))(s.T)
+	p.Annotations = map[string]string{"a": "b"}
+	must(packages.Update(s.Context(), p, metav1.UpdateOptions{}))(s.T)
+
+	if err := packages.Delete(s.Context(), "p", metav1.DeleteOptions{}); err != nil {
+		s.Fatal(err)
+	}
+	watched.want("DELETED p.A", "DELETED p.C")
+	if !slices.IsSorted(watched.versions) || len(slices.Compact(slices.Clone(watched.versions))) != len(watched.versions) {
+		s.Errorf("the versions of the events are not unique and ascending: %v", watched.versions)
+	}
+}
+
+func watchThroughSelectors(s probe) {
+	const namespace = "through"
+	packages := s.client.PmV1alpha1().Packages(namespace)
+	p := must(packages.Create(s.Context(), packageOf(namespace, "p", "A", "B"), metav1.CreateOptions{}))(s.T)
+	disabled := s.watchClasses(namespace, metav1.ListOptions{FieldSelector: "spec.disabled=true"})
+	labelled := s.watchClasses(namespace, metav1.ListOptions{LabelSelector: "team=a"})
+	one := s.watchClasses(namespace, metav1.ListOptions{FieldSelector: "metadata.name=p.B"})
+	other := s.watchClasses("another", metav1.ListOptions{})
+	one.want("ADDED p.B")
+
+	p.Spec.Classes[0].Disabled = true
+	p.Labels = map[string]string{"team": "a"}
+	p = must(packages.Update(s.Context(), p, metav1.UpdateOptions{}))(s.T)
+	disabled.want("ADDED p.A")
+	labelled.want("ADDED p.A", "ADDED p.B")
+	one.want("MODIFIED p.B")
+
+	p.Spec.Classes[0].Disabled = false
+	p.Labels = nil
+	must(packages.Update(s.Context(), p, metav1.UpdateOptions{}))(s.T)
+	disabled.want("DELETED p.A")
+	labelled.want("DELETED p.A", "DELETED p.B")
+	one.want("MODIFIED p.B")
+	must(s.client.PmV1alpha1().Packages("another").Create(s.Context(), packageOf("another", "p", "Z"), metav1.CreateOptions{}))(s.T)
+	other.want("ADDED p.Z")
+}
+
+func watchResumesWithinAWrite(s probe) {
+	const namespace = "within"
+	list := must(s.client.PmV1alpha1().Classes(namespace).List(s.Context(), metav1.ListOptions{}))(s.T)
+	watched := s.watchClasses(namespace, metav1.ListOptions{ResourceVersion: list.ResourceVersion})
+	must(s.client.PmV1alpha1().Packages(namespace).Create(s.Context(), packageOf(namespace, "p", "A", "B", "C", "D"), metav1.CreateOptions{}))(s.T)
+	watched.want("ADDED p.A", "ADDED p.B", "ADDED p.C", "ADDED p.D")
+	resumed := s.watchClasses(namespace, metav1.ListOptions{ResourceVersion: fmt.Sprint(watched.versions[1])})
+	resumed.want("ADDED p.C", "ADDED p.D")
+}
+
+func streamedList(s probe) {
+	const namespace = "streamed"
+	packages := s.client.PmV1alpha1().Packages(namespace)
+	must(packages.Create(s.Context(), packageOf(namespace, "p", "A", "B"), metav1.CreateOptions{}))(s.T)
+	watched := s.watchClasses(namespace, metav1.ListOptions{
+		SendInitialEvents: ptr.To(true), AllowWatchBookmarks: true, ResourceVersionMatch: metav1.ResourceVersionMatchNotOlderThan,
+	})
+	watched.want("ADDED p.A", "ADDED p.B", "BOOKMARK end")
+	must(packages.Create(s.Context(), packageOf(namespace, "q", "A"), metav1.CreateOptions{}))(s.T)
+	watched.want("ADDED q.A")
+
+	// What client-go compares when it is told to detect inconsistencies.
+	bookmark := fmt.Sprint(watched.versions[2])
+	exact := must(s.client.PmV1alpha1().Classes(namespace).List(s.Context(), metav1.ListOptions{
+		ResourceVersion: bookmark, ResourceVersionMatch: metav1.ResourceVersionMatchExact,
+	}))(s.T)
+	if diff := cmp.Diff([]string{"p.A", "p.B"}, namesOfParts(s.T, exact)); diff != "" {
+		s.Errorf("the list at the bookmark differs (-want +got):\n%s", diff)
+	}
+	if exact.ResourceVersion != bookmark {
+		s.Errorf("the list is of the version %s, want %s", exact.ResourceVersion, bookmark)
+	}
+	none := s.watchClasses(namespace, metav1.ListOptions{
+		SendInitialEvents: ptr.To(false), AllowWatchBookmarks: true, ResourceVersionMatch: metav1.ResourceVersionMatchNotOlderThan,
+	})
+	must(packages.Create(s.Context(), packageOf(namespace, "r", "A"), metav1.CreateOptions{}))(s.T)
+	none.want("ADDED r.A")
+}
+
+func exactList(s probe) {
+	const namespace = "exact"
+	packages, classes := s.client.PmV1alpha1().Packages(namespace), s.client.PmV1alpha1().Classes(namespace)
+	p := must(packages.Create(s.Context(), packageOf(namespace, "p", "A"), metav1.CreateOptions{}))(s.T)
+	before := must(classes.List(s.Context(), metav1.ListOptions{}))(s.T)
+	p.Spec.Classes = append(p.Spec.Classes, classOf("B"))
+	must(packages.Update(s.Context(), p, metav1.UpdateOptions{}))(s.T)
+
+	exact := must(classes.List(s.Context(), metav1.ListOptions{ResourceVersion: before.ResourceVersion, ResourceVersionMatch: metav1.ResourceVersionMatchExact}))(s.T)
+	if diff := cmp.Diff(before, exact); diff != "" {
+		s.Errorf("the list differs (-before +after):\n%s", diff)
+	}
+	newer := must(classes.List(s.Context(), metav1.ListOptions{ResourceVersion: before.ResourceVersion, ResourceVersionMatch: metav1.ResourceVersionMatchNotOlderThan}))(s.T)
+	if len(newer.Items) != 2 {
+		s.Errorf("a list that may be newer has %d classes, want 2", len(newer.Items))
+	}
+	if _, err := classes.List(s.Context(), metav1.ListOptions{ResourceVersion: "1", ResourceVersionMatch: metav1.ResourceVersionMatchExact}); !apierrors.IsResourceExpired(err) {
+		s.Errorf("a list from before the first write: got %v, want 410 Expired", err)
+	}
+}
+
+func informerOfParts(s probe) {
+	const namespace = "informed-parts"
+	packages := s.client.PmV1alpha1().Packages(namespace)
+	p := must(packages.Create(s.Context(), packageOf(namespace, "p", "A", "B"), metav1.CreateOptions{}))(s.T)
+	factory := externalversions.NewSharedInformerFactoryWithOptions(s.client, 0, externalversions.WithNamespace(namespace))
+	informer := factory.Pm().V1alpha1().Classes().Informer()
+	ctx, cancel := context.WithTimeout(s.Context(), readyWithin)
+	defer cancel()
+	factory.Start(ctx.Done())
+	if !cache.WaitForCacheSync(ctx.Done(), informer.HasSynced) {
+		s.Fatal("the informer does not synchronise")
+	}
+	settles(s.T, "the first classes", func() string { return cmp.Diff([]string{"p.A", "p.B"}, informed(informer)) })
+	p.Spec.Classes = p.Spec.Classes[1:]
+	must(packages.Update(s.Context(), p, metav1.UpdateOptions{}))(s.T)
+	settles(s.T, "after a class left", func() string { return cmp.Diff([]string{"p.B"}, informed(informer)) })
+}
+
+func watchTimesOut(s probe) {
+	watched := s.watchClasses("timed", metav1.ListOptions{TimeoutSeconds: ptr.To(int64(4)), AllowWatchBookmarks: true})
+	// A watch without a version begins with what there is, which is nothing.
+	watched.want("BOOKMARK end")
+	// A write elsewhere moves the point that this watch resumes from.
+	must(s.client.PmV1alpha1().Packages("elsewhere").Create(s.Context(), packageOf("elsewhere", "p", "A"), metav1.CreateOptions{}))(s.T)
+	watched.want("BOOKMARK")
+	if watched.versions[1] <= watched.versions[0] {
+		s.Errorf("the last bookmark has the version %d, the first had %d", watched.versions[1], watched.versions[0])
+	}
+	select {
+	case event, open := <-watched.ResultChan():
+		if open {
+			s.Errorf("told %s, want the end", watched.describe(event))
+		}
+	case <-time.After(readyWithin):
+		s.Error("the watch does not end")
+	}
+}
+
+func manyClasses(s probe) {
+	const namespace, count = "many", 10_000
+	packages, classes := s.client.PmV1alpha1().Packages(namespace), s.client.PmV1alpha1().Classes(namespace)
+	keys := make([]string, count)
+	for i := range keys {
+		keys[i] = fmt.Sprintf("K%05d", i)
+	}
+	p := must(packages.Create(s.Context(), packageOf(namespace, "p", keys...), metav1.CreateOptions{}))(s.T)
+	list := must(classes.List(s.Context(), metav1.ListOptions{}))(s.T)
+	if len(list.Items) != count {
+		s.Fatalf("the list has %d classes, want %d", len(list.Items), count)
+	}
+	paged, pages := 0, 0
+	for options := (metav1.ListOptions{Limit: 500}); ; {
+		page := must(classes.List(s.Context(), options))(s.T)
+		paged, pages = paged+len(page.Items), pages+1
+		if options.Continue = page.Continue; options.Continue == "" {
+			break
+		}
+	}
+	if paged != count || pages != count/500 {
+		s.Errorf("%d pages have %d classes, want %d with %d", pages, paged, count/500, count)
+	}
+
+	watched := must(classes.Watch(s.Context(), metav1.ListOptions{ResourceVersion: list.ResourceVersion}))(s.T)
+	defer watched.Stop()
+	p.Spec.Disabled = true
+	must(packages.Update(s.Context(), p, metav1.UpdateOptions{}))(s.T)
+	timeout := time.After(readyWithin)
+	for i := range count {
+		select {
+		case event, open := <-watched.ResultChan():
+			if !open || event.Type != watch.Modified {
+				s.Fatalf("event %d: got %v, open=%t, want MODIFIED", i, event.Type, open)
+			}
+		case <-timeout:
+			s.Fatalf("told of %d changes, want %d", i, count)
+		}
+	}
+}
+
+// watchedClasses is a watch whose events a test expects one after the other.
+type watchedClasses struct {
+	*testing.T
+	watch.Interface
+	versions []uint64
+}
+
+func (s probe) watchClasses(namespace string, options metav1.ListOptions) *watchedClasses {
+	s.Helper()
+	watched := must(s.client.PmV1alpha1().Classes(namespace).Watch(s.Context(), options))(s.T)
+	s.Cleanup(watched.Stop)
+	return &watchedClasses{T: s.T, Interface: watched}
+}
+
+// want takes the next events, which must be those.
+func (w *watchedClasses) want(events ...string) {
+	w.Helper()
+	timeout := time.After(readyWithin)
+	for _, want := range events {
+		select {
+		case event, open := <-w.ResultChan():
+			if !open {
+				w.Fatalf("the watch ended, want %s", want)
+			}
+			got := w.describe(event)
+			if got != want {
+				w.Fatalf("told %s, want %s", got, want)
+			}
+		case <-timeout:
+			w.Fatalf("told nothing, want %s", want)
+		}
+	}
+}
+
+func (w *watchedClasses) describe(event watch.Event) string {
+	if event.Type == watch.Error {
+		return fmt.Sprint("ERROR ", event.Object.(*metav1.Status).Code)
+	}
+	class := event.Object.(*v1alpha1.Class)
+	var version uint64
+	if _, err := fmt.Sscan(class.ResourceVersion, &version); err != nil {
+		w.Errorf("%s has the resource version %q", class.Name, class.ResourceVersion)
+	}
+	w.versions = append(w.versions, version)
+	if event.Type == watch.Bookmark {
+		if class.Annotations[metav1.InitialEventsAnnotationKey] == "true" {
+			return "BOOKMARK end"
+		}
+		return "BOOKMARK"
+	}
+	return fmt.Sprintf("%s %s", event.Type, class.Name)
+}
+
+func namesOfParts(t *testing.T, list runtime.Object) []string {
+	t.Helper()
+	var names []string
+	items := must(meta.ExtractList(list))(t)
+	for _, item := range items {
+		names = append(names, must(meta.Accessor(item))(t).GetName())
+	}
+	return names
+}
+
+func informed(informer cache.SharedIndexInformer) []string {
+	var names []string
+	for _, object := range informer.GetStore().List() {
+		names = append(names, object.(*v1alpha1.Class).Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// settles waits until there is no difference any more.
+func settles(t *testing.T, what string, difference func() string) {
+	t.Helper()
+	var last string
+	for begun := time.Now(); time.Since(begun) < readyWithin; time.Sleep(20 * time.Millisecond) {
+		if last = difference(); last == "" {
+			return
+		}
+	}
+	t.Fatalf("%s (-want +got):\n%s", what, last)
+}
