@@ -37,7 +37,9 @@ func NewCommand(ctx context.Context) *cobra.Command {
 Objects are stored in etcd: your own (--etcd-servers) or one within the server
 (--etcd-embedded --data-dir). Who a client is and what it may do is asked of the
 cluster that hosts the server, found by --kubeconfig and its like or, in a pod, by
-the service account; --standalone does without one.`,
+the service account; --standalone does without one.
+
+oaas-apiserver etcd saves and restores what is stored; see oaas-apiserver etcd --help.`,
 		Args:    cobra.NoArgs,
 		Version: version.Get().String(),
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -31,13 +31,16 @@ func fieldsSelect(s probe) {
 		"Cluster":         {"spec.region": "moon", "spec.unschedulable": "true", "status.health": "Degraded"},
 	}
 	p := echoPackage("selected")
-	p.Spec.Disabled, p.Spec.Version = true, "9.9.9"
-	must(s.client.PmV1alpha1().Packages(namespace).Create(s.Context(), p, metav1.CreateOptions{}))(s.T)
+	p.Spec.Version = "9.9.9"
+	p = must(s.client.PmV1alpha1().Packages(namespace).Create(s.Context(), p, metav1.CreateOptions{}))(s.T)
 	d := echoDeployment("selected")
 	d.Spec.PackageName, d.Spec.ClassKey = "selected", "Selected"
 	d = must(s.client.PmV1alpha1().ClassDeployments(namespace).Create(s.Context(), d, metav1.CreateOptions{}))(s.T)
 	d.Status.Phase = v1alpha1.ClassDeploymentFailed
 	must(s.client.PmV1alpha1().ClassDeployments(namespace).UpdateStatus(s.Context(), d, metav1.UpdateOptions{}))(s.T)
+	// Afterwards: a disabled package takes no new deployments.
+	p.Spec.Disabled = true
+	must(s.client.PmV1alpha1().Packages(namespace).Update(s.Context(), p, metav1.UpdateOptions{}))(s.T)
 	c := must(s.client.PmV1alpha1().Clusters().Create(s.Context(), &v1alpha1.Cluster{
 		ObjectMeta: metav1.ObjectMeta{Name: "selected"},
 		Spec:       v1alpha1.ClusterSpec{Endpoint: "crm:8088", Region: "moon", Unschedulable: true},

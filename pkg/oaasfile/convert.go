@@ -156,6 +156,7 @@ func toFunction(doc *functionDoc) pmv1alpha1.FunctionDefinition {
 		Key:         doc.Key,
 		Type:        doc.FunctionType,
 		Description: doc.Description,
+		Disabled:    doc.Disabled,
 		Config:      doc.Config,
 	}
 	p := doc.ProvisionConfig

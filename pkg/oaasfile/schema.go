@@ -69,6 +69,7 @@ type functionDoc struct {
 	Key             string                  `oaas:"key,required"`
 	FunctionType    pmv1alpha1.FunctionType `oaas:"function_type"`
 	Description     string                  `oaas:"description"`
+	Disabled        bool                    `oaas:"disabled"`
 	ProvisionConfig *provisionDoc           `oaas:"provision_config"`
 	Config          map[string]string       `oaas:"config"`
 }

@@ -120,9 +120,10 @@ func (a *applier) readBefore(ctx context.Context, items []item) error {
 	return errors.Join(errs...)
 }
 
-// applyAll applies the items kind by kind, several of a kind at a time. It goes
-// on after a failure within a kind, so that all errors of it are seen at once; a
-// dry run also goes on to the next kind, because nothing builds on it.
+// applyAll applies the items kind by kind, several of a kind at a time, and
+// packages after those that they depend on. It goes on after a failure within a
+// kind, so that all errors of it are seen at once; a dry run also goes on to the
+// next kind, because nothing builds on it.
 func (a *applier) applyAll(ctx context.Context, items []item, dry dryRun) ([]applied, error) {
 	results := make([]applied, len(items))
 	errs := make([]error, len(items))
@@ -131,21 +132,50 @@ func (a *applier) applyAll(ctx context.Context, items []item, dry dryRun) ([]app
 		for end < len(items) && items[end].kind == items[start].kind {
 			end++
 		}
-		var group errgroup.Group
-		group.SetLimit(parallel)
-		for i := start; i < end; i++ {
-			group.Go(func() error {
-				results[i], errs[i] = a.apply(ctx, items[i], dry)
-				return nil
-			})
-		}
-		_ = group.Wait()
+		a.applyKind(ctx, items[start:end], dry, results[start:end], errs[start:end])
 		if err := errors.Join(errs...); err != nil && dry == dryRunNone {
 			return succeeded(results), err
 		}
 		start = end
 	}
 	return succeeded(results), errors.Join(errs...)
+}
+
+// applyKind applies items of one kind, wave by wave. Those that fail are tried
+// again as long as others succeed: a package may take away what another one of the
+// same files does not use any more once it is applied, too.
+func (a *applier) applyKind(ctx context.Context, items []item, dry dryRun, results []applied, errs []error) {
+	left := len(items)
+	for {
+		for _, wave := range waves(items) {
+			var group errgroup.Group
+			group.SetLimit(parallel)
+			for _, i := range wave {
+				if results[i].object != nil {
+					continue
+				}
+				group.Go(func() error {
+					results[i], errs[i] = a.apply(ctx, items[i], dry)
+					return nil
+				})
+			}
+			_ = group.Wait()
+		}
+		failed := len(items) - len(succeeded(results))
+		if failed == 0 || failed == left || dry != dryRunNone || ctx.Err() != nil {
+			break
+		}
+		left = failed
+	}
+	if dry != dryRunServer {
+		return
+	}
+	for i := range items {
+		if errs[i] != nil && isAboutOthers(errs[i]) && hasNeighbours(items, i) {
+			// The server can only check it once the others are what the files say.
+			results[i], errs[i] = applied{item: items[i], operation: opChecked, object: items[i].Unstructured}, nil
+		}
+	}
 }
 
 // succeeded are the results that are there.
@@ -211,14 +241,14 @@ func explainItem(i item, err error) error {
 			fmt.Fprintf(&b, "\n  %s: %s", i.locate(strings.TrimPrefix(cause.Field, ".")), cause.Message)
 		}
 		b.WriteString("\nRemove these fields from the file to leave them to their managers, or pass --force-conflicts to take them over.")
-		return errors.New(b.String())
+		return &refusal{message: b.String(), err: err}
 	case apierrors.IsInvalid(err) && len(causes) > 0:
 		var b strings.Builder
 		fmt.Fprintf(&b, "%s is refused:", prefix)
 		for _, cause := range causes {
 			fmt.Fprintf(&b, "\n  %s: %s", i.locate(cause.Field), cause.Message)
 		}
-		return errors.New(b.String())
+		return &refusal{message: b.String(), err: err}
 	}
 	return fmt.Errorf("%s: %w", prefix, err)
 }
@@ -231,3 +261,12 @@ func (i item) locate(apiPath string) string {
 	}
 	return fmt.Sprintf("%s:%d: %s", i.file, line, field)
 }
+
+// refusal is the server's answer in words that lead to the file.
+type refusal struct {
+	message string
+	err     error
+}
+
+func (r *refusal) Error() string { return r.message }
+func (r *refusal) Unwrap() error { return r.err }

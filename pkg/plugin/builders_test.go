@@ -129,10 +129,14 @@ func makePackage(t *testing.T) *unstructured.Unstructured {
 			ManagedFields: []metav1.ManagedFieldsEntry{{Manager: FieldManager}}},
 		Spec: pmv1alpha1.PackageSpec{
 			Version: "1.0", Author: "Ada", Tags: []string{"retail", "demo"},
-			Classes:   []pmv1alpha1.ClassDefinition{{Key: "Cart"}, {Key: "Order"}},
-			Functions: []pmv1alpha1.FunctionDefinition{{Key: "Cart.add"}},
+			Dependencies: []pmv1alpha1.PackageDependency{{Name: "images", Version: "^1"}},
+			Classes:      []pmv1alpha1.ClassDefinition{{Key: "Cart"}, {Key: "Order"}},
+			Functions:    []pmv1alpha1.FunctionDefinition{{Key: "Cart.add"}},
 		},
-		Status: pmv1alpha1.PackageStatus{Conditions: []metav1.Condition{{Type: "Ready", Status: "True", Reason: "Valid", Message: "all functions are there"}}},
+		Status: pmv1alpha1.PackageStatus{
+			Conditions: []metav1.Condition{{Type: "Ready", Status: "True", Reason: "Published", Message: "the classes of the package can be deployed"}},
+			Dependents: []pmv1alpha1.PackageDependent{{Name: "web", Version: ">=1", Functions: []string{"Cart.add"}}},
+		},
 	})
 }
 

@@ -77,6 +77,7 @@ the methods. A deployment runs a class with the throughput, latency and availabi
 		newDeployCommand(common),
 		newDeleteCommand(common),
 		newStatusCommand(common),
+		newPlanCommand(common),
 		newVersionCommand(common),
 	)
 	registerCompletions(root, common)

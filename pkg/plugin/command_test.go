@@ -67,6 +67,8 @@ func TestCommandLine(t *testing.T) {
 		"strict refuses unknown fields":                  {args: []string{"deploy", "-f", "-", "--dry-run=client", "--strict"}, stdin: unknown, code: 1, stderr: "Error: standard input:4: colour: unknown field"},
 		"delete needs something to delete":               {args: []string{"delete"}, code: 2, stderr: "nothing to delete is named"},
 		"delete takes names or files":                    {args: []string{"delete", "echo", "-f", "echo.yaml"}, code: 2, stderr: "use one of them"},
+		"plan needs something to plan":                   {args: []string{"plan"}, code: 2, stderr: "nothing to plan is named"},
+		"plan prints json or yaml":                       {args: []string{"plan", "cart", "-o", "wide"}, code: 2, stderr: "[json yaml]"},
 		"status takes one name":                          {args: []string{"status", "a", "b"}, code: 2, stderr: "accepts at most 1 arg"},
 		"status of a name is in one namespace":           {args: []string{"status", "a", "-A"}, code: 2, stderr: "contradict each other"},
 		"the client's version needs no cluster":          {args: []string{"version", "--client"}, stdout: "Client:"},
@@ -238,6 +240,8 @@ func TestRendering(t *testing.T) {
 		"deploy-names":      func(b *bytes.Buffer) error { return printApplied(b, results, "name", dryRunNone) },
 		"deploy-json":       func(b *bytes.Buffer) error { return printApplied(b, results[:1], "json", dryRunNone) },
 		"deploy-summary":    func(b *bytes.Buffer) error { return writeSummary(b, results, []*outcome{end}, 3210*time.Millisecond) },
+		"plan":              func(b *bytes.Buffer) error { writePlan(b, makePlan()); return nil },
+		"plan-halted":       func(b *bytes.Buffer) error { writePlan(b, haltedPlan()); return nil },
 		"version":           func(b *bytes.Buffer) error { return writeVersions(b, serverVersions, "") },
 		"version-yaml":      func(b *bytes.Buffer) error { return writeVersions(b, serverVersions, "yaml") },
 	}
@@ -309,11 +313,15 @@ func TestWhyUnavailable(t *testing.T) {
 func TestRemovalText(t *testing.T) {
 	withFinalizer := makePackage(t)
 	withFinalizer.SetFinalizers([]string{"example.com/keep"})
+	terminating := toUnstructured(t, &pmv1alpha1.Package{TypeMeta: metav1.TypeMeta{Kind: "Package"}, Status: pmv1alpha1.PackageStatus{Conditions: []metav1.Condition{{
+		Type: "Ready", Status: "False", Reason: "Terminating", Message: "the package is being deleted and waits for 1 class deployment to be undeployed: cart",
+	}}}})
 	tests := map[string]struct {
 		object *unstructured.Unstructured
 		want   string
 	}{
 		"a deployment waits for its clusters":    {makeDeployment("cart").unit(readyUnit("north")).unstructured(t), "waits for its removal from north (default-cart-dev)"},
+		"a package tells what it waits for":      {terminating, "the package is being deleted and waits for 1 class deployment to be undeployed: cart"},
 		"a package waits for foreign finalizers": {withFinalizer, "waits for its finalizers example.com/keep"},
 		"anything else waits for its removal":    {makePackage(t), "waits for its removal"},
 	}

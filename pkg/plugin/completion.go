@@ -23,6 +23,7 @@ func registerCompletions(root *cobra.Command, common *shared) {
 	outputs := map[string][]string{
 		"deploy":  {"name", "json", "yaml"},
 		"status":  {"wide", "name", "json", "yaml"},
+		"plan":    {"json", "yaml"},
 		"version": {"json", "yaml"},
 		"delete":  {"name"},
 	}
@@ -32,6 +33,8 @@ func registerCompletions(root *cobra.Command, common *shared) {
 		switch cmd.Name() {
 		case "status":
 			cmd.ValidArgsFunction = common.completeNames(1, "ClassDeployment", "Package")
+		case "plan":
+			cmd.ValidArgsFunction = common.completeNames(1, "ClassDeployment")
 		case "delete":
 			cmd.ValidArgsFunction = common.completeNames(0, "Package")
 			register(cmd, "deployment", common.completeNames(0, "ClassDeployment"))

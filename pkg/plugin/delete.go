@@ -31,7 +31,7 @@ type DeleteOptions struct {
 	Filenames []string
 	// Recursive reads the subdirectories of directories too.
 	Recursive bool
-	// Cascade deletes all deployments of a package with it.
+	// Cascade undeploys all deployments of a package with it.
 	Cascade bool
 	// IgnoreNotFound takes what is not there for deleted.
 	IgnoreNotFound bool
@@ -55,8 +55,10 @@ func newDeleteCommand(common *shared) *cobra.Command {
 		GroupID: groupDeploy,
 		Long: `Remove deployments and packages.
 
-Deployments go first, then packages, then clusters. A deployment is gone when every cluster has
-confirmed it. A package that deployments still use is kept: delete them too, or pass --cascade.
+Deployments go first, then packages, each before those that it depends on, then clusters. A deployment
+is gone when every cluster has confirmed it. A package takes its own deployments with it. One that other
+deployments use is kept: delete them too, or pass --cascade to undeploy them with the package. One that
+other packages depend on is kept in any case.
 
 ` + exitCodesHelp,
 		Example: `  # What a file deployed
@@ -72,7 +74,7 @@ confirmed it. A package that deployments still use is kept: delete them too, or 
 	flags := cmd.Flags()
 	addFileFlags(cmd, &o.Filenames, &o.Recursive)
 	flags.StringSliceVar(&o.Deployments, "deployment", nil, "delete the deployment with this name; may be repeated")
-	flags.BoolVar(&o.Cascade, "cascade", false, "delete the deployments of the packages too")
+	flags.BoolVar(&o.Cascade, "cascade", false, "undeploy all deployments of the packages with them")
 	flags.BoolVar(&o.IgnoreNotFound, "ignore-not-found", false, "take what is not there for deleted")
 	flags.StringVar(&o.DryRun, "dry-run", o.DryRun, "none, client (only find the objects) or server (let the server check, change nothing)")
 	flags.Lookup("dry-run").NoOptDefVal = string(dryRunServer)
@@ -116,6 +118,10 @@ type target struct {
 	namespace string
 	name      string
 	uid       types.UID
+	// needs are the packages that a package depends on, with its namespace.
+	needs []string
+	// emptied is true for a package whose deployments are all among the targets.
+	emptied bool
 }
 
 func (t target) title() string { return title(t.kind.name, t.name) }
@@ -148,8 +154,10 @@ func (o *DeleteOptions) Run(cmd *cobra.Command) error {
 		for end < len(targets) && targets[end].kind == targets[start].kind {
 			end++
 		}
-		if err := o.deleteAll(ctx, c, targets[start:end]); err != nil {
-			return o.explain(err)
+		for _, wave := range dependentsFirst(targets[start:end]) {
+			if err := o.deleteAll(ctx, c, wave); err != nil {
+				return o.explain(err)
+			}
 		}
 		start = end
 	}
@@ -193,11 +201,31 @@ func (o *DeleteOptions) wanted(items []item, namespace string) []target {
 	return out
 }
 
-// find looks the targets up, adds the deployments of packages with --cascade, and
-// refuses to pull a package from under deployments that stay.
+// dependentsFirst splits targets of one kind so that a package comes in an earlier
+// wave than all that it depends on.
+func dependentsFirst(targets []target) [][]target {
+	names := make([]string, 0, len(targets))
+	needs := make([][]string, 0, len(targets))
+	for _, t := range targets {
+		names = append(names, t.namespace+"/"+t.name)
+		needs = append(needs, t.needs)
+	}
+	var out [][]target
+	for _, level := range slices.Backward(levels(names, needs)) {
+		wave := make([]target, 0, len(level))
+		for _, i := range level {
+			wave = append(wave, targets[i])
+		}
+		out = append(out, wave)
+	}
+	return out
+}
+
+// find looks the targets up, and refuses to pull a package from under deployments
+// that stay, before anything is deleted.
 func (o *DeleteOptions) find(ctx context.Context, c *connection, wanted []target) ([]target, error) {
 	var errs []error
-	var found, cascaded []target
+	var found []target
 	for _, t := range wanted {
 		u, err := c.resource(t.kind, t.namespace).Get(ctx, t.name, metav1.GetOptions{})
 		switch {
@@ -210,63 +238,82 @@ func (o *DeleteOptions) find(ctx context.Context, c *connection, wanted []target
 			errs = append(errs, fmt.Errorf("%s: %w", t.title(), err))
 			continue
 		}
-		t.uid = u.GetUID()
+		t.uid, t.needs = u.GetUID(), dependencyNames(u)
 		found = append(found, t)
 	}
-	for _, t := range found {
-		if t.kind.name != "Package" {
+	for i, t := range found {
+		if t.kind.name != "Package" || o.Cascade {
 			continue
 		}
-		users, err := o.users(ctx, c, t, found)
-		if err != nil {
+		users, stay, err := o.users(ctx, c, t, found)
+		switch {
+		case err != nil:
 			errs = append(errs, err)
-			continue
+		case len(stay) > 0:
+			errs = append(errs, inUse(t, stay))
 		}
-		if len(users) > 0 && !o.Cascade {
-			errs = append(errs, inUse(t, users))
-			continue
-		}
-		cascaded = append(cascaded, users...)
+		found[i].emptied = users > 0
 	}
-	return append(cascaded, found...), errors.Join(errs...)
+	return found, errors.Join(errs...)
 }
 
-// users are the deployments of a package that are not among the targets.
-func (o *DeleteOptions) users(ctx context.Context, c *connection, pkg target, targets []target) ([]target, error) {
-	k := kindNamed("ClassDeployment")
-	list, err := c.resource(k, pkg.namespace).List(ctx, metav1.ListOptions{FieldSelector: "spec.packageName=" + pkg.name})
+// users counts the deployments of a package, and names those that are neither its
+// own nor among the targets.
+func (o *DeleteOptions) users(ctx context.Context, c *connection, pkg target, targets []target) (count int, stay []string, err error) {
+	list, err := c.resource(kindNamed("ClassDeployment"), pkg.namespace).List(ctx, metav1.ListOptions{FieldSelector: "spec.packageName=" + pkg.name})
 	if err != nil {
-		return nil, fmt.Errorf("listing the deployments of %s: %w", pkg.title(), err)
+		return 0, nil, fmt.Errorf("listing the deployments of %s: %w", pkg.title(), err)
 	}
-	var out []target
 	for i := range list.Items {
-		t := target{kind: k, namespace: pkg.namespace, name: list.Items[i].GetName(), uid: list.Items[i].GetUID()}
-		if !slices.Contains(targets, t) {
-			out = append(out, t)
+		owner := metav1.GetControllerOf(&list.Items[i])
+		if owner != nil && owner.UID == pkg.uid {
+			continue
+		}
+		uid := list.Items[i].GetUID()
+		if !slices.ContainsFunc(targets, func(t target) bool { return t.uid == uid }) {
+			stay = append(stay, list.Items[i].GetName())
 		}
 	}
-	return out, nil
+	return len(list.Items), stay, nil
 }
 
-func inUse(pkg target, users []target) error {
-	names := make([]string, 0, len(users))
-	for _, u := range users {
-		names = append(names, u.name)
+func inUse(pkg target, users []string) error {
+	return fmt.Errorf("%s is used by the deployments %s (409 Conflict): delete them first, or undeploy them with the package: kubectl oaas delete %s --cascade -n %s",
+		pkg.title(), strings.Join(users, ", "), pkg.name, pkg.namespace)
+}
+
+// refusedDelete explains why the server keeps an object.
+func (o *DeleteOptions) refusedDelete(ctx context.Context, c *connection, t target, err error) error {
+	if apierrors.IsConflict(err) && t.kind.name == "Package" && !o.Cascade {
+		// A deployment may have come since the targets were looked up.
+		if _, stay, listErr := o.users(ctx, c, t, nil); listErr == nil && len(stay) > 0 {
+			return inUse(t, stay)
+		}
 	}
-	return fmt.Errorf("%s is used by the deployments %s: delete them first, or pass --cascade", pkg.title(), strings.Join(names, ", "))
+	return fmt.Errorf("deleting %s: %w", t.title(), err)
+}
+
+// propagation is what happens to the deployments of a package. What is among the
+// targets is on its way out, but there until every cluster has confirmed it, and
+// without a wait, or in a dry run, that has not happened yet.
+func (o *DeleteOptions) propagation(t target) metav1.DeletionPropagation {
+	if t.kind.name == "Package" && (o.Cascade || t.emptied && (!o.Wait || o.dryRun != dryRunNone)) {
+		return metav1.DeletePropagationForeground
+	}
+	return metav1.DeletePropagationBackground
 }
 
 // deleteAll deletes targets of one kind and waits until they are gone.
 func (o *DeleteOptions) deleteAll(ctx context.Context, c *connection, targets []target) error {
 	for _, t := range targets {
 		if o.dryRun != dryRunClient {
-			options := metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &t.uid}, PropagationPolicy: ptr.To(metav1.DeletePropagationBackground)}
+			options := metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &t.uid}, PropagationPolicy: ptr.To(o.propagation(t))}
 			if o.dryRun == dryRunServer {
 				options.DryRun = []string{metav1.DryRunAll}
 			}
 			err := c.resource(t.kind, t.namespace).Delete(ctx, t.name, options)
 			if err != nil && !apierrors.IsNotFound(err) {
-				return fmt.Errorf("deleting %s: %w", t.title(), err)
+				return o.refusedDelete(ctx, c, t, err)
 			}
 		}
 		line := t.title()

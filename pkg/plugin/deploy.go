@@ -202,7 +202,10 @@ func (o *DeployOptions) wait(ctx context.Context, c *connection, results []appli
 	}
 	w := &waiter{connection: c, clock: o.clock, progress: newProgress(out), timeout: o.Timeout}
 	started := o.clock.Now()
-	outcomes, err := w.wait(ctx, wanted)
+	var outcomes []*outcome
+	if err = w.waitForOwn(ctx, results); err == nil {
+		outcomes, err = w.wait(ctx, wanted)
+	}
 	if errors.Is(err, context.Canceled) {
 		var b strings.Builder
 		b.WriteString("interrupted: the deployment goes on without being watched; to look at it:")
@@ -217,16 +220,27 @@ func (o *DeployOptions) wait(ctx context.Context, c *connection, results []appli
 	return writeSummary(out, results, outcomes, o.clock.Since(started))
 }
 
-// toAwait are the applied deployments, each with the generation that its package
-// got; one whose package is not among the results takes any.
+// toAwait are the applied deployments and those that applied packages list, each
+// with the generation that its package got; one whose package is not among the
+// results takes any.
 func toAwait(results []applied) ([]awaited, error) {
 	generations := map[types.NamespacedName]int64{}
+	var wanted []awaited
 	for _, r := range results {
-		if r.kind.name == "Package" {
-			generations[types.NamespacedName{Namespace: r.object.GetNamespace(), Name: r.object.GetName()}] = r.object.GetGeneration()
+		if r.kind.name != "Package" {
+			continue
+		}
+		p, err := typed[pmv1alpha1.Package](r.object)
+		if err != nil {
+			return nil, err
+		}
+		generations[types.NamespacedName{Namespace: p.Namespace, Name: p.Name}] = p.Generation
+		for _, own := range p.Spec.Deployments {
+			wanted = append(wanted, awaited{
+				NamespacedName: types.NamespacedName{Namespace: p.Namespace, Name: own.Name}, packageGeneration: p.Generation, own: true,
+			})
 		}
 	}
-	var wanted []awaited
 	for _, r := range results {
 		if r.kind.name != "ClassDeployment" {
 			continue

@@ -85,6 +85,9 @@ type snapshot struct {
 	packages    []pmv1alpha1.Package
 	deployments []pmv1alpha1.ClassDeployment
 	objects     []*unstructured.Unstructured
+	// versions are those of all packages, by namespace and name, whatever the
+	// snapshot was narrowed to.
+	versions map[string]string
 }
 
 // Run shows the present state, and every later one with --watch.
@@ -165,7 +168,7 @@ func fromStore(store cache.Store) []*unstructured.Unstructured {
 
 // newSnapshot sorts by namespace and name.
 func newSnapshot(packages, deployments []*unstructured.Unstructured) (*snapshot, error) {
-	s := &snapshot{}
+	s := &snapshot{versions: map[string]string{}}
 	for _, list := range [][]*unstructured.Unstructured{packages, deployments} {
 		sort.Slice(list, func(i, j int) bool {
 			a, b := list[i], list[j]
@@ -182,6 +185,7 @@ func newSnapshot(packages, deployments []*unstructured.Unstructured) (*snapshot,
 			return nil, err
 		}
 		s.packages = append(s.packages, *p)
+		s.versions[p.Namespace+"/"+p.Name] = p.Spec.Version
 	}
 	for _, u := range deployments {
 		d, err := typed[pmv1alpha1.ClassDeployment](u)
@@ -197,7 +201,7 @@ func newSnapshot(packages, deployments []*unstructured.Unstructured) (*snapshot,
 // deployment has the name, to a package with its deployments.
 func (s *snapshot) only(name string) *snapshot {
 	packageName := name
-	out := &snapshot{}
+	out := &snapshot{versions: s.versions}
 	for _, d := range s.deployments {
 		if d.Name == name {
 			packageName = d.Spec.PackageName
@@ -278,14 +282,22 @@ func writeStatusTables(out io.Writer, s *snapshot, now time.Time, namespaces, wi
 		cells := row(p.Namespace, p.Name, orDash(p.Spec.Version), fmt.Sprint(len(p.Spec.Classes)), fmt.Sprint(len(p.Spec.Functions)),
 			conditionWord(p.Status.Conditions, pmv1alpha1.PackageReady), age(p.CreationTimestamp, now))
 		if wide {
-			cells = append(cells, orDash(p.Spec.Author), orDash(strings.Join(p.Spec.Tags, ",")))
+			var needs, neededBy []string
+			for _, dependency := range p.Spec.Dependencies {
+				needs = append(needs, dependency.Name)
+			}
+			for _, dependent := range p.Status.Dependents {
+				neededBy = append(neededBy, dependent.Name)
+			}
+			cells = append(cells, orDash(p.Spec.Author), orDash(strings.Join(p.Spec.Tags, ",")),
+				orDash(strings.Join(needs, ",")), orDash(strings.Join(neededBy, ",")))
 		}
 		rows = append(rows, cells)
 	}
 	if len(rows) > 0 {
 		header := row("NAMESPACE", "PACKAGE", "VERSION", "CLASSES", "FUNCTIONS", "READY", "AGE")
 		if wide {
-			header = append(header, "AUTHOR", "TAGS")
+			header = append(header, "AUTHOR", "TAGS", "DEPENDS ON", "NEEDED BY")
 		}
 		writeTable(out, header, rows)
 	}

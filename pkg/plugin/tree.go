@@ -6,6 +6,7 @@ package plugin
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,7 +35,7 @@ func writeTree(out io.Writer, s *snapshot) {
 		if p.Spec.Disabled {
 			text += " (disabled)"
 		}
-		root := branch{text: text, branches: conditionBranches(p.Status.Conditions)}
+		root := branch{text: text, branches: slices.Concat(conditionBranches(p.Status.Conditions), neighbourBranches(&p, s))}
 		for _, class := range p.Spec.Classes {
 			root.branches = append(root.branches, classBranch(class.Key, p.Name, s, shown))
 		}
@@ -54,6 +55,36 @@ func writeTree(out io.Writer, s *snapshot) {
 		fmt.Fprintln(out, root.text)
 		writeBranches(out, root.branches, "")
 	}
+}
+
+// neighbourBranches are the packages that a package depends on, and those that
+// depend on it.
+func neighbourBranches(p *pmv1alpha1.Package, s *snapshot) []branch {
+	var out []branch
+	for _, dependency := range p.Spec.Dependencies {
+		text := "depends on package " + dependency.Name
+		if dependency.Version != "" {
+			text += " " + dependency.Version
+		}
+		switch found, known := s.versions[p.Namespace+"/"+dependency.Name]; {
+		case !known:
+			text += " (not found)"
+		case found != "":
+			text += " (is " + found + ")"
+		}
+		out = append(out, branch{text: text})
+	}
+	for _, dependent := range p.Status.Dependents {
+		text := "needed by package " + dependent.Name
+		if dependent.Version != "" {
+			text += " in version " + dependent.Version
+		}
+		if len(dependent.Functions) > 0 {
+			text += ", which binds " + strings.Join(dependent.Functions, ", ")
+		}
+		out = append(out, branch{text: text})
+	}
+	return out
 }
 
 func classBranch(key, packageName string, s *snapshot, shown map[string]bool) branch {

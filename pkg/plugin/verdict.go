@@ -100,6 +100,9 @@ func isCurrentlyTrue(d *pmv1alpha1.ClassDeployment, conditionType string) bool {
 // change. They serve nobody, so nobody waits for them.
 const reasonRemoving = "Removing"
 
+// reasonTerminating is the reason of a package's Ready while it is being deleted.
+const reasonTerminating = "Terminating"
+
 // isRollingOut is true while the units that serve are still the old ones in part.
 func isRollingOut(d *pmv1alpha1.ClassDeployment) bool {
 	c := meta.FindStatusCondition(d.Status.Conditions, pmv1alpha1.ClassDeploymentProgressing)
@@ -229,6 +232,13 @@ func removalText(u *unstructured.Unstructured) string {
 	if u.GetKind() == "ClassDeployment" {
 		if d, err := typed[pmv1alpha1.ClassDeployment](u); err == nil {
 			return "waits for " + waitsForRemoval(d)
+		}
+	}
+	if u.GetKind() == "Package" {
+		if p, err := typed[pmv1alpha1.Package](u); err == nil {
+			if ready := meta.FindStatusCondition(p.Status.Conditions, pmv1alpha1.PackageReady); ready != nil && ready.Reason == reasonTerminating {
+				return oneLine(ready.Message)
+			}
 		}
 	}
 	if finalizers := u.GetFinalizers(); len(finalizers) > 0 {

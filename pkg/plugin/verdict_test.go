@@ -125,15 +125,18 @@ func TestADeploymentIsAwaitedWithItsOwnPackage(t *testing.T) {
 		u.SetGeneration(generation)
 		return applied{item: item{kind: kindNamed(kind)}, object: u}
 	}
+	listing := object("Package", "a", "shop", "", 7)
+	listing.object.Object["spec"] = map[string]any{"deployments": []any{map[string]any{"name": "own"}}}
 	got, err := toAwait([]applied{
-		object("Package", "a", "shop", "", 7), object("Package", "b", "shop", "", 2),
+		listing, object("Package", "b", "shop", "", 2),
 		object("ClassDeployment", "a", "cart", "shop", 1), object("ClassDeployment", "b", "cart", "shop", 1),
 		object("ClassDeployment", "a", "other", "elsewhere", 1),
 	})
 	want := []awaited{
-		{types.NamespacedName{Namespace: "a", Name: "cart"}, 7},
-		{types.NamespacedName{Namespace: "b", Name: "cart"}, 2},
-		{types.NamespacedName{Namespace: "a", Name: "other"}, 0},
+		{NamespacedName: types.NamespacedName{Namespace: "a", Name: "own"}, packageGeneration: 7, own: true},
+		{NamespacedName: types.NamespacedName{Namespace: "a", Name: "cart"}, packageGeneration: 7},
+		{NamespacedName: types.NamespacedName{Namespace: "b", Name: "cart"}, packageGeneration: 2},
+		{NamespacedName: types.NamespacedName{Namespace: "a", Name: "other"}},
 	}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("awaited %+v (%v), want %+v", got, err, want)
@@ -227,6 +230,47 @@ func TestExitCode(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if got := ExitCode(tc.err); got != tc.want {
 				t.Errorf("ExitCode = %d, want %d", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestADeploymentThatAPackageListsIsWaitedForUntilItIsThere(t *testing.T) {
+	o := &outcome{expected: true}
+	if a := o.assess(); a.Verdict != VerdictWaiting || a.WaitsFor == "" {
+		t.Errorf("before it is there: %+v, want to wait for it", a)
+	}
+	o.deployment = makeDeployment("cart").phase("Running").condition("Available", "True", "UnitsAvailable", "").obj()
+	if a := o.assess(); a.Verdict != VerdictAvailable {
+		t.Errorf("once it serves: %+v, want Available", a)
+	}
+	o.deployment = nil
+	if a := o.assess(); a.Verdict != VerdictRemoved {
+		t.Errorf("once it went: %+v, want Removed", a)
+	}
+}
+
+func TestTheDeploymentsOfAPackageAreAppliedWhenItSaysSoOfItself(t *testing.T) {
+	applied := func(generation int64, status metav1.ConditionStatus) *pmv1alpha1.Package {
+		return &pmv1alpha1.Package{Status: pmv1alpha1.PackageStatus{Conditions: []metav1.Condition{
+			{Type: pmv1alpha1.PackageDeploymentsApplied, Status: status, ObservedGeneration: generation, Message: "why"},
+		}}}
+	}
+	for name, test := range map[string]struct {
+		pkg     *pmv1alpha1.Package
+		over    bool
+		trouble string
+	}{
+		"nobody looked yet":               {pkg: &pmv1alpha1.Package{}},
+		"an earlier generation":           {pkg: applied(1, "True")},
+		"as it says":                      {pkg: applied(2, "True"), over: true},
+		"a conflict of this generation":   {pkg: applied(2, "False"), trouble: "why"},
+		"a conflict of an earlier one":    {pkg: applied(1, "False")},
+		"a later generation will do, too": {pkg: applied(3, "True"), over: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if over, trouble := assessOwn(test.pkg, 2); over != test.over || trouble != test.trouble {
+				t.Errorf("over %t, trouble %q; want %t, %q", over, trouble, test.over, test.trouble)
 			}
 		})
 	}

@@ -31,6 +31,9 @@ type awaited struct {
 	types.NamespacedName
 	// packageGeneration is the generation of its package that must be deployed.
 	packageGeneration int64
+	// own is true for a deployment that the Package Manager makes because a package
+	// lists it, and that may not be there yet.
+	own bool
 }
 
 // outcome is a deployment at the end of a wait.
@@ -40,6 +43,19 @@ type outcome struct {
 	deployment *pmv1alpha1.ClassDeployment
 	tracker    tracker
 	over       bool
+	// expected is true until a deployment that somebody else makes was seen.
+	expected bool
+}
+
+// assess judges the present state.
+func (o *outcome) assess() Assessment {
+	if o.deployment != nil {
+		o.expected = false
+	}
+	if o.expected {
+		return Assessment{Verdict: VerdictWaiting, Phase: string(pmv1alpha1.ClassDeploymentPending), WaitsFor: "the Package Manager to make it"}
+	}
+	return Assess(o.deployment, o.generation)
 }
 
 // lookup finds the present state of a deployment; nil when there is none.
@@ -50,7 +66,7 @@ type lookup func(types.NamespacedName) (*pmv1alpha1.ClassDeployment, error)
 func (w *waiter) wait(ctx context.Context, wanted []awaited) ([]*outcome, error) {
 	outcomes := make([]*outcome, 0, len(wanted))
 	for _, a := range wanted {
-		outcomes = append(outcomes, &outcome{name: a.NamespacedName, generation: a.packageGeneration})
+		outcomes = append(outcomes, &outcome{name: a.NamespacedName, generation: a.packageGeneration, expected: a.own})
 	}
 	following, stop := context.WithCancel(ctx)
 	defer stop()
@@ -96,7 +112,7 @@ func (w *waiter) look(outcomes []*outcome, find lookup, started time.Time) (done
 				return false, err
 			}
 			var changed bool
-			changed, o.over = o.tracker.observe(Assess(o.deployment, o.generation), now)
+			changed, o.over = o.tracker.observe(o.assess(), now)
 			if changed {
 				news = append(news, progressLine(o))
 			}

@@ -4,6 +4,7 @@
 package embeddedetcd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -210,5 +211,23 @@ func TestRestoreRefuses(t *testing.T) {
 				t.Error("a half restored etcd is left behind")
 			}
 		})
+	}
+}
+
+func TestAFailureOfItsOwnIsTold(t *testing.T) {
+	options := &Options{Enabled: true, DataDir: folder(t)}
+	etcd, err := options.Start(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(etcd.Close)
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if err := etcd.Failed(ended); err != nil {
+		t.Errorf("one that serves has failed: %v", err)
+	}
+	etcd.etcd.Server.HardStop()
+	if err := etcd.Failed(t.Context()); err == nil {
+		t.Error("one that stopped has not failed")
 	}
 }

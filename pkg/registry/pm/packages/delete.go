@@ -5,6 +5,7 @@ package packages
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -26,7 +27,8 @@ import (
 //
 // A package without deployments is gone at once. One with deployments of its own,
 // or with any when the client asks for propagation in the foreground, is marked as
-// being deleted and waits for the package controller to undeploy them.
+// being deleted and waits for the package controller to undeploy them. So does one
+// whose spec has deployments, even if none is to be seen: they may be in the making.
 func (r *REST) Delete(
 	ctx context.Context, name string, validate rest.ValidateObjectFunc, options *metav1.DeleteOptions,
 ) (runtime.Object, bool, error) {
@@ -56,8 +58,24 @@ func (r *REST) Delete(
 	if len(users) > 0 {
 		return r.deleteAfterUndeploying(ctx, name, check, options)
 	}
-	return r.REST.Delete(ctx, name, check, withoutForeground(options))
+	obj, gone, err := r.REST.Delete(ctx, name, func(ctx context.Context, obj runtime.Object) error {
+		if err := check(ctx, obj); err != nil {
+			return err
+		}
+		if p := obj.(*pm.Package); p.DeletionTimestamp == nil && len(p.Spec.Deployments) > 0 {
+			return errMayDeploy
+		}
+		return nil
+	}, withoutForeground(options))
+	if errors.Is(err, errMayDeploy) {
+		return r.deleteAfterUndeploying(ctx, name, check, options)
+	}
+	return obj, gone, err
 }
+
+// errMayDeploy stops the removal of a package whose deployments may be in the
+// making.
+var errMayDeploy = errors.New("the package has deployments of its own")
 
 // mayGo refuses to delete a package that others need, whatever the client asks for.
 func (e *edges) mayGo(ctx context.Context, p *pm.Package) error {

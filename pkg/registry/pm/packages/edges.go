@@ -52,7 +52,7 @@ func (e *edges) get(ctx context.Context, namespace, name string, options storage
 	p := &pm.Package{}
 	if err := e.store.Storage.Get(ctx, key, options, p); err != nil {
 		if storage.IsNotFound(err) {
-			return nil, nil //nolint:nilnil // absence is an answer here
+			return nil, nil
 		}
 		return nil, fmt.Errorf("read package %q: %w", name, err)
 	}

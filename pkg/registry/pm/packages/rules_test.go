@@ -170,13 +170,14 @@ func TestAPackageThatOthersDependOnIsNotDeleted(t *testing.T) {
 func TestDeploymentsAndTheirPackageGoTogether(t *testing.T) {
 	const foreground, background, orphan = metav1.DeletePropagationForeground, metav1.DeletePropagationBackground, metav1.DeletePropagationOrphan
 	for sentence, test := range map[string]struct {
-		own, foreign bool
-		policy       metav1.DeletionPropagation
-		reason       string
-		waits        bool
+		own, foreign, planned bool
+		policy                metav1.DeletionPropagation
+		reason                string
+		waits                 bool
 	}{
 		"without deployments it is gone at once":                  {policy: background},
 		"without deployments nothing is waited for":               {policy: foreground},
+		"its own deployments may be in the making":                {planned: true, policy: background, waits: true},
 		"its own deployments go with it":                          {own: true, policy: background, waits: true},
 		"its own deployments go with it in the foreground":        {own: true, policy: foreground, waits: true},
 		"its own deployments cannot be orphaned":                  {own: true, policy: orphan, reason: "Conflict"},
@@ -186,7 +187,11 @@ func TestDeploymentsAndTheirPackageGoTogether(t *testing.T) {
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			s := newScene(t)
-			s.mustCreate(pkg("p", "1"))
+			made := pkg("p", "1", "b : f")
+			if test.planned {
+				made.Spec.Deployments = []pm.PackageDeployment{{Name: "d", Spec: pm.ClassDeploymentSpec{ClassKey: "C"}}}
+			}
+			s.mustCreate(pkg("b", "1"), made)
 			if test.own {
 				s.deployments.all = append(s.deployments.all, deployment("own", metav1.OwnerReference{UID: s.get("p").UID}))
 			}
@@ -212,6 +217,7 @@ func TestDeploymentsAndTheirPackageGoTogether(t *testing.T) {
 				if s.get("p") != nil {
 					t.Error("the package is still there without its finalizer")
 				}
+				s.expectDependents("b")
 			}
 		})
 	}
