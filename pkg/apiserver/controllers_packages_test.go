@@ -297,7 +297,9 @@ func whatIsDisabledRunsOnAndTakesNothingNew(s scene) {
 		s.Errorf("conditions are %+v, want the deployment to run on", got.Status.Conditions)
 	}
 	// Another environment is a new unit, which only the planner can see.
-	s.update("cart", func(d *pmv1alpha1.ClassDeployment) { d.Spec.TargetEnvironments = []string{s.namespace, s.namespace + "-2"} })
+	s.update("cart", func(d *pmv1alpha1.ClassDeployment) {
+		d.Spec.TargetEnvironments = []string{s.namespace, s.namespace + "-2"}
+	})
 	s.waitForCondition("cart", pmv1alpha1.ClassDeploymentPlanned, metav1.ConditionFalse, "FunctionDisabled", `function "items" of package "store" is disabled`)
 	if got := at.timesSent(s.id("cart")); got != 1 {
 		s.Errorf("the unit that runs was sent %d times, want once", got)

@@ -23,6 +23,8 @@ type ClassDeployment struct {
 
 	// spec is what the user asks for.
 	// +required
+	// +k8s:subfield(packageName)=+k8s:immutable
+	// +k8s:subfield(classKey)=+k8s:immutable
 	Spec ClassDeploymentSpec `json:"spec" protobuf:"bytes,2,opt,name=spec"`
 	// status is what was planned and what runs.
 	// +optional
@@ -49,13 +51,11 @@ type ClassDeploymentSpec struct {
 	// out.
 	// +optional
 	// +k8s:optional
-	// +k8s:immutable
 	// +k8s:format=k8s-short-name
 	PackageName string `json:"packageName,omitempty" protobuf:"bytes,1,opt,name=packageName"`
 	// classKey is the class to run. It cannot be changed.
 	// +required
 	// +k8s:required
-	// +k8s:immutable
 	// +k8s:maxLength=200
 	ClassKey string `json:"classKey" protobuf:"bytes,2,opt,name=classKey"`
 	// targetEnvironments are the environments to run in, one unit each; empty

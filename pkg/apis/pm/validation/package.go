@@ -30,8 +30,10 @@ func ValidatePackage(p *pm.Package) field.ErrorList {
 
 // ValidatePackageUpdate returns everything that is wrong with a changed package.
 // The metadata of every update is checked before.
-func ValidatePackageUpdate(updated, _ *pm.Package) field.ErrorList {
-	return validatePackageSpec(&updated.Spec, updated.Name, field.NewPath("spec"))
+func ValidatePackageUpdate(updated, old *pm.Package) field.ErrorList {
+	path := field.NewPath("spec")
+	errs := validatePackageSpec(&updated.Spec, updated.Name, path)
+	return append(errs, validateDeploymentsUpdate(updated.Spec.Deployments, old.Spec.Deployments, path.Child("deployments"))...)
 }
 
 // ValidatePackageStatusUpdate returns everything that is wrong with a changed

@@ -36,3 +36,21 @@ func validateDeployments(deployments []pm.PackageDeployment, packageName string,
 	}
 	return errs
 }
+
+// validateDeploymentsUpdate keeps a deployment on its class, as the
+// ClassDeployment that is made from it must stay on it.
+func validateDeploymentsUpdate(updated, old []pm.PackageDeployment, path *field.Path) field.ErrorList {
+	before := make(map[string]string, len(old))
+	for i := range old {
+		before[old[i].Name] = old[i].Spec.ClassKey
+	}
+	var errs field.ErrorList
+	for i := range updated {
+		class, found := before[updated[i].Name]
+		if found && class != updated[i].Spec.ClassKey {
+			errs = append(errs, field.Invalid(path.Index(i).Child("spec", "classKey"), updated[i].Spec.ClassKey, fmt.Sprintf(
+				"the class of a deployment cannot change, it is %q: rename the deployment, which removes the old one and makes a new one", class)))
+		}
+	}
+	return errs
+}

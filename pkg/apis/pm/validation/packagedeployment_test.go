@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"oaas.io/oaas/pkg/apis/pm"
+	"oaas.io/oaas/pkg/apis/pm/resources"
 	"oaas.io/oaas/pkg/apis/pm/validation"
 )
 
@@ -30,7 +31,7 @@ func TestValidatePackageDeployments(t *testing.T) {
 		"deployments of the package's classes":       {func(*pm.PackageDeployment) {}, nil},
 		"one without a name":                         {func(d *pm.PackageDeployment) { d.Name = "" }, []string{required + first + ".name"}},
 		"a name that no ClassDeployment can have":    {func(d *pm.PackageDeployment) { d.Name = "a.b" }, []string{invalid + first + ".name"}},
-		"a name that is there twice":                 {func(d *pm.PackageDeployment) { d.Name = "cart-edge" }, []string{duplicate + "spec.deployments[1].name"}},
+		"a name that is there twice":                 {func(d *pm.PackageDeployment) { d.Name = "cart-edge" }, []string{duplicate + "spec.deployments[1]"}},
 		"a label that none can be":                   {func(d *pm.PackageDeployment) { d.Labels["tier"] = "a b" }, []string{invalid + first + ".labels"}},
 		"an annotation that none can be":             {func(d *pm.PackageDeployment) { d.Annotations["a b"] = "" }, []string{invalid + first + ".annotations"}},
 		"a deployment of another package":            {func(d *pm.PackageDeployment) { d.Spec.PackageName = "other" }, []string{invalid + first + ".spec.packageName"}},
@@ -39,7 +40,8 @@ func TestValidatePackageDeployments(t *testing.T) {
 		"requirements that no ClassDeployment takes": {func(d *pm.PackageDeployment) { d.Spec.NFR.Availability = "99%" }, []string{invalid + first + ".spec.nfr.availability"}},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			expectErrors(t, validation.ValidatePackage(packageWithDeployments(test.change)), test.want)
+			p := packageWithDeployments(test.change)
+			expectErrors(t, declared(t, resources.Packages, p, nil, validation.ValidatePackage(p)), test.want)
 		})
 	}
 }
@@ -63,7 +65,8 @@ func TestADeploymentOfAPackageStaysOnItsClass(t *testing.T) {
 		"the package may be named or not":                 {func(d *pm.PackageDeployment) { d.Spec.PackageName = "" }, nil},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			expectErrors(t, validation.ValidatePackageUpdate(withShelf(test.change), old), test.want)
+			p := withShelf(test.change)
+			expectErrors(t, declared(t, resources.Packages, p, old, validation.ValidatePackageUpdate(p, old)), test.want)
 		})
 	}
 }
