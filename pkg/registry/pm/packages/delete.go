@@ -66,7 +66,7 @@ func (r *REST) Delete(
 			return errMayDeploy
 		}
 		return nil
-	}, withoutForeground(options))
+	}, r.propagated(options))
 	if errors.Is(err, errMayDeploy) {
 		return r.deleteAfterUndeploying(ctx, name, check, options)
 	}
@@ -150,7 +150,7 @@ func (r *REST) deleteAfterUndeploying(
 			if _, _, err := rest.BeforeDelete(r.DeleteStrategy, ctx, existing, options); err != nil {
 				return nil, err
 			}
-			r.markDeleted(existing.(*pm.Package))
+			r.markDeleted(existing.(*pm.Package), propagation(options))
 			return existing, nil
 		}), dryrun.IsDryRun(options.DryRun), nil)
 	if err != nil {
@@ -159,7 +159,7 @@ func (r *REST) deleteAfterUndeploying(
 	return out, false, nil
 }
 
-func (r *REST) markDeleted(p *pm.Package) {
+func (r *REST) markDeleted(p *pm.Package, policy metav1.DeletionPropagation) {
 	if p.DeletionTimestamp != nil {
 		return
 	}
@@ -168,6 +168,11 @@ func (r *REST) markDeleted(p *pm.Package) {
 	p.Generation++
 	if !slices.Contains(p.Finalizers, pm.PackageFinalizer) {
 		p.Finalizers = append(p.Finalizers, pm.PackageFinalizer)
+	}
+	foreground := r.collected && policy == metav1.DeletePropagationForeground
+	if foreground && !slices.Contains(p.Finalizers, metav1.FinalizerDeleteDependents) {
+		// What else the package owns goes before it, too.
+		p.Finalizers = append(p.Finalizers, metav1.FinalizerDeleteDependents)
 	}
 }
 
@@ -182,11 +187,11 @@ func propagation(options *metav1.DeleteOptions) metav1.DeletionPropagation {
 	return metav1.DeletePropagationBackground
 }
 
-// withoutForeground keeps the store from adding a finalizer that only a garbage
-// collector removes, which a server of its own does not have. What would be waited
-// for are deployments, and there are none.
-func withoutForeground(options *metav1.DeleteOptions) *metav1.DeleteOptions {
-	if propagation(options) != metav1.DeletePropagationForeground {
+// propagated keeps the store from adding a finalizer that only a garbage collector
+// removes, where there is none. What would be waited for are deployments, and there
+// are none.
+func (r *REST) propagated(options *metav1.DeleteOptions) *metav1.DeleteOptions {
+	if r.collected || propagation(options) != metav1.DeletePropagationForeground {
 		return options
 	}
 	options = options.DeepCopy()
