@@ -93,10 +93,10 @@ func (e *edges) mayGo(ctx context.Context, p *pm.Package) error {
 		fallthrough
 	case len(need) > 0:
 		return apierrors.NewConflict(pm.Resource("packages"), p.Name, fmt.Errorf(
-			"other packages depend on it: %s: delete them first, or remove it from their spec.dependencies", enumerate(need, len(need))))
+			"other packages depend on it: %s: delete them first, or remove it from their spec.dependencies", enumerate(need)))
 	case len(pending) > 0:
 		return apierrors.NewConflict(pm.Resource("packages"), p.Name, fmt.Errorf(
-			"changes that are under way make other packages depend on it: %s: try again", enumerate(pending, len(pending))))
+			"changes that are under way make other packages depend on it: %s: try again", enumerate(pending)))
 	}
 	return nil
 }
@@ -119,11 +119,11 @@ func mayUndeploy(p *pm.Package, users []*pm.ClassDeployment, policy metav1.Delet
 	case policy == metav1.DeletePropagationOrphan:
 		return apierrors.NewConflict(pm.Resource("packages"), p.Name, fmt.Errorf(
 			"class deployments use it and cannot be orphaned: %s: delete them first, or use propagationPolicy Foreground to undeploy them with the package",
-			enumerate(all, len(all))))
+			enumerate(all)))
 	case policy != metav1.DeletePropagationForeground && len(foreign) > 0:
 		return apierrors.NewConflict(pm.Resource("packages"), p.Name, fmt.Errorf(
 			"class deployments use it: %s: delete them first, or use propagationPolicy Foreground (kubectl delete --cascade=foreground) to undeploy them with the package",
-			enumerate(foreign, len(foreign))))
+			enumerate(foreign)))
 	}
 	return nil
 }
@@ -181,7 +181,7 @@ func propagation(options *metav1.DeleteOptions) metav1.DeletionPropagation {
 	switch {
 	case options.PropagationPolicy != nil:
 		return *options.PropagationPolicy
-	case options.OrphanDependents != nil && *options.OrphanDependents: //nolint:staticcheck // old clients
+	case options.OrphanDependents != nil && *options.OrphanDependents: //nolint:staticcheck // clients older than the policy send it
 		return metav1.DeletePropagationOrphan
 	}
 	return metav1.DeletePropagationBackground
@@ -200,7 +200,8 @@ func (r *REST) propagated(options *metav1.DeleteOptions) *metav1.DeleteOptions {
 }
 
 // afterDelete takes a package that is gone out of the lists of those that it
-// needed. It runs for every way in which a package goes.
+// needed. It runs for every way in which a package goes, without the context of the
+// request.
 func (e *edges) afterDelete(obj runtime.Object, options *metav1.DeleteOptions) {
 	p, ok := obj.(*pm.Package)
 	if !ok || options != nil && dryrun.IsDryRun(options.DryRun) {
