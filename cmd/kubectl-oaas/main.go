@@ -1,7 +1,7 @@
 // Copyright The OaaS Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command kubectl-oaas is a kubectl plugin: kubectl oaas deploy, status, delete
+// Command kubectl-oaas is a kubectl plugin: kubectl oaas deploy, plan, status, delete
 // and version.
 package main
 

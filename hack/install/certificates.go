@@ -44,7 +44,10 @@ type certificate struct {
 // certificate, which it issues itself. clientCA signed the certificate by which
 // the Package Manager is known to the Class Runtime Manager.
 func certificates(member bool, clientCA []byte) []certificate {
-	list := []certificate{{secret: runtimeManagerSecret, request: serving(runtimeManager), clientCA: clientCA}}
+	manager := serving(runtimeManager)
+	// It reports to the Package Manager under the name by which it is called.
+	manager.Client = true
+	list := []certificate{{secret: runtimeManagerSecret, request: manager, clientCA: clientCA}}
 	if member {
 		return list
 	}

@@ -201,6 +201,7 @@ func listRace(ctx context.Context, t *testing.T, client versioned.Interface) map
 // watchInvariant looks at what is stored while the clients work. A list is of one
 // moment, so it must hold together too.
 func watchInvariant(ctx context.Context, t *testing.T, client versioned.Interface) {
+	t.Helper()
 	err := wait.PollUntilContextCancel(ctx, 50*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		list, err := client.PmV1alpha1().Packages(raceNamespace).List(ctx, metav1.ListOptions{})
 		if err != nil {

@@ -51,7 +51,9 @@ func (c CompletedConfig) New() (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	resources, err := registry.Open(registry.Options{Scheme: c.extra.Scheme, Getter: c.generic.RESTOptionsGetter, Links: pool})
+	resources, err := registry.Open(registry.Options{
+		Scheme: c.extra.Scheme, Getter: c.generic.RESTOptionsGetter, Links: pool, Collected: c.extra.Host != nil,
+	})
 	if err != nil {
 		return nil, err
 	}

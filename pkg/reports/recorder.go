@@ -57,8 +57,8 @@ type Store interface {
 	// Cached returns what may be a moment old, nil when there is nothing.
 	Cached(ctx context.Context, key types.NamespacedName) (*pm.RuntimeState, error)
 	// Apply changes what is stored, or creates it; the change decides on what is
-	// stored then, and returns runtimestates.ErrKeep to leave it.
-	Apply(ctx context.Context, key types.NamespacedName, change func(*pm.RuntimeState) error) (*pm.RuntimeState, error)
+	// stored then, and returns false to leave it.
+	Apply(ctx context.Context, key types.NamespacedName, change func(*pm.RuntimeState) bool) (*pm.RuntimeState, error)
 }
 
 // Owner is the class deployment that a unit belongs to.

@@ -17,7 +17,6 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"oaas.io/oaas/pkg/apis/pm"
-	"oaas.io/oaas/pkg/registry/pm/runtimestates"
 )
 
 // memory is a store that can fail and that counts writes.
@@ -39,7 +38,7 @@ func (m *memory) Cached(_ context.Context, key types.NamespacedName) (*pm.Runtim
 	return m.states[key], nil
 }
 
-func (m *memory) Apply(_ context.Context, key types.NamespacedName, change func(*pm.RuntimeState) error) (*pm.RuntimeState, error) {
+func (m *memory) Apply(_ context.Context, key types.NamespacedName, change func(*pm.RuntimeState) bool) (*pm.RuntimeState, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.broken != nil {
@@ -50,10 +49,8 @@ func (m *memory) Apply(_ context.Context, key types.NamespacedName, change func(
 		state = stored.DeepCopy()
 	}
 	state.Namespace, state.Name = key.Namespace, key.Name
-	if err := change(state); errors.Is(err, runtimestates.ErrKeep) {
+	if !change(state) {
 		return m.states[key], nil
-	} else if err != nil {
-		return nil, err
 	}
 	m.version++
 	m.writes++
@@ -82,7 +79,9 @@ func (m *memory) breakDown(err error) {
 }
 
 // Owner knows every unit.
-func (*memory) Owner(context.Context, Unit) (*Owner, error) { return &Owner{Name: "cart", UID: "1"}, nil }
+func (*memory) Owner(context.Context, Unit) (*Owner, error) {
+	return &Owner{Name: "cart", UID: "1"}, nil
+}
 
 func unitNamed(id string) Unit {
 	return Unit{Cluster: "a", DeploymentID: id, Namespace: "shop", ClassDeployment: "cart"}

@@ -17,7 +17,6 @@ import (
 
 	"oaas.io/oaas/pkg/apis/pm"
 	"oaas.io/oaas/pkg/apis/pm/v1alpha1"
-	"oaas.io/oaas/pkg/registry/pm/runtimestates"
 )
 
 // work writes what a queue gives out until the queue is shut down.
@@ -103,16 +102,16 @@ func (r *Recorder) write(ctx context.Context, key types.NamespacedName) (err err
 	if owner == nil {
 		return nil
 	}
-	state, err = r.config.Store.Apply(ctx, key, func(state *pm.RuntimeState) error {
+	state, err = r.config.Store.Apply(ctx, key, func(state *pm.RuntimeState) bool {
 		wrote = false
 		news, _ := pending.since(&state.Status)
 		if news.empty() {
-			return runtimestates.ErrKeep
+			return false
 		}
 		wrote = true
 		describe(state, pending.Unit, owner)
 		news.write(&state.Status)
-		return nil
+		return true
 	})
 	return err
 }

@@ -15,6 +15,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/uuid"
 
 	"oaas.io/oaas/hack/localcluster/platform"
 	"oaas.io/oaas/pkg/apis/pm/v1alpha1"
@@ -40,6 +41,11 @@ func TestGarbageCollection(t *testing.T) {
 				if test.policy == metav1.DeletePropagationForeground {
 					hold(t, dependent)
 				}
+				newConfigMap(t, namespace, "marker", ownedByNobody())
+				eventually(t, "the collector to have seen the dependent", func(ctx context.Context) error {
+					_, err := hub.kube.CoreV1().ConfigMaps(namespace).Get(ctx, "marker", metav1.GetOptions{})
+					return absent(err)
+				})
 				packages := hub.oaas.PmV1alpha1().Packages(namespace)
 				if err := packages.Delete(t.Context(), owner.Name, metav1.DeleteOptions{PropagationPolicy: &test.policy}); err != nil {
 					t.Fatal(err)
@@ -64,6 +70,11 @@ func TestGarbageCollection(t *testing.T) {
 				namespace := newNamespace(t)
 				owner := newConfigMap(t, namespace, "owner")
 				dependent := createPackage(t, namespace, newPackage("dependent", ownedBy("ConfigMap", "v1", owner)))
+				createPackage(t, namespace, newPackage("marker", ownedByNobody()))
+				eventually(t, "the collector to have seen the dependent", func(ctx context.Context) error {
+					_, err := hub.oaas.PmV1alpha1().Packages(namespace).Get(ctx, "marker", metav1.GetOptions{})
+					return absent(err)
+				})
 				configMaps := hub.kube.CoreV1().ConfigMaps(namespace)
 				if err := configMaps.Delete(t.Context(), owner.Name, metav1.DeleteOptions{PropagationPolicy: &test.policy}); err != nil {
 					t.Fatal(err)
@@ -297,6 +308,13 @@ func ownedBy(kind, version string, owner metav1.Object) metav1.OwnerReference {
 	return metav1.OwnerReference{
 		APIVersion: version, Kind: kind, Name: owner.GetName(), UID: owner.GetUID(), BlockOwnerDeletion: new(true),
 	}
+}
+
+// ownedByNobody marks something that the garbage collector deletes once it has
+// seen it, and so has seen what was made before: what it has not seen when an
+// owner is deleted, it does not take into account.
+func ownedByNobody() metav1.OwnerReference {
+	return metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: "nobody", UID: uuid.NewUUID()}
 }
 
 func newConfigMap(t *testing.T, namespace, name string, owners ...metav1.OwnerReference) *corev1.ConfigMap {

@@ -155,7 +155,9 @@ func (c *Controller) packageUpdated(before, after any) {
 	case was.Generation != is.Generation || was.UID != is.UID || (was.DeletionTimestamp == nil) != (is.DeletionTimestamp == nil):
 		c.enqueueDependencies(was)
 		c.packageChanged(is)
-	case !apiequality.Semantic.DeepEqual(was.Finalizers, is.Finalizers),
+	case was.ResourceVersion == is.ResourceVersion,
+		// A look now and then, in case a notice got lost.
+		!apiequality.Semantic.DeepEqual(was.Finalizers, is.Finalizers),
 		!apiequality.Semantic.DeepEqual(was.Status.Dependents, is.Status.Dependents):
 		c.enqueue(is.Namespace, is.Name)
 	}

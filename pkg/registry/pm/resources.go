@@ -34,6 +34,9 @@ type Options struct {
 	Getter generic.RESTOptionsGetter
 	// Links are the links to the clusters, whose live records are served.
 	Links *crmclient.Pool
+	// Collected tells that the host cluster's garbage collector looks after the
+	// resources.
+	Collected bool
 }
 
 // Open opens the storage of all resources and subresources, by their path below
@@ -55,8 +58,12 @@ func Open(options Options) (map[string]rest.Storage, error) {
 		storage[name+"/status"] = resource.Status
 	}
 	// These two have rules about each other.
-	storage[resources.Packages] = packages.NewREST(
+	served := packages.NewREST(
 		stores[resources.Packages], classdeployments.NewUsers(stores[resources.ClassDeployments]), clock.RealClock{})
+	if options.Collected {
+		served = served.Collected()
+	}
+	storage[resources.Packages] = served
 	storage[resources.ClassDeployments] = classdeployments.NewREST(
 		stores[resources.ClassDeployments], packages.NewReader(stores[resources.Packages]))
 	storage[resources.ClassDeployments+"/scale"] = classdeployments.NewScale(stores[resources.ClassDeployments])

@@ -13,7 +13,9 @@ package computed
 
 import (
 	"context"
+	"fmt"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -40,6 +42,20 @@ type Query struct {
 	Limit int64
 	// Continue is the token of the page before, or "".
 	Continue string
+}
+
+// Matches tells whether the query selects an object.
+func (q *Query) Matches(object runtime.Object) (bool, error) {
+	if q.Namespace != "" {
+		accessor, err := meta.Accessor(object)
+		if err != nil {
+			return false, fmt.Errorf("read the namespace of %T: %w", object, err)
+		}
+		if accessor.GetNamespace() != q.Namespace {
+			return false, nil
+		}
+	}
+	return q.Predicate.Matches(object)
 }
 
 // Page is the answer to a query.

@@ -111,7 +111,7 @@ func (r *REST[T]) Watch(ctx context.Context, options *internalversion.ListOption
 	}
 	request := WatchRequest{
 		Since:     since,
-		Matches:   matcher(query),
+		Matches:   query.Matches,
 		Bookmarks: options.AllowWatchBookmarks,
 		New:       r.New,
 	}
@@ -195,26 +195,6 @@ func (r *REST[T]) attributes(object runtime.Object) (labels.Set, fields.Set, err
 	}
 	return typed.GetLabels(), set, nil
 }
-
-// matcher returns what tells whether a query selects an object.
-func matcher(query Query) func(runtime.Object) (bool, error) {
-	predicate := query.Predicate
-	return func(object runtime.Object) (bool, error) {
-		if query.Namespace != "" {
-			accessor, err := meta.Accessor(object)
-			if err != nil {
-				return false, fmt.Errorf("read the namespace of %T: %w", object, err)
-			}
-			if accessor.GetNamespace() != query.Namespace {
-				return false, nil
-			}
-		}
-		return predicate.Matches(object)
-	}
-}
-
-// Matches tells whether a query selects an object.
-func (q Query) Matches(object runtime.Object) (bool, error) { return matcher(q)(object) }
 
 var (
 	_ rest.Getter               = (*REST[Object])(nil)

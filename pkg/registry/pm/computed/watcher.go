@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/apiserver/pkg/util/flowcontrol"
 )
 
 const (
@@ -84,6 +85,8 @@ func (w *watcher) run(ctx context.Context) {
 	if !w.sendInitial(ctx) {
 		return
 	}
+	// Priority and fairness counts a watch as work until it hears of this.
+	flowcontrol.WatchInitialized(ctx)
 	if !w.request.Bookmarks {
 		w.follow(ctx, nil, func() {})
 		return

@@ -19,7 +19,7 @@ import (
 
 // announceOnly does what a server does that is killed before it stores the package.
 func (s *scene) announceOnly(p *pm.Package) error {
-	return s.one.edges.begin(false).announce(s.ctx, p, s.get(p.Name))
+	return s.one.edges.begin(false).announce(s.ctx(), p, s.get(p.Name))
 }
 
 // storeOnly does what a server does that is killed after it stored the package:
@@ -27,7 +27,7 @@ func (s *scene) announceOnly(p *pm.Package) error {
 func (s *scene) storeOnly(p *pm.Package) {
 	s.Helper()
 	w := s.one.edges.begin(false)
-	if _, err := s.one.REST.Create(s.ctx, p, w.onCreate(rest.ValidateAllObjectFunc), &metav1.CreateOptions{}); err != nil {
+	if _, err := s.one.REST.Create(s.ctx(), p, w.onCreate(rest.ValidateAllObjectFunc), &metav1.CreateOptions{}); err != nil {
 		s.Fatal(err)
 	}
 }
@@ -37,7 +37,7 @@ func (s *scene) storeOnly(p *pm.Package) {
 func (s *scene) repair(names ...string) {
 	s.Helper()
 	for _, name := range names {
-		if err := s.two.Dependents().Repair(s.ctx, namespace, name); err != nil {
+		if err := s.two.Dependents().Repair(s.ctx(), namespace, name); err != nil {
 			s.Fatalf("repair %s: %v", name, err)
 		}
 	}
@@ -45,7 +45,7 @@ func (s *scene) repair(names ...string) {
 
 func (s *scene) repairUntil(name string, done func(*pm.Package) bool) {
 	s.Helper()
-	err := wait.PollUntilContextTimeout(s.ctx, 10*time.Millisecond, 10*time.Second, true, func(context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(s.ctx(), 10*time.Millisecond, 10*time.Second, true, func(context.Context) (bool, error) {
 		s.repair(name)
 		return done(s.get(name)), nil
 	})
@@ -126,11 +126,11 @@ func TestWhatIsGoneNeedsNothingEvenWhenItIsListed(t *testing.T) {
 func TestPackagesFromBeforeThereWereListsAreListed(t *testing.T) {
 	s := newScene(t)
 	s.mustCreate(pkg("b", "1"))
-	if _, err := s.one.REST.Create(s.ctx, pkg("a", "1", "b : f", "gone"), rest.ValidateAllObjectFunc, &metav1.CreateOptions{}); err != nil {
+	if _, err := s.one.REST.Create(s.ctx(), pkg("a", "1", "b : f", "gone"), rest.ValidateAllObjectFunc, &metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	s.expectDependents("b")
-	err := wait.PollUntilContextTimeout(s.ctx, 10*time.Millisecond, 10*time.Second, true, func(context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(s.ctx(), 10*time.Millisecond, 10*time.Second, true, func(context.Context) (bool, error) {
 		s.repair("a")
 		return len(s.get("b").Status.Dependents) == 1, nil
 	})
@@ -171,7 +171,7 @@ func TestTwoWritesUnderWayThatWouldCloseACycleTogether(t *testing.T) {
 func TestAWriteWhoseEndNobodyKnowsKeepsItsReservation(t *testing.T) {
 	s := newScene(t)
 	s.mustCreate(pkg("b", "1"))
-	ctx, cancel := context.WithCancel(s.ctx)
+	ctx, cancel := context.WithCancel(s.ctx())
 	w := s.one.edges.begin(false)
 	check := w.onCreate(func(context.Context, runtime.Object) error { return nil })
 	if err := check(ctx, pkg("a", "1", "b")); err != nil {
@@ -188,10 +188,10 @@ func TestAWriteWhoseEndNobodyKnowsKeepsItsReservation(t *testing.T) {
 
 	w = s.one.edges.begin(false)
 	refuse := errors.New("refused by admission")
-	if err := w.onCreate(func(context.Context, runtime.Object) error { return refuse })(s.ctx, pkg("a", "1", "b")); !errors.Is(err, refuse) {
+	if err := w.onCreate(func(context.Context, runtime.Object) error { return refuse })(s.ctx(), pkg("a", "1", "b")); !errors.Is(err, refuse) {
 		t.Fatalf("got %v, want what admission said", err)
 	}
-	w.end(s.ctx, refuse)
+	w.end(s.ctx(), refuse)
 	s.expectDependents("b")
 }
 
@@ -203,7 +203,7 @@ func TestAWriteDoesNotTakeAwayWhatAnotherReserved(t *testing.T) {
 	slow := s.one.edges.begin(false)
 	a := s.get("a")
 	setNeeds(a, "b : f")
-	expectError(t, slow.announce(s.ctx, a, s.get("a")), "")
+	expectError(t, slow.announce(s.ctx(), a, s.get("a")), "")
 
 	// Another write of the same package with the same need is refused meanwhile.
 	expectError(t, s.update("a", func(p *pm.Package) { setNeeds(p, "b : f", "gone") }), "Invalid", "gone")
@@ -212,7 +212,7 @@ func TestAWriteDoesNotTakeAwayWhatAnotherReserved(t *testing.T) {
 	expectError(t, s.update("a", func(p *pm.Package) { setNeeds(p) }), "")
 
 	expectError(t, s.delete("b"), "Conflict", "under way")
-	slow.end(s.ctx, nil)
+	slow.end(s.ctx(), nil)
 	s.expectDependents("b")
 	expectError(t, s.delete("b"), "")
 }

@@ -66,7 +66,7 @@ func (r *REST) Delete(
 			return errMayDeploy
 		}
 		return nil
-	}, withoutForeground(options))
+	}, r.propagated(options))
 	if errors.Is(err, errMayDeploy) {
 		return r.deleteAfterUndeploying(ctx, name, check, options)
 	}
@@ -93,10 +93,10 @@ func (e *edges) mayGo(ctx context.Context, p *pm.Package) error {
 		fallthrough
 	case len(need) > 0:
 		return apierrors.NewConflict(pm.Resource("packages"), p.Name, fmt.Errorf(
-			"other packages depend on it: %s: delete them first, or remove it from their spec.dependencies", enumerate(need, len(need))))
+			"other packages depend on it: %s: delete them first, or remove it from their spec.dependencies", enumerate(need)))
 	case len(pending) > 0:
 		return apierrors.NewConflict(pm.Resource("packages"), p.Name, fmt.Errorf(
-			"changes that are under way make other packages depend on it: %s: try again", enumerate(pending, len(pending))))
+			"changes that are under way make other packages depend on it: %s: try again", enumerate(pending)))
 	}
 	return nil
 }
@@ -119,11 +119,11 @@ func mayUndeploy(p *pm.Package, users []*pm.ClassDeployment, policy metav1.Delet
 	case policy == metav1.DeletePropagationOrphan:
 		return apierrors.NewConflict(pm.Resource("packages"), p.Name, fmt.Errorf(
 			"class deployments use it and cannot be orphaned: %s: delete them first, or use propagationPolicy Foreground to undeploy them with the package",
-			enumerate(all, len(all))))
+			enumerate(all)))
 	case policy != metav1.DeletePropagationForeground && len(foreign) > 0:
 		return apierrors.NewConflict(pm.Resource("packages"), p.Name, fmt.Errorf(
 			"class deployments use it: %s: delete them first, or use propagationPolicy Foreground (kubectl delete --cascade=foreground) to undeploy them with the package",
-			enumerate(foreign, len(foreign))))
+			enumerate(foreign)))
 	}
 	return nil
 }
@@ -150,7 +150,7 @@ func (r *REST) deleteAfterUndeploying(
 			if _, _, err := rest.BeforeDelete(r.DeleteStrategy, ctx, existing, options); err != nil {
 				return nil, err
 			}
-			r.markDeleted(existing.(*pm.Package))
+			r.markDeleted(existing.(*pm.Package), propagation(options))
 			return existing, nil
 		}), dryrun.IsDryRun(options.DryRun), nil)
 	if err != nil {
@@ -159,7 +159,7 @@ func (r *REST) deleteAfterUndeploying(
 	return out, false, nil
 }
 
-func (r *REST) markDeleted(p *pm.Package) {
+func (r *REST) markDeleted(p *pm.Package, policy metav1.DeletionPropagation) {
 	if p.DeletionTimestamp != nil {
 		return
 	}
@@ -169,6 +169,11 @@ func (r *REST) markDeleted(p *pm.Package) {
 	if !slices.Contains(p.Finalizers, pm.PackageFinalizer) {
 		p.Finalizers = append(p.Finalizers, pm.PackageFinalizer)
 	}
+	foreground := r.collected && policy == metav1.DeletePropagationForeground
+	if foreground && !slices.Contains(p.Finalizers, metav1.FinalizerDeleteDependents) {
+		// What else the package owns goes before it, too.
+		p.Finalizers = append(p.Finalizers, metav1.FinalizerDeleteDependents)
+	}
 }
 
 // propagation is what the client asks to happen to what belongs to the package.
@@ -176,17 +181,17 @@ func propagation(options *metav1.DeleteOptions) metav1.DeletionPropagation {
 	switch {
 	case options.PropagationPolicy != nil:
 		return *options.PropagationPolicy
-	case options.OrphanDependents != nil && *options.OrphanDependents: //nolint:staticcheck // old clients
+	case options.OrphanDependents != nil && *options.OrphanDependents: //nolint:staticcheck // clients older than the policy send it
 		return metav1.DeletePropagationOrphan
 	}
 	return metav1.DeletePropagationBackground
 }
 
-// withoutForeground keeps the store from adding a finalizer that only a garbage
-// collector removes, which a server of its own does not have. What would be waited
-// for are deployments, and there are none.
-func withoutForeground(options *metav1.DeleteOptions) *metav1.DeleteOptions {
-	if propagation(options) != metav1.DeletePropagationForeground {
+// propagated keeps the store from adding a finalizer that only a garbage collector
+// removes, where there is none. What would be waited for are deployments, and there
+// are none.
+func (r *REST) propagated(options *metav1.DeleteOptions) *metav1.DeleteOptions {
+	if r.collected || propagation(options) != metav1.DeletePropagationForeground {
 		return options
 	}
 	options = options.DeepCopy()
@@ -195,7 +200,8 @@ func withoutForeground(options *metav1.DeleteOptions) *metav1.DeleteOptions {
 }
 
 // afterDelete takes a package that is gone out of the lists of those that it
-// needed. It runs for every way in which a package goes.
+// needed. It runs for every way in which a package goes, without the context of the
+// request.
 func (e *edges) afterDelete(obj runtime.Object, options *metav1.DeleteOptions) {
 	p, ok := obj.(*pm.Package)
 	if !ok || options != nil && dryrun.IsDryRun(options.DryRun) {

@@ -24,7 +24,7 @@ import (
 
 func (s *scene) left() string {
 	s.Helper()
-	obj, err := s.one.List(s.ctx, &internalversion.ListOptions{})
+	obj, err := s.one.List(s.ctx(), &internalversion.ListOptions{})
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func (s *scene) left() string {
 }
 
 func (s *scene) deleteAll(options *metav1.DeleteOptions, selection *internalversion.ListOptions) ([]string, error) {
-	obj, err := s.one.DeleteCollection(s.ctx, rest.ValidateAllObjectFunc, options, selection)
+	obj, err := s.one.DeleteCollection(s.ctx(), rest.ValidateAllObjectFunc, options, selection)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +132,7 @@ func TestManyRefusalsFitOneAnswer(t *testing.T) {
 	}
 	broken := errors.New("broken")
 	tried := []string{}
-	_, err := s.one.DeleteCollection(s.ctx, func(_ context.Context, obj runtime.Object) error {
+	_, err := s.one.DeleteCollection(s.ctx(), func(_ context.Context, obj runtime.Object) error {
 		tried = append(tried, obj.(*pm.Package).Name)
 		return broken
 	}, &metav1.DeleteOptions{}, nil)

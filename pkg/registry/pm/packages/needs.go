@@ -169,9 +169,9 @@ func removedFunctions(updated, old *pm.Package) map[string]struct{} {
 const shownNames = 8
 
 // enumerate writes the first names, and how many more there are.
-func enumerate(names []string, total int) string {
+func enumerate(names []string) string {
 	shown := strings.Join(names[:min(len(names), shownNames)], ", ")
-	if more := total - min(len(names), shownNames); more > 0 {
+	if more := len(names) - shownNames; more > 0 {
 		return fmt.Sprintf("%s and %d more", shown, more)
 	}
 	return shown

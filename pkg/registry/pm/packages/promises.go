@@ -78,12 +78,12 @@ func (p *promises) errors(spec *pm.PackageSpec) field.ErrorList {
 	var errs field.ErrorList
 	if len(p.ranges) > 0 {
 		errs = append(errs, field.Invalid(field.NewPath("spec", "version"), spec.Version, fmt.Sprintf(
-			"leaves the range that other packages accept: %s: change their spec.dependencies first", enumerate(p.ranges, len(p.ranges)))))
+			"leaves the range that other packages accept: %s: change their spec.dependencies first", enumerate(p.ranges))))
 	}
 	for _, function := range slices.Sorted(maps.Keys(p.functions)) {
 		dependents := p.functions[function]
 		errs = append(errs, field.Invalid(field.NewPath("spec", "functions"), function, fmt.Sprintf(
-			"cannot be removed, other packages bind it: %s: change their bindings first", enumerate(dependents, len(dependents)))))
+			"cannot be removed, other packages bind it: %s: change their bindings first", enumerate(dependents))))
 	}
 	return errs
 }

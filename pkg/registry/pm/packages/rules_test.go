@@ -241,7 +241,7 @@ func TestDryRunChangesNothing(t *testing.T) {
 	}
 	dry := []string{metav1.DryRunAll}
 	create := func(p *pm.Package) error {
-		_, err := s.one.Create(s.ctx, p, rest.ValidateAllObjectFunc, &metav1.CreateOptions{DryRun: dry})
+		_, err := s.one.Create(s.ctx(), p, rest.ValidateAllObjectFunc, &metav1.CreateOptions{DryRun: dry})
 		return err
 	}
 	update := func(name string, change func(*pm.Package)) error {
@@ -250,11 +250,11 @@ func TestDryRunChangesNothing(t *testing.T) {
 			change(p)
 			return p, nil
 		})
-		_, _, err := s.one.Update(s.ctx, name, info, rest.ValidateAllObjectFunc, rest.ValidateAllObjectUpdateFunc, false, &metav1.UpdateOptions{DryRun: dry})
+		_, _, err := s.one.Update(s.ctx(), name, info, rest.ValidateAllObjectFunc, rest.ValidateAllObjectUpdateFunc, false, &metav1.UpdateOptions{DryRun: dry})
 		return err
 	}
 	remove := func(name string) error {
-		_, _, err := s.one.Delete(s.ctx, name, rest.ValidateAllObjectFunc, &metav1.DeleteOptions{DryRun: dry})
+		_, _, err := s.one.Delete(s.ctx(), name, rest.ValidateAllObjectFunc, &metav1.DeleteOptions{DryRun: dry})
 		return err
 	}
 	expectError(t, create(pkg("new", "1", "b", "c")), "")
@@ -281,7 +281,7 @@ func TestGeneratedNamesAreListed(t *testing.T) {
 	p.GenerateName = "made-"
 	p.Spec.Classes = []pm.ClassDefinition{{Key: "C", StateSpec: &pm.StateSpec{ConsistencyModel: pm.ConsistencyNone}}}
 	p.Spec.Deployments = []pm.PackageDeployment{{Name: "d", Spec: pm.ClassDeploymentSpec{ClassKey: "C"}}}
-	obj, err := s.one.Create(s.ctx, p, rest.ValidateAllObjectFunc, &metav1.CreateOptions{})
+	obj, err := s.one.Create(s.ctx(), p, rest.ValidateAllObjectFunc, &metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -296,7 +296,7 @@ func TestAPutThatCreatesIsListed(t *testing.T) {
 	s := newScene(t)
 	s.mustCreate(pkg("b", "1"))
 	put := func(p *pm.Package) error {
-		_, _, err := s.two.Update(s.ctx, p.Name, rest.DefaultUpdatedObjectInfo(p), rest.ValidateAllObjectFunc,
+		_, _, err := s.two.Update(s.ctx(), p.Name, rest.DefaultUpdatedObjectInfo(p), rest.ValidateAllObjectFunc,
 			rest.ValidateAllObjectUpdateFunc, false, &metav1.UpdateOptions{})
 		return err
 	}

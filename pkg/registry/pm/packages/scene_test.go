@@ -35,7 +35,6 @@ const namespace = "shop"
 // The clock stands still until the test moves it.
 type scene struct {
 	*testing.T
-	ctx         context.Context
 	one, two    *REST
 	clock       *testingclock.FakePassiveClock
 	deployments *fakeDeployments
@@ -49,7 +48,6 @@ func newScene(t *testing.T) *scene {
 	config.Transport.ServerList = []string{startEtcd(t)}
 	s := &scene{
 		T:           t,
-		ctx:         request.WithNamespace(t.Context(), namespace),
 		clock:       testingclock.NewFakePassiveClock(time.Now()),
 		deployments: &fakeDeployments{},
 	}
@@ -67,6 +65,9 @@ func newScene(t *testing.T) *scene {
 	s.one, s.two = open(), open()
 	return s
 }
+
+// ctx is that of a request in the namespace.
+func (s *scene) ctx() context.Context { return request.WithNamespace(s.Context(), namespace) }
 
 func startEtcd(t *testing.T) string {
 	t.Helper()
@@ -136,7 +137,7 @@ func withoutFunction(key string) func(*pm.Package) {
 }
 
 func (s *scene) create(p *pm.Package) error {
-	_, err := s.one.Create(s.ctx, p, rest.ValidateAllObjectFunc, &metav1.CreateOptions{})
+	_, err := s.one.Create(s.ctx(), p, rest.ValidateAllObjectFunc, &metav1.CreateOptions{})
 	return err
 }
 
@@ -156,7 +157,7 @@ func (s *scene) update(name string, change func(*pm.Package)) error {
 		change(p)
 		return p, nil
 	})
-	_, _, err := s.two.Update(s.ctx, name, info, rest.ValidateAllObjectFunc, rest.ValidateAllObjectUpdateFunc, false, &metav1.UpdateOptions{})
+	_, _, err := s.two.Update(s.ctx(), name, info, rest.ValidateAllObjectFunc, rest.ValidateAllObjectUpdateFunc, false, &metav1.UpdateOptions{})
 	return err
 }
 
@@ -165,14 +166,14 @@ func (s *scene) delete(name string, policy ...metav1.DeletionPropagation) error 
 	if len(policy) > 0 {
 		options.PropagationPolicy = &policy[0]
 	}
-	_, _, err := s.one.Delete(s.ctx, name, rest.ValidateAllObjectFunc, options)
+	_, _, err := s.one.Delete(s.ctx(), name, rest.ValidateAllObjectFunc, options)
 	return err
 }
 
 // get reads a package from etcd; nil when there is none.
 func (s *scene) get(name string) *pm.Package {
 	s.Helper()
-	p, err := s.one.edges.fresh(s.ctx, namespace, name)
+	p, err := s.one.edges.fresh(s.ctx(), namespace, name)
 	if err != nil {
 		s.Fatal(err)
 	}

@@ -38,6 +38,7 @@ type REST struct {
 	*stored.REST
 	edges       *edges
 	deployments Deployments
+	collected   bool
 }
 
 // NewREST puts the rules on top of a store, which must not be served otherwise.
@@ -45,6 +46,14 @@ func NewREST(store *stored.REST, deployments Deployments, clock clock.PassiveClo
 	edges := &edges{store: store.Store, clock: clock}
 	store.AfterDelete = edges.afterDelete
 	return &REST{REST: store, edges: edges, deployments: deployments}
+}
+
+// Collected tells that there is a garbage collector that looks after packages,
+// and returns the receiver: who deletes a package in the foreground then has it
+// wait for everything that it owns.
+func (r *REST) Collected() *REST {
+	r.collected = true
+	return r
 }
 
 // Dependents keeps the lists of dependents of the packages that are served here.

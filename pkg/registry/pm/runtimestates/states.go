@@ -24,8 +24,8 @@ import (
 	"oaas.io/oaas/pkg/registry/pm/stored"
 )
 
-// ErrKeep is returned by a change to leave the stored object as it is.
-var ErrKeep = errors.New("keep the runtime state")
+// errKeep ends an update that leaves the stored object as it is.
+var errKeep = errors.New("keep the runtime state")
 
 // States reads and writes runtime states from within the server, in the store that
 // users read from. What it writes is validated as any other object.
@@ -62,13 +62,13 @@ func (s *States) Cached(ctx context.Context, key types.NamespacedName) (*pm.Runt
 // Apply changes a runtime state, or creates it. The change gets what is stored, or
 // an empty object with its name and namespace, and edits it in place; it is
 // called again on what is stored then when somebody else was faster, so that no
-// write is lost. When the change returns ErrKeep nothing is written. Apply
-// returns what is stored in the end, nil when there is nothing.
-func (s *States) Apply(ctx context.Context, key types.NamespacedName, change func(*pm.RuntimeState) error) (*pm.RuntimeState, error) {
+// write is lost. When the change returns false nothing is written. Apply returns
+// what is stored in the end, nil when there is nothing.
+func (s *States) Apply(ctx context.Context, key types.NamespacedName, change func(*pm.RuntimeState) bool) (*pm.RuntimeState, error) {
 	ctx = genericapirequest.WithNamespace(ctx, key.Namespace)
 	info := changed{key: key, change: change}
 	object, _, err := s.store.Update(ctx, key.Name, &info, rest.ValidateAllObjectFunc, rest.ValidateAllObjectUpdateFunc, true, &metav1.UpdateOptions{})
-	if errors.Is(err, ErrKeep) {
+	if errors.Is(err, errKeep) {
 		return info.kept, nil
 	}
 	if err != nil {
@@ -84,7 +84,7 @@ func (s *States) Apply(ctx context.Context, key types.NamespacedName, change fun
 // changed makes the new object of the stored one.
 type changed struct {
 	key    types.NamespacedName
-	change func(*pm.RuntimeState) error
+	change func(*pm.RuntimeState) bool
 	// kept is what was stored when the change decided to leave it.
 	kept *pm.RuntimeState
 }
@@ -104,8 +104,8 @@ func (c *changed) UpdatedObject(_ context.Context, old runtime.Object) (runtime.
 	}
 	state := before.DeepCopy()
 	state.Namespace, state.Name = c.key.Namespace, c.key.Name
-	if err := c.change(state); err != nil {
-		return nil, err
+	if !c.change(state) {
+		return nil, errKeep
 	}
 	return state, nil
 }

@@ -91,21 +91,36 @@ func (f *follower) follow(ctx context.Context) error {
 		return fmt.Errorf("watch packages: %w", err)
 	}
 	defer watched.Stop()
-	for event := range watched.ResultChan() {
-		if event.Type == watch.Error {
-			return apierrors.FromObject(event.Object)
+	for {
+		select {
+		case event, open := <-watched.ResultChan():
+			if !open {
+				return errWatchEnded
+			}
+			if err := f.take(ctx, event); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
 		}
-		current, err := f.receive(ctx, event)
-		if err != nil {
-			return err
-		}
-		write, err := writeOf(current)
-		if err != nil {
-			return err
-		}
-		f.tell(event.Type, write, current)
 	}
-	return errWatchEnded
+}
+
+// take tells the feeds of an event of the watch.
+func (f *follower) take(ctx context.Context, event watch.Event) error {
+	if event.Type == watch.Error {
+		return apierrors.FromObject(event.Object)
+	}
+	current, err := f.receive(ctx, event)
+	if err != nil {
+		return err
+	}
+	write, err := writeOf(current)
+	if err != nil {
+		return err
+	}
+	f.tell(event.Type, write, current)
+	return nil
 }
 
 // errWatchEnded is why a watch is opened again.

@@ -1,0 +1,142 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package packages
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"oaas.io/oaas/pkg/apis/pm"
+)
+
+// texts writes needs such as "b >=1 : f g".
+func texts(needs map[string]need) string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(needs)) {
+		text := strings.TrimSpace(name + " " + needs[name].versions)
+		if functions := needs[name].functions; len(functions) > 0 {
+			text += " : " + strings.Join(functions, " ")
+		}
+		all = append(all, text)
+	}
+	return strings.Join(all, "; ")
+}
+
+func TestNeedsOfAPackage(t *testing.T) {
+	bind := func(keys ...string) func(*pm.Package) {
+		return func(p *pm.Package) {
+			for _, key := range keys {
+				p.Spec.Classes = append(p.Spec.Classes, pm.ClassDefinition{
+					Key: "K" + key, FunctionBindings: []pm.FunctionBinding{{Name: "m", FunctionKey: key}},
+				})
+			}
+		}
+	}
+	for sentence, test := range map[string]struct {
+		needs  []string
+		change func(*pm.Package)
+		want   string
+	}{
+		"a package without dependencies needs nothing":  {nil, bind("f"), ""},
+		"a dependency without a binding":                {[]string{"b >=1"}, bind("f"), "b >=1"},
+		"functions are told in order, each once":        {[]string{"b"}, bind("b.z", "b.a", "b.z"), "b : a z"},
+		"a function's own dots are kept":                {[]string{"b"}, bind("b.Image.resize"), "b : Image.resize"},
+		"a function of a package that is no dependency": {[]string{"b"}, bind("c.f"), "b"},
+		"a function of the package itself wins over another": {[]string{"b"}, func(p *pm.Package) {
+			bind("b.f")(p)
+			p.Spec.Functions = append(p.Spec.Functions, pm.FunctionDefinition{Key: "b.f"})
+		}, "b"},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			p := pkg("a", "1", test.needs...)
+			test.change(p)
+			if got := texts(needsOf(p)); got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+	if needsOf(nil) != nil {
+		t.Error("a package that does not exist needs something")
+	}
+}
+
+func TestWhatAChangeTakesAway(t *testing.T) {
+	for sentence, test := range map[string]struct {
+		need     need
+		old, new *pm.Package
+		want     takenAway
+	}{
+		"a version that stays in the range":       {need{versions: "^1"}, pkg("b", "1.0"), pkg("b", "1.1"), takenAway{}},
+		"a version that leaves the range":         {need{versions: "^1"}, pkg("b", "1.0"), pkg("b", "2.0"), takenAway{version: true}},
+		"a version that is taken away":            {need{versions: "^1"}, pkg("b", "1.0"), pkg("b", ""), takenAway{version: true}},
+		"any version when none is asked for":      {need{}, pkg("b", "1.0"), pkg("b", ""), takenAway{}},
+		"a version that did not fit before":       {need{versions: "^1"}, pkg("b", "2.0"), pkg("b", "2.0"), takenAway{}},
+		"a function that did not exist before":    {need{functions: []string{"lost"}}, pkg("b", "1"), pkg("b", "1"), takenAway{}},
+		"a bound function":                        {need{functions: []string{"f", "g"}}, pkg("b", "1"), without("f"), takenAway{functions: []string{"f"}}},
+		"a function that the other does not bind": {need{functions: []string{"g"}}, pkg("b", "1"), without("f"), takenAway{}},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			got := test.need.takesAway(test.new, test.old, removedFunctions(test.new, test.old))
+			if diff := cmp.Diff(test.want, got, cmp.AllowUnexported(takenAway{})); diff != "" {
+				t.Errorf("differs (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func without(function string) *pm.Package {
+	p := pkg("b", "1")
+	withoutFunction(function)(p)
+	return p
+}
+
+func TestMessagesNameAFewPackages(t *testing.T) {
+	var names []string
+	for i := range 10 {
+		names = append(names, fmt.Sprint("p", i))
+	}
+	for count, want := range map[int]string{1: "p0", 8: "p0, p1, p2, p3, p4, p5, p6, p7", 10: "p0, p1, p2, p3, p4, p5, p6, p7 and 2 more"} {
+		if got := enumerate(names[:count]); got != want {
+			t.Errorf("%d names: got %q, want %q", count, got, want)
+		}
+	}
+}
+
+func TestReservationsAreKeptUntilTheyAreSettled(t *testing.T) {
+	p := pkg("b", "1")
+	p.Annotations = map[string]string{"note": "kept"}
+	now := time.Unix(1_800_000_000, 0)
+	reserved := map[string]reservation{
+		"x": {Package: "a", Version: "^1", Functions: []string{"f"}, Since: now.Unix()},
+		"y": {Package: "old", Since: now.Add(-reservedFor).Unix()},
+	}
+	if err := setReservations(p, reserved); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(reserved, reservationsOf(p)); diff != "" {
+		t.Errorf("what was written is not what is read (-want +got):\n%s", diff)
+	}
+	claims := announcedOn(p, now)
+	if !claims.pending("a") || claims.pending("old") || claims.pending("nobody") {
+		t.Errorf("got the claims %+v, want that of a pending and that of old not", claims)
+	}
+
+	updated := pkg("b", "2")
+	keepOwn(updated, p)
+	if diff := cmp.Diff(reserved, reservationsOf(updated)); diff != "" {
+		t.Errorf("an update lost reservations (-want +got):\n%s", diff)
+	}
+	if err := setReservations(p, nil); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]string{"note": "kept"}, p.Annotations); diff != "" {
+		t.Errorf("annotations differ (-want +got):\n%s", diff)
+	}
+}
