@@ -21,6 +21,7 @@ import (
 	"oaas.io/oaas/hack/internal/manifests"
 	"oaas.io/oaas/hack/localcluster/binaries"
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
+	"oaas.io/oaas/pkg/crm/config"
 )
 
 func TestValidate(t *testing.T) {
@@ -104,6 +105,31 @@ func TestCustomiseKeepsTheManifests(t *testing.T) {
 	if set.Spec.Template.Spec.Containers[0].Image == "" || len(set.Spec.VolumeClaimTemplates) != 1 {
 		t.Errorf("without options the image is %q with %d claims, want those of the manifests",
 			set.Spec.Template.Spec.Containers[0].Image, len(set.Spec.VolumeClaimTemplates))
+	}
+}
+
+// What the program is told must be what it accepts, and only the certificates of the
+// Package Manager's authorities may reach its pod.
+func TestTheHubReportsToItself(t *testing.T) {
+	objects := render(t, manifests.Hub)
+	if err := customise(objects, options{storage: storageVolume, name: "local"}); err != nil {
+		t.Fatal(err)
+	}
+	pod := find[appsv1.Deployment](t, objects, "Deployment").Spec.Template.Spec
+	var environ []string
+	for _, variable := range pod.Containers[0].Env {
+		environ = append(environ, variable.Name+"="+variable.Value)
+	}
+	settings, err := config.Load(t.Context(), nil, environ, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := settings.Report; r.Endpoint != "oaas-apiserver.oaas-system.svc:8090" || r.Cluster != "local" || r.CAFile == "" {
+		t.Errorf("reports = %+v", r)
+	}
+	i := slices.IndexFunc(pod.Volumes, func(v corev1.Volume) bool { return v.Name == trustVolume })
+	if i < 0 || len(pod.Volumes[i].Secret.Items) != 1 || pod.Volumes[i].Secret.Items[0].Key != "ca.crt" {
+		t.Errorf("volumes = %+v, want the certificates of the authorities and nothing else", pod.Volumes)
 	}
 }
 

@@ -66,7 +66,12 @@ func customise(objects []*unstructured.Unstructured, o options) error {
 				}
 			})
 		case "Deployment":
-			err = edit(object, func(d *appsv1.Deployment) { setImage(&d.Spec.Template, o.crmImage) })
+			err = edit(object, func(d *appsv1.Deployment) {
+				setImage(&d.Spec.Template, o.crmImage)
+				if !o.member && o.name != "" {
+					reportHere(&d.Spec.Template, o.name)
+				}
+			})
 		}
 		if err != nil {
 			return err
