@@ -143,6 +143,9 @@ func (r Report) write(status *pm.RuntimeStateStatus) {
 		status.Total, status.Functions = m.Total, m.Functions
 		status.MetricsObservedAt = &metav1.MicroTime{Time: m.At}
 	}
+	if status.Health == "" {
+		status.Health = pm.RuntimeUnknown
+	}
 }
 
 // urgency is how soon a report is to be written.

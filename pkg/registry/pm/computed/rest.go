@@ -6,6 +6,7 @@ package computed
 import (
 	"context"
 	"fmt"
+	"reflect"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/internalversion"
@@ -72,7 +73,7 @@ func (r *REST[T]) Get(ctx context.Context, name string, options *metav1.GetOptio
 	if err != nil {
 		return nil, err
 	}
-	return object, nil
+	return shallow(object), nil
 }
 
 // List returns the objects that match the options.
@@ -94,6 +95,16 @@ func (r *REST[T]) List(ctx context.Context, options *internalversion.ListOptions
 	accessor.SetContinue(page.Continue)
 	accessor.SetRemainingItemCount(page.Remaining)
 	return list, nil
+}
+
+// shallow copies an object, but not what it points at. The codecs of the server
+// write the kind into an object while they encode it, and leave the rest alone:
+// each answer needs an object of its own.
+func shallow(object runtime.Object) runtime.Object {
+	original := reflect.ValueOf(object).Elem()
+	fresh := reflect.New(original.Type())
+	fresh.Elem().Set(original)
+	return fresh.Interface().(runtime.Object)
 }
 
 // Watch tells the changes of the objects that match the options.

@@ -142,7 +142,7 @@ func (w *watcher) follow(ctx context.Context, bookmarks <-chan time.Time, rearm 
 
 func (w *watcher) sendInitial(ctx context.Context) bool {
 	for _, object := range w.request.Initial {
-		if !w.send(ctx, watch.Event{Type: watch.Added, Object: object}) {
+		if !w.send(ctx, watch.Event{Type: watch.Added, Object: shallow(object)}) {
 			return false
 		}
 	}
@@ -156,15 +156,15 @@ func (w *watcher) pass(ctx context.Context, event Event) bool {
 	was := event.Previous != nil && w.matches(event.Previous)
 	switch {
 	case is && was:
-		return w.send(ctx, watch.Event{Type: watch.Modified, Object: event.Object})
+		return w.send(ctx, watch.Event{Type: watch.Modified, Object: shallow(event.Object)})
 	case is:
-		return w.send(ctx, watch.Event{Type: watch.Added, Object: event.Object})
+		return w.send(ctx, watch.Event{Type: watch.Added, Object: shallow(event.Object)})
 	case was && event.Type == watch.Deleted:
-		return w.send(ctx, watch.Event{Type: watch.Deleted, Object: event.Object})
+		return w.send(ctx, watch.Event{Type: watch.Deleted, Object: shallow(event.Object)})
 	case was:
 		// The object is still there but no longer what the client selected: it sees
 		// the last state that was, with the version of the event.
-		last := event.Previous.DeepCopyObject()
+		last := shallow(event.Previous)
 		if accessor, err := meta.Accessor(last); err == nil {
 			accessor.SetResourceVersion(FormatRevision(event.Revision))
 		}

@@ -303,3 +303,21 @@ func TestEndedWatchesLeaveNothingBehind(t *testing.T) {
 		cancel()
 	})
 }
+
+func TestEachWatcherIsToldAnObjectOfItsOwn(t *testing.T) {
+	// The server writes the kind into the objects that it encodes.
+	synctest.Test(t, func(t *testing.T) {
+		window := newWindow(WindowOptions{})
+		window.Publish(101, added("a", "x", 101))
+		first, second := window.Watch(t.Context(), request(100)), window.Watch(t.Context(), request(100))
+		one, other := <-first.ResultChan(), <-second.ResultChan()
+		if one.Object == other.Object {
+			t.Error("two watchers share an object")
+		}
+		if diff := cmp.Diff(one.Object, other.Object); diff != "" {
+			t.Errorf("the objects differ:\n%s", diff)
+		}
+		first.Stop()
+		second.Stop()
+	})
+}
