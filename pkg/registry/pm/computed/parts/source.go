@@ -76,10 +76,7 @@ func (s *source[T, D]) List(ctx context.Context, query computed.Query) (computed
 	for {
 		read, err := s.store.List(ctx, options)
 		if err != nil {
-			if apierrors.IsResourceExpired(err) && query.Continue != "" {
-				return computed.Page[T]{}, computed.ContinueExpired(after.parts())
-			}
-			return computed.Page[T]{}, s.translate(err, query.ResourceVersion)
+			return computed.Page[T]{}, s.listFailed(err, query, after)
 		}
 		list := read.(*pm.PackageList)
 		write, err := writeOf(list)
@@ -168,7 +165,7 @@ func bindVersion(options *internalversion.ListOptions, query computed.Query) err
 	}
 	exact := query.Match == metav1.ResourceVersionMatchExact || query.Match == "" && query.Limit > 0
 	if write == "0" && query.ResourceVersion != "0" && exact {
-		return apierrors.NewResourceExpired("The resourceVersion for the provided list is too old.")
+		return errTooOld()
 	}
 	options.ResourceVersion, options.ResourceVersionMatch = write, query.Match
 	return nil
@@ -189,6 +186,24 @@ func packageOf(query computed.Query) (string, bool) {
 		name, ok = query.Predicate.Label.RequiresExactMatch(pm.PackageLabel)
 	}
 	return name, ok && len(validation.IsDNS1123Label(name)) == 0
+}
+
+// listFailed explains why there is no page after a position. A token in the
+// error of the packages' store is none of this list.
+func (s *source[T, D]) listFailed(err error, query computed.Query, after position) error {
+	switch {
+	case !apierrors.IsResourceExpired(err):
+		return s.translate(err, query.ResourceVersion)
+	case query.Continue != "":
+		return computed.ContinueExpired(after.parts())
+	default:
+		return errTooOld()
+	}
+}
+
+// errTooOld is the answer to an exact version that etcd does not remember.
+func errTooOld() error {
+	return apierrors.NewResourceExpired("The resourceVersion for the provided list is too old.")
 }
 
 // translate makes errors of the packages speak of the versions of parts.
