@@ -109,7 +109,7 @@ func (e *etcd) open(t *testing.T) *stores {
 	t.Helper()
 	links := crmclient.NewPool(crmclient.Options{})
 	t.Cleanup(links.Close)
-	storage, err := pmregistry.Open(pmregistry.Options{Typer: e.scheme, Getter: e, Links: links})
+	storage, err := pmregistry.Open(pmregistry.Options{Scheme: e.scheme, Getter: e, Links: links})
 	if err != nil {
 		t.Fatal(err)
 	}
