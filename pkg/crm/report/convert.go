@@ -19,9 +19,14 @@ import (
 	packagev1 "oaas.io/oaas/pkg/generated/grpc/oaas/package/v1"
 )
 
-// messageLimit is the longest message that the Package Manager takes, in
-// characters.
-const messageLimit = 1024
+const (
+	// messageLimit is the longest message that the Package Manager takes, in
+	// characters.
+	messageLimit = 1024
+	// functionLimit is the number of functions that it takes for one unit. All count
+	// for the total.
+	functionLimit = 500
+)
 
 // reported tells whether the Package Manager knows about a record. One that was
 // made by hand belongs to no class deployment.
@@ -66,6 +71,9 @@ func metricsOf(record *v1alpha1.DeploymentRecord, at time.Time) *packagev1.UnitM
 		function := &record.Status.FunctionContainerStatus[i]
 		metrics.Total.Replicas += function.Replicas
 		metrics.Total.ReadyReplicas += function.ReadyReplicas
+		if i >= functionLimit {
+			continue
+		}
 		metrics.Functions = append(metrics.Functions, &packagev1.FunctionMetrics{
 			FunctionKey: function.FunctionKey,
 			Metrics:     &packagev1.Metrics{Replicas: function.Replicas, ReadyReplicas: function.ReadyReplicas},

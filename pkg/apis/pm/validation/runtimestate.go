@@ -17,7 +17,7 @@ import (
 const (
 	// MaxRuntimeFunctions is the number of functions that one runtime state tells
 	// of.
-	MaxRuntimeFunctions = 512
+	MaxRuntimeFunctions = 500
 	// MaxRuntimeMessageLength is the length of a message, in characters.
 	MaxRuntimeMessageLength = 1024
 	// MaxRuntimeReplicas is the largest number of replicas of a unit.
