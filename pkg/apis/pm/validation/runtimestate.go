@@ -107,16 +107,20 @@ func ValidateRuntimeMessage(message string, path *field.Path) field.ErrorList {
 
 func validateRuntimeMetrics(m *pm.RuntimeMetrics, path *field.Path) field.ErrorList {
 	var errs field.ErrorList
-	for name, quantity := range map[string]*resource.Quantity{"cpu": m.CPU, "memory": m.Memory} {
-		if quantity != nil && quantity.Sign() < 0 {
-			errs = append(errs, field.Invalid(path.Child(name), quantity.String(), "must not be negative"))
+	// In an order of their own, so that errors always come in the same.
+	for _, quantity := range []struct {
+		name  string
+		value *resource.Quantity
+	}{{"cpu", m.CPU}, {"memory", m.Memory}} {
+		if quantity.value != nil && quantity.value.Sign() < 0 {
+			errs = append(errs, field.Invalid(path.Child(quantity.name), quantity.value.String(), "must not be negative"))
 		}
 	}
-	for name, value := range map[string]string{
-		"requestsPerSecond": m.RequestsPerSecond, "latencyP50Ms": m.LatencyP50Ms, "latencyP95Ms": m.LatencyP95Ms, "latencyP99Ms": m.LatencyP99Ms,
+	for _, decimal := range []struct{ name, value string }{
+		{"requestsPerSecond", m.RequestsPerSecond}, {"latencyP50Ms", m.LatencyP50Ms}, {"latencyP95Ms", m.LatencyP95Ms}, {"latencyP99Ms", m.LatencyP99Ms},
 	} {
-		if value != "" && !decimalPattern.MatchString(value) {
-			errs = append(errs, field.Invalid(path.Child(name), value, `write a decimal that is not negative, such as "12.5"`))
+		if decimal.value != "" && !decimalPattern.MatchString(decimal.value) {
+			errs = append(errs, field.Invalid(path.Child(decimal.name), decimal.value, `write a decimal that is not negative, such as "12.5"`))
 		}
 	}
 	if m.ErrorRate != "" {
