@@ -32,6 +32,7 @@ func TestPackages(t *testing.T) {
 	for name, test := range map[string]func(scene){
 		"own":          aPackageKeepsItsDeploymentsAsItSays,
 		"foreign":      aDeploymentOfSomebodyElseIsNotTouched,
+		"interrupted":  whatACrashLeftHalfMadeIsFinished,
 		"cascade":      aPackageGoesWhenItsLastUnitHasGone,
 		"dependency":   onlyWhatAClassRunsIsSentAgain,
 		"switched-off": whatIsDisabledRunsOnAndTakesNothingNew,
@@ -160,6 +161,43 @@ func aPackageKeepsItsDeploymentsAsItSays(s scene) {
 		_, err := s.client.PmV1alpha1().Packages(s.namespace).Get(s.Context(), "store", metav1.GetOptions{})
 		return apierrors.IsNotFound(err)
 	})
+}
+
+// A controller that was killed between creating a deployment and applying it owns
+// the fields by the creation, which an apply alone would never give up again.
+func whatACrashLeftHalfMadeIsFinished(s scene) {
+	s.cluster("interrupted", newRemote(s.T))
+	s.pkg()
+	s.deployment("cart")
+	pkg := s.updatePackage("store", func(p *pmv1alpha1.Package) {
+		p.Spec.Deployments = []pmv1alpha1.PackageDeployment{s.own("cart", throughput(2000))}
+	})
+	s.waitForPackage("store", pmv1alpha1.PackageDeploymentsApplied, metav1.ConditionFalse, packages.ReasonConflict, "cart")
+	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		d := s.get("cart")
+		d.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(pkg, pmv1alpha1.SchemeGroupVersion.WithKind("Package"))}
+		d.Spec.NFR.MinThroughputRPS = ptr.To[int64](2000)
+		_, err := s.client.PmV1alpha1().ClassDeployments(s.namespace).Update(s.Context(), d, metav1.UpdateOptions{FieldManager: packages.FieldManager})
+		return err
+	})
+	if err != nil {
+		s.Fatal(err)
+	}
+	uid := s.get("cart").UID
+	s.eventually("everything is owned by apply", func() bool {
+		d := s.get("cart")
+		managed := slices.ContainsFunc(d.ManagedFields, func(e metav1.ManagedFieldsEntry) bool {
+			return e.Manager == packages.FieldManager && e.Operation == metav1.ManagedFieldsOperationApply
+		})
+		return managed && !slices.ContainsFunc(d.ManagedFields, func(e metav1.ManagedFieldsEntry) bool {
+			return e.Manager == packages.FieldManager && e.Operation == metav1.ManagedFieldsOperationUpdate
+		})
+	})
+	s.updatePackage("store", func(p *pmv1alpha1.Package) { p.Spec.Deployments = []pmv1alpha1.PackageDeployment{s.own("cart")} })
+	s.eventually("a field that the package says no more is gone", func() bool { return s.get("cart").Spec.NFR.MinThroughputRPS == nil })
+	if s.get("cart").UID != uid {
+		s.Error("the deployment was made anew")
+	}
 }
 
 func aDeploymentOfSomebodyElseIsNotTouched(s scene) {
