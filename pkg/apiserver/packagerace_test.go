@@ -205,7 +205,7 @@ func watchInvariant(ctx context.Context, t *testing.T, client versioned.Interfac
 	err := wait.PollUntilContextCancel(ctx, 50*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		list, err := client.PmV1alpha1().Packages(raceNamespace).List(ctx, metav1.ListOptions{})
 		if err != nil {
-			return false, unlessOver(ctx, err)
+			return false, err
 		}
 		packages := map[string]*v1alpha1.Package{}
 		for i := range list.Items {
@@ -216,14 +216,6 @@ func watchInvariant(ctx context.Context, t *testing.T, client versioned.Interfac
 	if err != nil && ctx.Err() == nil {
 		t.Error(err)
 	}
-}
-
-// unlessOver forgives errors of a client whose time is up.
-func unlessOver(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
 }
 
 // expectWhole fails unless every dependency is there and fits, every bound

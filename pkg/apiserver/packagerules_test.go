@@ -120,7 +120,7 @@ func statusKeepsDependents(s probe) {
 			s.Errorf("%s: the dependents are %v", write, p.Status.Dependents)
 		}
 		for _, entry := range p.ManagedFields {
-			if strings.Contains(string(entry.FieldsV1.Raw), "f:dependents") {
+			if strings.Contains(entry.FieldsV1.GetRawString(), "f:dependents") {
 				s.Errorf("%s: %s owns the list of dependents", write, entry.Manager)
 			}
 		}
