@@ -28,7 +28,8 @@ import (
 // ReportOptions say where Class Runtime Managers read packages and report, and
 // how often what they report is written.
 type ReportOptions struct {
-	// BindAddress is where the gRPC server listens. Defaults to all addresses.
+	// BindAddress is where the gRPC server listens. Defaults to all addresses, of
+	// IPv6 too where there is such.
 	BindAddress net.IP
 	// Port of the gRPC server; 0, the default, runs none: a server on a laptop needs
 	// no second door.
@@ -44,7 +45,7 @@ type ReportOptions struct {
 
 // NewReportOptions returns the defaults.
 func NewReportOptions() *ReportOptions {
-	return &ReportOptions{BindAddress: net.IPv6unspecified, Interval: reports.DefaultInterval, WritesPerSecond: reports.DefaultWritesPerSecond}
+	return &ReportOptions{BindAddress: net.IPv4zero, Interval: reports.DefaultInterval, WritesPerSecond: reports.DefaultWritesPerSecond}
 }
 
 // AddFlags adds the flags to a flag set.
