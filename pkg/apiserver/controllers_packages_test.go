@@ -116,7 +116,7 @@ func aPackageKeepsItsDeploymentsAsItSays(s scene) {
 	}
 	for _, entry := range cart.ManagedFields {
 		if entry.Manager == packages.FieldManager && entry.Operation != metav1.ManagedFieldsOperationApply {
-			s.Errorf("the package controller owns %s by %s, want everything by Apply", entry.FieldsV1.Raw, entry.Operation)
+			s.Errorf("the package controller owns %s by %s, want everything by Apply", entry.FieldsV1.GetRawString(), entry.Operation)
 		}
 	}
 	s.expectQuiet("cart", time.Second)

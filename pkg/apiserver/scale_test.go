@@ -91,7 +91,7 @@ func (s scales) owners() []string {
 	s.Helper()
 	var owners []string
 	for _, entry := range s.deployment().ManagedFields {
-		if strings.Contains(string(entry.FieldsV1.Raw), `"f:max"`) && strings.Contains(string(entry.FieldsV1.Raw), `"f:min"`) {
+		if strings.Contains(entry.FieldsV1.GetRawString(), `"f:max"`) && strings.Contains(entry.FieldsV1.GetRawString(), `"f:min"`) {
 			owners = append(owners, fmt.Sprintf("%s/%s/%s", entry.Manager, entry.Operation, entry.Subresource))
 		}
 	}
@@ -213,7 +213,7 @@ func TestScale(t *testing.T) {
 		s := makeScaled(t, "applied", plain)
 		deployment := `{"apiVersion":"pm.oaas.io/v1alpha1","kind":"ClassDeployment","metadata":{"name":"applied"},"spec":{"packageName":"store","classKey":"Cart","replicas":{"min":2,"max":2}}}`
 		_, err := server.client.PmV1alpha1().ClassDeployments("default").Patch(t.Context(), "applied", types.ApplyPatchType, []byte(deployment),
-			metav1.PatchOptions{FieldManager: "author", Force: ptr.To(true)})
+			metav1.PatchOptions{FieldManager: "author", Force: new(true)})
 		if err != nil {
 			t.Fatal(err)
 		}

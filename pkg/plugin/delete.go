@@ -16,7 +16,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/ptr"
 )
 
 // DeleteOptions are the flags of kubectl oaas delete.
@@ -307,7 +306,7 @@ func (o *DeleteOptions) propagation(t target) metav1.DeletionPropagation {
 func (o *DeleteOptions) deleteAll(ctx context.Context, c *connection, targets []target) error {
 	for _, t := range targets {
 		if o.dryRun != dryRunClient {
-			options := metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &t.uid}, PropagationPolicy: ptr.To(o.propagation(t))}
+			options := metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &t.uid}, PropagationPolicy: new(o.propagation(t))}
 			if o.dryRun == dryRunServer {
 				options.DryRun = []string{metav1.DryRunAll}
 			}

@@ -185,7 +185,7 @@ func (c *Controller) applyDeployment(ctx context.Context, pkg *pmv1alpha1.Packag
 		}
 	}
 	apply := func() (*pmv1alpha1.ClassDeployment, error) {
-		after, err := client.Patch(ctx, wanted.Name, types.ApplyPatchType, patch, metav1.PatchOptions{FieldManager: FieldManager, Force: ptr.To(true)})
+		after, err := client.Patch(ctx, wanted.Name, types.ApplyPatchType, patch, metav1.PatchOptions{FieldManager: FieldManager, Force: new(true)})
 		if err != nil {
 			return nil, fmt.Errorf("applying class deployment %s/%s: %w", pkg.Namespace, wanted.Name, err)
 		}

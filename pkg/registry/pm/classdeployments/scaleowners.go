@@ -4,7 +4,6 @@
 package classdeployments
 
 import (
-	"bytes"
 	"fmt"
 
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
@@ -133,7 +132,7 @@ func fieldsOf(entry metav1.ManagedFieldsEntry) (*fieldpath.Set, error) {
 	if entry.FieldsV1 == nil {
 		return owned, nil
 	}
-	if err := owned.FromJSON(bytes.NewReader(entry.FieldsV1.Raw)); err != nil {
+	if err := owned.FromJSON(entry.FieldsV1.GetRawReader()); err != nil {
 		return nil, fmt.Errorf("reading the managed fields of %s: %w", entry.Manager, err)
 	}
 	return owned, nil
@@ -144,5 +143,5 @@ func encode(owned *fieldpath.Set) (*metav1.FieldsV1, error) {
 	if err != nil {
 		return nil, fmt.Errorf("writing managed fields: %w", err)
 	}
-	return &metav1.FieldsV1{Raw: raw}, nil
+	return metav1.NewFieldsV1(string(raw)), nil
 }
