@@ -58,10 +58,14 @@ func TestConformanceKubectl(t *testing.T) {
 
 func checkWrites(t *testing.T, resource resources.Resource, qualified, namespace, name string) {
 	t.Helper()
-	for verb, args := range map[string][]string{
-		"patch":  {"label", qualified, name, "labelled=yes", "-n", namespace},
-		"delete": {"delete", qualified, name, "-n", namespace, "--wait=false"},
+	for _, command := range []struct {
+		verb string
+		args []string
+	}{
+		{"patch", []string{"label", qualified, name, "labelled=yes", "-n", namespace}},
+		{"delete", []string{"delete", qualified, name, "-n", namespace, "--wait=false"}},
 	} {
+		verb, args := command.verb, command.args
 		if verb == "delete" && slices.Contains(resource.Verbs, "patch") {
 			continue // comes after the label
 		}

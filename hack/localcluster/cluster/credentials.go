@@ -183,7 +183,8 @@ func (c *Cluster) WriteKubeconfig(path, user string, groups ...string) error {
 }
 
 // IssueServingCert writes a serving certificate for the given DNS names and IP
-// addresses, signed by the authority in CAPath.
+// addresses, signed by the authority in CAPath. Its holder may call others with it,
+// too, as servers do that answer and report.
 func (c *Cluster) IssueServingCert(certPath, keyPath string, hosts ...string) error {
 	if len(hosts) == 0 {
 		return errors.New("a serving certificate needs at least one host")
@@ -192,7 +193,7 @@ func (c *Cluster) IssueServingCert(certPath, keyPath string, hosts ...string) er
 	if err != nil {
 		return err
 	}
-	pair, err := ca.Issue(pki.Request{User: hosts[0], Hosts: hosts}, c.clock.Now())
+	pair, err := ca.Issue(pki.Request{User: hosts[0], Hosts: hosts, Client: true}, c.clock.Now())
 	if err != nil {
 		return err
 	}

@@ -117,6 +117,9 @@ func (p *Platform) start(ctx context.Context) error {
 	if err := p.Wait(ctx); err != nil {
 		return err
 	}
+	if err := p.trustPackageManager(ctx); err != nil {
+		return err
+	}
 	return p.register(ctx)
 }
 

@@ -23,6 +23,7 @@ import (
 // Ports that a program may ask for.
 const (
 	servePort   = "serve"
+	reportPort  = "report"
 	metricsPort = "metrics"
 	healthPort  = "health"
 )

@@ -54,7 +54,7 @@ func (p *Platform) declare() error {
 			path:     filepath.Join(p.options.BinDir, "apiserver"),
 			cluster:  p.options.Hub,
 			starter:  starter,
-			purposes: []string{servePort},
+			purposes: []string{servePort, reportPort},
 			args:     p.packageManagerArgs,
 			user:     packageManagerUser,
 			ready:    packageManagerReady,
@@ -93,6 +93,10 @@ func (p *Platform) packageManagerArgs(self *program) []string {
 		"--bind-address=127.0.0.1",
 		"--secure-port=" + strconv.Itoa(self.ports[servePort]),
 		"--managed-serving-certificate",
+		"--grpc-bind-address=127.0.0.1",
+		"--grpc-port=" + strconv.Itoa(self.ports[reportPort]),
+		// People who try things out look at once.
+		"--report-write-interval=1s",
 		"--kubeconfig=" + kubeconfig,
 		"--authentication-kubeconfig=" + kubeconfig,
 		"--authorization-kubeconfig=" + kubeconfig,
@@ -155,7 +159,31 @@ func (p *Platform) runtimeManagerEnv(self *program) []string {
 		"OPRC_CRM_SECURITY_TLS_KEY_FILE=" + self.file("serving.key"),
 		"OPRC_CRM_SECURITY_CLIENT_CA_FILE=" + p.options.Hub.CAPath(),
 		"OPRC_CRM_SECURITY_ALLOWED_NAMES=" + packageManagerName,
+		"OPRC_CRM_REPORT_ENDPOINT=" + p.programs[PackageManager].address(reportPort),
+		"OPRC_CRM_REPORT_CLUSTER=" + self.cluster.Name(),
+		"OPRC_CRM_REPORT_CA_FILE=" + self.file(packageManagerTrust),
+		"OPRC_CRM_REPORT_SERVER_NAME=" + serviceName + "." + Namespace + ".svc",
 	}
+}
+
+// packageManagerTrust is the file with what the Package Manager's certificates are
+// checked by.
+const packageManagerTrust = "package-manager-ca.crt"
+
+// trustPackageManager lets the Class Runtime Managers report. They look for the
+// file until it is there.
+func (p *Platform) trustPackageManager(ctx context.Context) error {
+	ca, err := packageManagerCA(ctx, p.options.Hub)
+	if err != nil {
+		return err
+	}
+	for _, member := range p.options.Members {
+		path := p.programs[RuntimeManager(member.Name())].file(packageManagerTrust)
+		if err := os.WriteFile(path, ca, 0o600); err != nil {
+			return fmt.Errorf("writing what the Package Manager is known by: %w", err)
+		}
+	}
+	return nil
 }
 
 func runtimeManagerReady(ctx context.Context, p *program) error {
