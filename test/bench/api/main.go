@@ -34,9 +34,9 @@ import (
 const user = "bench"
 
 type settings struct {
-	objects, clients, rounds, lists, classes int
-	scale                                    scale.Options
-	parts                                    parts
+	objects, clients, rounds, lists, classes, each int
+	scale                                          scale.Options
+	parts                                          parts
 }
 
 func main() {
@@ -47,6 +47,7 @@ func main() {
 	flag.IntVar(&s.rounds, "rounds", 10, "requests: turns that the ways take, each with its share of the objects")
 	flag.IntVar(&s.lists, "lists", 10, "requests: full lists of all objects")
 	flag.IntVar(&s.classes, "classes", 100, "deployments: classes that are deployed at once")
+	flag.IntVar(&s.each, "each", 1000, "overview: objects of every resource")
 	flag.IntVar(&s.scale.Objects, "packages", 10000, "packages, and objects of its peers, that the servers hold for the parts from lists on")
 	flag.IntVar(&s.scale.Lists, "reads", 5, "lists, watches: how often each of them is measured")
 	flag.IntVar(&s.scale.PageSize, "page-size", 500, "lists: objects of a page")
@@ -78,6 +79,13 @@ func run(ctx context.Context, s settings, out io.Writer) error {
 			return err
 		}
 	}
+	if s.parts[overviewPart] {
+		if err := onPlatform(ctx, steps, func(hub *cluster.Cluster, running *platform.Platform) error {
+			return overview(ctx, s, hub, running, steps, figures)
+		}); err != nil {
+			return err
+		}
+	}
 	// On a cluster of its own: what the servers hold of the former parts would be
 	// counted in.
 	if s.parts.atScale() {
@@ -92,7 +100,7 @@ func run(ctx context.Context, s settings, out io.Writer) error {
 
 func (s settings) validate() error {
 	for flag, value := range map[string]int{
-		"objects": s.objects, "clients": s.clients, "rounds": s.rounds, "lists": s.lists, "classes": s.classes,
+		"objects": s.objects, "clients": s.clients, "rounds": s.rounds, "lists": s.lists, "classes": s.classes, "each": s.each,
 		"packages": s.scale.Objects, "reads": s.scale.Lists, "page-size": s.scale.PageSize, "watchers": s.scale.Latency.Watchers,
 		"write-rate": s.scale.Latency.Rate, "write-turns": s.scale.Latency.Turns, "restarts": s.scale.Restarts,
 	} {

@@ -15,13 +15,14 @@ import (
 const (
 	requestsPart    scale.Part = "requests"
 	deploymentsPart scale.Part = "deployments"
+	overviewPart    scale.Part = "overview"
 )
 
 // parts are what is measured; it is the value of a flag.
 type parts map[scale.Part]bool
 
 func partNames() []scale.Part {
-	return append([]scale.Part{requestsPart, deploymentsPart}, scale.Parts()...)
+	return append([]scale.Part{requestsPart, deploymentsPart, overviewPart}, scale.Parts()...)
 }
 
 func everyPart() parts {
