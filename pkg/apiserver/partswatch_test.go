@@ -12,7 +12,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/utils/ptr"
 
 	"oaas.io/oaas/pkg/apis/pm/v1alpha1"
 )
@@ -90,7 +89,7 @@ func streamedList(s probe) {
 	packages := s.client.PmV1alpha1().Packages(namespace)
 	must(packages.Create(s.Context(), packageOf(namespace, "p", "A", "B"), metav1.CreateOptions{}))(s.T)
 	watched := s.watchClasses(namespace, metav1.ListOptions{
-		SendInitialEvents: ptr.To(true), AllowWatchBookmarks: true, ResourceVersionMatch: metav1.ResourceVersionMatchNotOlderThan,
+		SendInitialEvents: new(true), AllowWatchBookmarks: true, ResourceVersionMatch: metav1.ResourceVersionMatchNotOlderThan,
 	})
 	watched.want("ADDED p.A", "ADDED p.B", "BOOKMARK end")
 	must(packages.Create(s.Context(), packageOf(namespace, "q", "A"), metav1.CreateOptions{}))(s.T)
@@ -108,14 +107,14 @@ func streamedList(s probe) {
 		s.Errorf("the list is of the version %s, want %s", exact.ResourceVersion, bookmark)
 	}
 	none := s.watchClasses(namespace, metav1.ListOptions{
-		SendInitialEvents: ptr.To(false), AllowWatchBookmarks: true, ResourceVersionMatch: metav1.ResourceVersionMatchNotOlderThan,
+		SendInitialEvents: new(false), AllowWatchBookmarks: true, ResourceVersionMatch: metav1.ResourceVersionMatchNotOlderThan,
 	})
 	must(packages.Create(s.Context(), packageOf(namespace, "r", "A"), metav1.CreateOptions{}))(s.T)
 	none.want("ADDED r.A")
 }
 
 func watchTimesOut(s probe) {
-	watched := s.watchClasses("timed", metav1.ListOptions{TimeoutSeconds: ptr.To(int64(4)), AllowWatchBookmarks: true})
+	watched := s.watchClasses("timed", metav1.ListOptions{TimeoutSeconds: new(int64(4)), AllowWatchBookmarks: true})
 	// A watch without a version begins with what there is, which is nothing.
 	watched.want("BOOKMARK end")
 	// A write elsewhere moves the point that this watch resumes from.

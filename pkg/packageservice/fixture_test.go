@@ -65,7 +65,7 @@ type etcd struct {
 func newEtcd(t *testing.T) *etcd {
 	t.Helper()
 	// The socket's path must be short, which that of t.TempDir is not.
-	dir, err := os.MkdirTemp("", "etcd")
+	dir, err := os.MkdirTemp("", "etcd") //nolint:usetesting // as said above
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -123,7 +124,7 @@ func (a *Authentication) apply(ctx context.Context, content []byte) error {
 	clients := a.clients
 	if tokens != nil {
 		cached := cache.New(tokens, true, tokenCacheTTL, 0)
-		clients = append(clients[:len(clients):len(clients)], bearertoken.New(cached), websocket.NewProtocolAuthenticator(cached))
+		clients = append(slices.Clip(clients), bearertoken.New(cached), websocket.NewProtocolAuthenticator(cached))
 	}
 	former := a.current.Swap(&generation{Request: withAnonymous(union.New(clients...), config.Anonymous), stop: stop})
 	if former != nil {

@@ -28,7 +28,7 @@ var rules = sync.OnceValue(func() *runtime.Scheme {
 
 // declared adds to what the functions of this package found what the declared rules
 // of the fields find, as the server does. old is nil for a new object.
-func declared(t testing.TB, resource string, obj, old runtime.Object, found field.ErrorList) field.ErrorList {
+func declared(t *testing.T, resource string, obj, old runtime.Object, found field.ErrorList) field.ErrorList {
 	t.Helper()
 	request := genericapirequest.RequestInfo{
 		IsResourceRequest: true, APIGroup: v1alpha1.GroupName, APIVersion: v1alpha1.SchemeGroupVersion.Version, Resource: resource,

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -71,9 +72,7 @@ func Start(t *testing.T) *Issuer {
 func (i *Issuer) Token(t *testing.T, claims map[string]any) string {
 	t.Helper()
 	all := jwt.MapClaims{"iss": i.URL, "aud": "oaas", "exp": time.Now().Add(time.Hour).Unix()}
-	for name, value := range claims {
-		all[name] = value
-	}
+	maps.Copy(all, claims)
 	token := jwt.NewWithClaims(jwt.SigningMethodRS256, all)
 	token.Header["kid"] = keyID
 	signed, err := token.SignedString(i.key)

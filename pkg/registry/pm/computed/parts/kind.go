@@ -9,6 +9,7 @@
 package parts
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -64,9 +65,7 @@ type maker[T computed.Object, D any] struct {
 
 func (k *Kind[T, D]) of(p *pm.Package) maker[T, D] {
 	labels := make(map[string]string, len(p.Labels)+1)
-	for name, value := range p.Labels {
-		labels[name] = value
-	}
+	maps.Copy(labels, p.Labels)
 	labels[pm.PackageLabel] = p.Name
 	return maker[T, D]{kind: k, owner: p, common: metav1.ObjectMeta{
 		Namespace:         p.Namespace,
@@ -123,7 +122,7 @@ func (k *Kind[T, D]) diff(write uint64, previous, current *pm.Package) ([]comput
 	}
 	all := previous == nil || current == nil || !sameForAll(previous, current)
 	for len(olds) > 0 || len(news) > 0 {
-		order := 0
+		var order int
 		switch {
 		case len(news) == 0:
 			order = -1
