@@ -168,7 +168,7 @@ type FunctionContainer struct {
 	Image string `json:"image"`
 	// port on which the container serves HTTP.
 	// +optional
-	// +kubebuilder:default=8080
+	// +default=8080
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=65535
 	Port int32 `json:"port,omitempty"`
