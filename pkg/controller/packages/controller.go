@@ -160,6 +160,9 @@ func (c *Controller) packageUpdated(before, after any) {
 		!apiequality.Semantic.DeepEqual(was.Finalizers, is.Finalizers),
 		!apiequality.Semantic.DeepEqual(was.Status.Dependents, is.Status.Dependents):
 		c.enqueue(is.Namespace, is.Name)
+	case !reserved(was) && reserved(is):
+		// Nothing to do, unless the server dies that reserved.
+		c.queue.AddAfter(types.NamespacedName{Namespace: is.Namespace, Name: is.Name}, lookAgain)
 	}
 }
 

@@ -12,9 +12,10 @@ import (
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
 )
 
-// lookAgain is when a list of dependents that names a package that does not
-// depend, or not yet, is looked at again: longer than any request takes that
-// announces a package and then stores it.
+// lookAgain is when a package is looked at again that names a dependent that does
+// not depend, or not yet, or on which somebody reserved: longer than any request
+// takes that announces a package and then stores it, and longer than a reservation
+// counts.
 const lookAgain = 3 * time.Minute
 
 // repairDependents has the list of dependents mended, and tells when to look
@@ -30,10 +31,16 @@ func (c *Controller) repairDependents(ctx context.Context, pkg *pmv1alpha1.Packa
 	for _, dependent := range c.findPackages(byDependency, pkg.Namespace+"/"+pkg.Name) {
 		names = append(names, dependent.Name)
 	}
-	if unconfirmed(pkg.Status.Dependents, names) {
+	if reserved(pkg) || unconfirmed(pkg.Status.Dependents, names) {
 		return lookAgain, nil
 	}
 	return 0, nil
+}
+
+// reserved is true while a write is under way that needs the package, and after one
+// whose server died.
+func reserved(pkg *pmv1alpha1.Package) bool {
+	return pkg.Annotations[pmv1alpha1.PackageReservationsAnnotation] != ""
 }
 
 // unconfirmed is true while a list of dependents and the packages that depend do

@@ -13,14 +13,13 @@ import (
 	"oaas.io/oaas/pkg/apis/pm"
 )
 
-// ReservationsAnnotation holds, on a package that others depend on, what writes
-// under way are about to need of it. The server writes it, and takes it away as
-// soon as the write has ended; clients cannot.
+// ReservationsAnnotation holds the reservations on a package, by the id of the
+// write.
 //
 // It is apart from status.dependents because several writes of one dependent may
 // be under way at the same time, each of which must find its own reservation again
 // and leave the others alone.
-const ReservationsAnnotation = "pm.oaas.io/reservations"
+const ReservationsAnnotation = pm.PackageReservationsAnnotation
 
 const (
 	// requestWithin bounds one write of a package. It is what Kubernetes allows a
