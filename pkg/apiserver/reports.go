@@ -53,7 +53,7 @@ func (o *ReportOptions) AddFlags(fs *pflag.FlagSet) {
 	fs.IPVar(&o.BindAddress, "grpc-bind-address", o.BindAddress,
 		"Address on which Class Runtime Managers read packages and report how their units are doing.")
 	fs.IntVar(&o.Port, "grpc-port", o.Port,
-		"Port of --grpc-bind-address, such as 8090; 0 offers nothing there. Connections are secured by the certificate of --tls-cert-file.")
+		"Port of --grpc-bind-address, such as 8090; 0 offers nothing there. Connections are secured by the certificate that the API is served with.")
 	fs.DurationVar(&o.Interval, "report-write-interval", o.Interval,
 		"Least time between two writes of one runtime state, however often its cluster reports. A change of the health is written within a second.")
 	fs.Float64Var(&o.WritesPerSecond, "report-writes-per-second", o.WritesPerSecond, "Most writes of runtime states per second, of all together.")
