@@ -127,7 +127,16 @@ func (i *installer) certify(ctx context.Context) (*pki.Authority, error) {
 	}
 	clientCA := authority.Cert
 	if i.options.member {
-		if clientCA, err = i.options.readAuthority(); err != nil {
+		if clientCA, err = readAuthority("package-manager-ca", i.options.packageManagerCA); err != nil {
+			return nil, err
+		}
+	}
+	if i.options.reportEndpoint != "" {
+		serving, err := readAuthority("report-ca", i.options.reportCA)
+		if err != nil {
+			return nil, err
+		}
+		if err := i.client.Apply(ctx, trustedByMember(serving)); err != nil {
 			return nil, err
 		}
 	}

@@ -43,6 +43,11 @@ func TestValidate(t *testing.T) {
 		"a member has to be named":                    {start: member, change: func(o *options) { o.name = "" }, problem: "--name"},
 		"a member needs an endpoint with a port":      {start: member, change: func(o *options) { o.endpoint = "crm.west.example" }, problem: "--endpoint"},
 		"a member needs the authority of its callers": {start: member, change: func(o *options) { o.packageManagerCA = "" }, problem: printAuthority},
+		"a member may report":                         {start: member, change: func(o *options) { o.reportEndpoint, o.reportCA = "pm.example:8090", "pm.crt" }},
+		"reports go to a port":                        {start: member, change: func(o *options) { o.reportEndpoint, o.reportCA = "pm.example", "pm.crt" }, problem: "--report-endpoint"},
+		"reports go to a server that can be verified": {start: member, change: func(o *options) { o.reportEndpoint = "pm.example:8090" }, problem: printServingAuthorities},
+		"an authority without reports is a mistake":   {start: member, change: func(o *options) { o.reportCA = "pm.crt" }, problem: "--report-endpoint"},
+		"a hub reports to itself":                     {start: valid, change: func(o *options) { o.reportEndpoint = "x:1" }, problem: "--member"},
 		"a hub has no endpoint":                       {start: valid, change: func(o *options) { o.endpoint = "x:1" }, problem: "--member"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -64,8 +69,7 @@ func TestAPrivateKeyIsNotTakenForAnAuthority(t *testing.T) {
 	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	o := options{packageManagerCA: file}
-	if _, err := o.readAuthority(); err == nil || !strings.Contains(err.Error(), "private key") {
+	if _, err := readAuthority("package-manager-ca", file); err == nil || !strings.Contains(err.Error(), "private key") {
 		t.Errorf("error %v, want one that tells of the private key", err)
 	}
 }
@@ -116,6 +120,41 @@ func TestTheHubReportsToItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	pod := find[appsv1.Deployment](t, objects, "Deployment").Spec.Template.Spec
+	if r := reportOf(t, pod); r.Endpoint != "oaas-apiserver.oaas-system.svc:8090" || r.Cluster != "local" || r.CAFile == "" {
+		t.Errorf("reports = %+v", r)
+	}
+	i := slices.IndexFunc(pod.Volumes, func(v corev1.Volume) bool { return v.Name == trustVolume })
+	if i < 0 || len(pod.Volumes[i].Secret.Items) != 1 || pod.Volumes[i].Secret.Items[0].Key != "ca.crt" {
+		t.Errorf("volumes = %+v, want the certificates of the authorities and nothing else", pod.Volumes)
+	}
+}
+
+func TestAMemberReportsWhereItIsTold(t *testing.T) {
+	for endpoint, want := range map[string]config.Report{
+		"":                {},
+		"pm.example:8090": {Endpoint: "pm.example:8090", Cluster: "west", CAFile: trustFolder + "/ca.crt", ServerName: "oaas-apiserver.oaas-system.svc"},
+	} {
+		objects := render(t, manifests.Member)
+		if err := customise(objects, options{storage: storageVolume, member: true, name: "west", reportEndpoint: endpoint}); err != nil {
+			t.Fatal(err)
+		}
+		pod := find[appsv1.Deployment](t, objects, "Deployment").Spec.Template.Spec
+		got := reportOf(t, pod)
+		if got.Endpoint != want.Endpoint || got.Cluster != want.Cluster || got.CAFile != want.CAFile || got.ServerName != want.ServerName {
+			t.Errorf("with --report-endpoint=%q reports = %+v, want %+v", endpoint, got, want)
+		}
+		mounted := slices.ContainsFunc(pod.Volumes, func(v corev1.Volume) bool {
+			return v.Name == trustVolume && v.ConfigMap != nil && v.ConfigMap.Name == trustedByMember(nil).Name
+		})
+		if mounted != (endpoint != "") {
+			t.Errorf("with --report-endpoint=%q the volumes are %+v", endpoint, pod.Volumes)
+		}
+	}
+}
+
+// reportOf is what a program reads from the environment of its pod.
+func reportOf(t *testing.T, pod corev1.PodSpec) config.Report {
+	t.Helper()
 	var environ []string
 	for _, variable := range pod.Containers[0].Env {
 		environ = append(environ, variable.Name+"="+variable.Value)
@@ -124,13 +163,7 @@ func TestTheHubReportsToItself(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r := settings.Report; r.Endpoint != "oaas-apiserver.oaas-system.svc:8090" || r.Cluster != "local" || r.CAFile == "" {
-		t.Errorf("reports = %+v", r)
-	}
-	i := slices.IndexFunc(pod.Volumes, func(v corev1.Volume) bool { return v.Name == trustVolume })
-	if i < 0 || len(pod.Volumes[i].Secret.Items) != 1 || pod.Volumes[i].Secret.Items[0].Key != "ca.crt" {
-		t.Errorf("volumes = %+v, want the certificates of the authorities and nothing else", pod.Volumes)
-	}
+	return settings.Report
 }
 
 func TestMemberAdviceIsAClusterThatCanBeApplied(t *testing.T) {

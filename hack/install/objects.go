@@ -68,7 +68,10 @@ func customise(objects []*unstructured.Unstructured, o options) error {
 		case "Deployment":
 			err = edit(object, func(d *appsv1.Deployment) {
 				setImage(&d.Spec.Template, o.crmImage)
-				if !o.member && o.name != "" {
+				switch {
+				case o.member && o.reportEndpoint != "":
+					reportToHub(&d.Spec.Template, o.name, o.reportEndpoint)
+				case !o.member && o.name != "":
 					reportHere(&d.Spec.Template, o.name)
 				}
 			})

@@ -14,6 +14,8 @@ import (
 
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"oaas.io/oaas/pkg/apiserver/registration"
 )
 
 // Values of --storage.
@@ -34,8 +36,12 @@ type options struct {
 	endpoint     string
 	// member leaves the Package Manager out; packageManagerCA is then the file
 	// with the authority that signed the Package Manager's certificate.
-	member            bool
-	packageManagerCA  string
+	member           bool
+	packageManagerCA string
+	// reportEndpoint is where a member reports how its units are doing; nowhere if
+	// it is empty. reportCA is the file with the authorities of that server.
+	reportEndpoint    string
+	reportCA          string
 	deleteDeployments bool
 	timeout           time.Duration
 }
@@ -50,6 +56,9 @@ func (o *options) addFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.member, "member", false, "install a Class Runtime Manager only, and print the Cluster object to apply where the Package Manager is")
 	flags.StringVar(&o.endpoint, "endpoint", "", "host:port at which the Package Manager reaches this cluster's Class Runtime Manager; with --member")
 	flags.StringVar(&o.packageManagerCA, "package-manager-ca", "", "file with the Package Manager's certificate authority, PEM; with --member")
+	flags.StringVar(&o.reportEndpoint, "report-endpoint", "",
+		"host:port at which this cluster reaches the Package Manager's port "+packageManagerGRPCPort+", to report how its units are doing; with --member; default: it does not report")
+	flags.StringVar(&o.reportCA, "report-ca", "", "file with the authorities of the Package Manager's serving certificate, PEM; with --report-endpoint")
 	flags.BoolVar(&o.deleteDeployments, "delete-deployments", false, "with --uninstall: delete all deployments first")
 	flags.DurationVar(&o.timeout, "timeout", 5*time.Minute, "time for everything together")
 }
@@ -76,38 +85,56 @@ func (o *options) validate() error {
 	}
 	if o.member {
 		problems = append(problems, o.validateMember()...)
-	} else if o.endpoint != "" || o.packageManagerCA != "" {
-		problems = append(problems, errors.New("--endpoint and --package-manager-ca are for --member only: without it the two programs are neighbours"))
+	} else if o.endpoint != "" || o.packageManagerCA != "" || o.reportEndpoint != "" || o.reportCA != "" {
+		problems = append(problems, errors.New("--endpoint, --package-manager-ca, --report-endpoint and --report-ca are for --member only: "+
+			"without it the two programs are neighbours"))
 	}
 	return errors.Join(problems...)
 }
 
 func (o *options) validateMember() []error {
 	var problems []error
-	if host, port, err := net.SplitHostPort(o.endpoint); err != nil || host == "" || port == "" {
+	if !hasPort(o.endpoint) {
 		problems = append(problems, fmt.Errorf("--endpoint %q: --member needs the host:port at which the Package Manager reaches this cluster, such as crm.west.example:8081", o.endpoint))
 	}
 	if o.packageManagerCA == "" {
 		problems = append(problems, fmt.Errorf("--member needs --package-manager-ca; get the file where the Package Manager is:\n  %s", printAuthority))
 	}
+	switch {
+	case o.reportEndpoint == "" && o.reportCA == "":
+	case !hasPort(o.reportEndpoint):
+		problems = append(problems, fmt.Errorf("--report-endpoint %q: must be the host:port at which this cluster reaches the Package Manager, such as pm.example:%s",
+			o.reportEndpoint, packageManagerGRPCPort))
+	case o.reportCA == "":
+		problems = append(problems, fmt.Errorf("--report-endpoint needs --report-ca; get the file where the Package Manager is:\n  %s", printServingAuthorities))
+	}
 	return problems
+}
+
+func hasPort(endpoint string) bool {
+	host, port, err := net.SplitHostPort(endpoint)
+	return err == nil && host != "" && port != ""
 }
 
 // printAuthority is the command that prints the hub's certificate authority.
 const printAuthority = "kubectl get secret -n " + namespace + " " + authoritySecret + ` -o jsonpath='{.data.tls\.crt}' | base64 -d`
 
-// readAuthority returns the content of --package-manager-ca.
-func (o *options) readAuthority() ([]byte, error) {
-	content, err := os.ReadFile(o.packageManagerCA)
+// printServingAuthorities is the command that prints the authorities of the hub's
+// serving certificate.
+const printServingAuthorities = "kubectl get secret -n " + namespace + " " + registration.SecretName + ` -o jsonpath='{.data.ca\.crt}' | base64 -d`
+
+// readAuthority returns the certificates in the file of a flag.
+func readAuthority(flag, file string) ([]byte, error) {
+	content, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("reading --package-manager-ca: %w", err)
+		return nil, fmt.Errorf("reading --%s: %w", flag, err)
 	}
 	block, _ := pem.Decode(content)
 	if block == nil || block.Type != "CERTIFICATE" {
-		return nil, fmt.Errorf("--package-manager-ca %s holds no PEM certificate", o.packageManagerCA)
+		return nil, fmt.Errorf("--%s %s holds no PEM certificate", flag, file)
 	}
 	if strings.Contains(string(content), "PRIVATE KEY") {
-		return nil, fmt.Errorf("--package-manager-ca %s holds a private key, which must not leave its cluster: give the certificate alone", o.packageManagerCA)
+		return nil, fmt.Errorf("--%s %s holds a private key, which must not leave its cluster: give the certificate alone", flag, file)
 	}
 	return content, nil
 }
