@@ -19,6 +19,7 @@ import (
 	"k8s.io/utils/clock"
 
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
+	"oaas.io/oaas/pkg/controller/cached"
 	"oaas.io/oaas/pkg/controller/worker"
 	"oaas.io/oaas/pkg/crmclient"
 	"oaas.io/oaas/pkg/generated/clientset/versioned"
@@ -92,10 +93,10 @@ func New(config Config) (*Controller, error) {
 		c.clock = clock.RealClock{}
 	}
 	c.dispatcher = newDispatcher(c.pool, c.clock, c.queue.Add)
-	if err := config.ClassDeployments.Informer().AddIndexers(cache.Indexers{byPackage: packageOf, byCluster: clustersOf}); err != nil {
+	if err := config.ClassDeployments.Informer().AddIndexers(cache.Indexers{byPackage: cached.PackageOfDeployment, byCluster: clustersOf}); err != nil {
 		return nil, fmt.Errorf("indexing class deployments: %w", err)
 	}
-	if err := config.Packages.Informer().AddIndexers(cache.Indexers{byDependency: dependenciesOf}); err != nil {
+	if err := config.Packages.Informer().AddIndexers(cache.Indexers{byDependency: cached.DependenciesOfPackage}); err != nil {
 		return nil, fmt.Errorf("indexing packages: %w", err)
 	}
 	if err := c.watch(config); err != nil {
@@ -141,7 +142,7 @@ func (c *Controller) watch(config Config) error {
 			}
 		},
 		DeleteFunc: func(obj any) {
-			if cluster := finalState[*pmv1alpha1.Cluster](obj); cluster != nil {
+			if cluster := cached.FinalState[*pmv1alpha1.Cluster](obj); cluster != nil {
 				c.dispatcher.forgetCluster(cluster.Name)
 			}
 			c.enqueueAll()
@@ -189,30 +190,25 @@ func (c *Controller) linkChanged(change crmclient.Change) {
 // whose classes may bind its functions. Which of them run something else from now
 // on, the content of their units tells.
 func (c *Controller) packageChanged(obj any) {
-	pkg := finalState[*pmv1alpha1.Package](obj)
+	pkg := cached.FinalState[*pmv1alpha1.Package](obj)
 	if pkg == nil {
 		return
 	}
 	name := pkg.Namespace + "/" + pkg.Name
 	c.enqueueIndexed(byPackage, name)
-	// The only error is an index that does not exist, and New made it.
-	dependents, _ := c.dependents.ByIndex(byDependency, name)
-	for _, dependent := range dependents {
-		dependent := dependent.(*pmv1alpha1.Package)
+	for _, dependent := range cached.Find[*pmv1alpha1.Package](c.dependents, byDependency, name) {
 		c.enqueueIndexed(byPackage, dependent.Namespace+"/"+dependent.Name)
 	}
 }
 
 func (c *Controller) enqueue(obj any) {
-	if deployment := finalState[*pmv1alpha1.ClassDeployment](obj); deployment != nil {
+	if deployment := cached.FinalState[*pmv1alpha1.ClassDeployment](obj); deployment != nil {
 		c.queue.Add(types.NamespacedName{Namespace: deployment.Namespace, Name: deployment.Name})
 	}
 }
 
 func (c *Controller) enqueueIndexed(index, value string) {
-	// The only error is an index that does not exist, and New made it.
-	deployments, _ := c.index.ByIndex(index, value)
-	for _, deployment := range deployments {
+	for _, deployment := range cached.Find[*pmv1alpha1.ClassDeployment](c.index, index, value) {
 		c.enqueue(deployment)
 	}
 }
@@ -239,24 +235,6 @@ func onAny(handle func(any)) cache.ResourceEventHandlerFuncs {
 	}
 }
 
-// finalState is the object of an event, also of a deletion that was only noticed
-// afterwards.
-func finalState[T any](obj any) T {
-	if gone, ok := obj.(cache.DeletedFinalStateUnknown); ok {
-		obj = gone.Obj
-	}
-	object, _ := obj.(T)
-	return object
-}
-
-func packageOf(obj any) ([]string, error) {
-	deployment, ok := obj.(*pmv1alpha1.ClassDeployment)
-	if !ok {
-		return nil, nil
-	}
-	return []string{deployment.Namespace + "/" + deployment.Spec.PackageName}, nil
-}
-
 func clustersOf(obj any) ([]string, error) {
 	deployment, ok := obj.(*pmv1alpha1.ClassDeployment)
 	if !ok {
@@ -267,16 +245,4 @@ func clustersOf(obj any) ([]string, error) {
 		clusters = append(clusters, unit.Cluster)
 	}
 	return clusters, nil
-}
-
-func dependenciesOf(obj any) ([]string, error) {
-	pkg, ok := obj.(*pmv1alpha1.Package)
-	if !ok {
-		return nil, nil
-	}
-	names := make([]string, 0, len(pkg.Spec.Dependencies))
-	for _, dependency := range pkg.Spec.Dependencies {
-		names = append(names, pkg.Namespace+"/"+dependency.Name)
-	}
-	return names, nil
 }

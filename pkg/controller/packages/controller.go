@@ -18,6 +18,7 @@ import (
 	"k8s.io/utils/clock"
 
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
+	"oaas.io/oaas/pkg/controller/cached"
 	"oaas.io/oaas/pkg/controller/worker"
 	"oaas.io/oaas/pkg/generated/clientset/versioned"
 	informers "oaas.io/oaas/pkg/generated/informers/externalversions/pm/v1alpha1"
@@ -94,8 +95,8 @@ func New(config Config) (*Controller, error) {
 		c.clock = clock.RealClock{}
 	}
 	err := errors.Join(
-		config.ClassDeployments.Informer().AddIndexers(cache.Indexers{byPackage: packageOf}),
-		config.Packages.Informer().AddIndexers(cache.Indexers{byDependency: dependenciesOf, byDeployment: deploymentsOf}),
+		config.ClassDeployments.Informer().AddIndexers(cache.Indexers{byPackage: cached.PackageOfDeployment}),
+		config.Packages.Informer().AddIndexers(cache.Indexers{byDependency: cached.DependenciesOfPackage, byDeployment: deploymentsOf}),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("indexing for the package controller: %w", err)
@@ -132,7 +133,7 @@ func (c *Controller) enqueue(namespace, name string) {
 
 // enqueuePackages looks at the packages that an index finds.
 func (c *Controller) enqueuePackages(index, value string) {
-	for _, pkg := range c.findPackages(index, value) {
+	for _, pkg := range cached.Find[*pmv1alpha1.Package](c.packageIndex, index, value) {
 		c.enqueue(pkg.Namespace, pkg.Name)
 	}
 }
@@ -140,7 +141,7 @@ func (c *Controller) enqueuePackages(index, value string) {
 // packageChanged looks at a package that came or went, at those that depend on
 // it, and at those that it depends on, whose lists of dependents name it.
 func (c *Controller) packageChanged(obj any) {
-	pkg := finalState[*pmv1alpha1.Package](obj)
+	pkg := cached.FinalState[*pmv1alpha1.Package](obj)
 	if pkg == nil {
 		return
 	}
@@ -175,7 +176,7 @@ func (c *Controller) enqueueDependencies(pkg *pmv1alpha1.Package) {
 // deploymentChanged looks at the package that a deployment uses, at the one that
 // owns it, and at those that list its name, for which it may be in the way.
 func (c *Controller) deploymentChanged(obj any) {
-	deployment := finalState[*pmv1alpha1.ClassDeployment](obj)
+	deployment := cached.FinalState[*pmv1alpha1.ClassDeployment](obj)
 	if deployment == nil {
 		return
 	}
@@ -196,61 +197,15 @@ func (c *Controller) deploymentUpdated(before, after any) {
 }
 
 func (c *Controller) deploymentGone(obj any) {
-	if deployment := finalState[*pmv1alpha1.ClassDeployment](obj); deployment != nil {
+	if deployment := cached.FinalState[*pmv1alpha1.ClassDeployment](obj); deployment != nil {
 		c.appliedDeployment.forget(deployment.UID)
 		c.deploymentChanged(deployment)
 	}
 }
 
-func (c *Controller) findPackages(index, value string) []*pmv1alpha1.Package {
-	// The only error is an index that does not exist, and New made it.
-	found, _ := c.packageIndex.ByIndex(index, value)
-	packages := make([]*pmv1alpha1.Package, 0, len(found))
-	for _, pkg := range found {
-		packages = append(packages, pkg.(*pmv1alpha1.Package))
-	}
-	return packages
-}
-
 // users are the deployments that use a package.
-func (c *Controller) users(key types.NamespacedName) []*pmv1alpha1.ClassDeployment {
-	// As in findPackages.
-	found, _ := c.deploymentIndex.ByIndex(byPackage, key.String())
-	users := make([]*pmv1alpha1.ClassDeployment, 0, len(found))
-	for _, user := range found {
-		users = append(users, user.(*pmv1alpha1.ClassDeployment))
-	}
-	return users
-}
-
-// finalState is the object of an event, also of a deletion that was only noticed
-// afterwards.
-func finalState[T any](obj any) T {
-	if gone, ok := obj.(cache.DeletedFinalStateUnknown); ok {
-		obj = gone.Obj
-	}
-	object, _ := obj.(T)
-	return object
-}
-
-func packageOf(obj any) ([]string, error) {
-	deployment, ok := obj.(*pmv1alpha1.ClassDeployment)
-	if !ok {
-		return nil, nil
-	}
-	return []string{deployment.Namespace + "/" + deployment.Spec.PackageName}, nil
-}
-
-func dependenciesOf(obj any) ([]string, error) {
-	pkg, ok := obj.(*pmv1alpha1.Package)
-	if !ok {
-		return nil, nil
-	}
-	names := make([]string, 0, len(pkg.Spec.Dependencies))
-	for _, dependency := range pkg.Spec.Dependencies {
-		names = append(names, pkg.Namespace+"/"+dependency.Name)
-	}
-	return names, nil
+func (c *Controller) users(pkg *pmv1alpha1.Package) []*pmv1alpha1.ClassDeployment {
+	return cached.Find[*pmv1alpha1.ClassDeployment](c.deploymentIndex, byPackage, pkg.Namespace+"/"+pkg.Name)
 }
 
 func deploymentsOf(obj any) ([]string, error) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
+	"oaas.io/oaas/pkg/controller/cached"
 )
 
 // lookAgain is when a package is looked at again that names a dependent that does
@@ -28,7 +29,7 @@ func (c *Controller) repairDependents(ctx context.Context, pkg *pmv1alpha1.Packa
 		return 0, fmt.Errorf("mending the dependents of package %s/%s: %w", pkg.Namespace, pkg.Name, err)
 	}
 	names := make([]string, 0, len(pkg.Status.Dependents))
-	for _, dependent := range c.findPackages(byDependency, pkg.Namespace+"/"+pkg.Name) {
+	for _, dependent := range cached.Find[*pmv1alpha1.Package](c.packageIndex, byDependency, pkg.Namespace+"/"+pkg.Name) {
 		names = append(names, dependent.Name)
 	}
 	if reserved(pkg) || unconfirmed(pkg.Status.Dependents, names) {

@@ -53,7 +53,7 @@ func (c *Controller) reconcile(ctx context.Context, key types.NamespacedName) (t
 // observe collects what a package's status tells of others.
 func (c *Controller) observe(pkg *pmv1alpha1.Package) (observation, error) {
 	seen := observation{dependencies: map[string]*pmv1alpha1.Package{}}
-	for _, user := range c.users(types.NamespacedName{Namespace: pkg.Namespace, Name: pkg.Name}) {
+	for _, user := range c.users(pkg) {
 		seen.users = append(seen.users, user.Name)
 	}
 	for _, dependency := range pkg.Spec.Dependencies {

@@ -24,7 +24,7 @@ import (
 // API has decided before that they may go: without that the package would still
 // be whole, or have no finalizer.
 func (c *Controller) undeploy(ctx context.Context, pkg *pmv1alpha1.Package) error {
-	users := c.users(types.NamespacedName{Namespace: pkg.Namespace, Name: pkg.Name})
+	users := c.users(pkg)
 	left := make([]string, 0, len(users))
 	for _, user := range users {
 		left = append(left, user.Name)

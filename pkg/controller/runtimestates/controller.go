@@ -21,6 +21,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
+	"oaas.io/oaas/pkg/controller/cached"
 	"oaas.io/oaas/pkg/controller/worker"
 	"oaas.io/oaas/pkg/generated/clientset/versioned"
 	informers "oaas.io/oaas/pkg/generated/informers/externalversions/pm/v1alpha1"
@@ -109,11 +110,7 @@ func (c *Controller) deploymentChanged(obj any) {
 	if err != nil {
 		return
 	}
-	states, err := c.stateIndex.ByIndex(byDeployment, key)
-	if err != nil {
-		return
-	}
-	for _, state := range states {
+	for _, state := range cached.Find[*pmv1alpha1.RuntimeState](c.stateIndex, byDeployment, key) {
 		c.stateChanged(state)
 	}
 }
