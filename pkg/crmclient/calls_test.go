@@ -18,6 +18,7 @@ import (
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
 	"oaas.io/oaas/pkg/crmclient"
 	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
+	"oaas.io/oaas/pkg/internal/polltest"
 )
 
 func answer(code codes.Code) func(context.Context, int, *deploymentv1.DeploymentUnit) (*deploymentv1.DeployResponse, error) {
@@ -163,7 +164,7 @@ func TestTheBreakerLetsOneCallThroughAfterItsTimeAndCloses(t *testing.T) {
 	options := quick()
 	options.BreakerOpenFor = 50 * time.Millisecond
 	link := connect(t, newPool(t, options), clusterAt(serve(t, m)))
-	eventually(t, "a call succeeds again", func() bool {
+	polltest.Until(t, "a call succeeds again", func() bool {
 		_, err := link.Deploy(t.Context(), unit("u"))
 		return err == nil
 	})

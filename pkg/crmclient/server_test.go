@@ -161,18 +161,6 @@ func connect(t *testing.T, pool *crmclient.Pool, cluster *pmv1alpha1.Cluster) *c
 	return link
 }
 
-// eventually polls until the condition holds.
-func eventually(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for !condition() {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain: %s", what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-}
-
 func unit(id string) *deploymentv1.DeploymentUnit {
 	return &deploymentv1.DeploymentUnit{Id: id, Namespace: "shop", ClassDeployment: "cart", Hash: "h-" + id}
 }

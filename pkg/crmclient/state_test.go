@@ -12,6 +12,7 @@ import (
 
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
 	"oaas.io/oaas/pkg/crmclient"
+	"oaas.io/oaas/pkg/internal/polltest"
 )
 
 func stateOf(t *testing.T, pool *crmclient.Pool, cluster string) crmclient.State {
@@ -41,14 +42,14 @@ func TestTheStateTellsSinceWhenAClusterIsAway(t *testing.T) {
 	if state := stateOf(t, pool, "a"); state.Reliable() && state.LastHeard.IsZero() || state.Since.Before(began) {
 		t.Errorf("state is %+v, want a link made after %s", state, began)
 	}
-	eventually(t, "the cluster is heard of", func() bool {
+	polltest.Until(t, "the cluster is heard of", func() bool {
 		state := stateOf(t, pool, "a")
 		return state.Reliable() && !state.LastHeard.Before(began)
 	})
 
 	left := time.Now()
 	stop()
-	eventually(t, "the cluster is away", func() bool { return stateOf(t, pool, "a").Stale })
+	polltest.Until(t, "the cluster is away", func() bool { return stateOf(t, pool, "a").Stale })
 	state := stateOf(t, pool, "a")
 	if away := state.LastHeard.Sub(left); away < 0 || away > 10*time.Second {
 		t.Errorf("last heard %s after the end of the cluster, want soon after", away)

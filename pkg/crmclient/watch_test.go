@@ -19,6 +19,7 @@ import (
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
 	"oaas.io/oaas/pkg/crmclient"
 	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
+	"oaas.io/oaas/pkg/internal/polltest"
 )
 
 const (
@@ -88,7 +89,7 @@ func TestRecordsFollowTheStream(t *testing.T) {
 	pool.Subscribe(told.add)
 	link := connect(t, pool, clusterAt(serve(t, m)))
 
-	eventually(t, "the initial records", func() bool { return slices.Equal(ids(link), []string{"a", "b"}) })
+	polltest.Until(t, "the initial records", func() bool { return slices.Equal(ids(link), []string{"a", "b"}) })
 	if state := link.Record("z"); !state.Known || state.Stale || state.Record != nil {
 		t.Errorf("a record that does not exist is %+v, want known to be missing", state)
 	}
@@ -96,8 +97,8 @@ func TestRecordsFollowTheStream(t *testing.T) {
 		t.Error("nobody was told about an initial record and its owner")
 	}
 	close(proceed)
-	eventually(t, "the changes", func() bool { return slices.Equal(ids(link), []string{"b", "c"}) })
-	eventually(t, "the deletion is told", func() bool {
+	polltest.Until(t, "the changes", func() bool { return slices.Equal(ids(link), []string{"b", "c"}) })
+	polltest.Until(t, "the deletion is told", func() bool {
 		return told.has(crmclient.Change{Cluster: "a", DeploymentID: "a", Namespace: "shop", ClassDeployment: "cart"})
 	})
 }
@@ -118,7 +119,7 @@ func TestAClusterWithoutRecordsTellsThatItHasNone(t *testing.T) {
 	// Only now: the notice of the link itself is not the one.
 	pool.Subscribe(told.add)
 	close(proceed)
-	eventually(t, "the notice", func() bool { return told.has(crmclient.Change{Cluster: "a"}) })
+	polltest.Until(t, "the notice", func() bool { return told.has(crmclient.Change{Cluster: "a"}) })
 }
 
 func TestNothingIsKnownBeforeTheInitialRecordsAreComplete(t *testing.T) {
@@ -134,12 +135,12 @@ func TestNothingIsKnownBeforeTheInitialRecordsAreComplete(t *testing.T) {
 		return hold(stream)
 	}}
 	link := connect(t, newPool(t, quick()), clusterAt(serve(t, m)))
-	eventually(t, "a stream", func() bool { return len(m.watched()) > 0 })
+	polltest.Until(t, "a stream", func() bool { return len(m.watched()) > 0 })
 	if state := link.Record("a"); state.Known {
 		t.Errorf("state is %+v, want unknown while records are still coming", state)
 	}
 	close(proceed)
-	eventually(t, "the record", func() bool { return link.Record("a").Record != nil })
+	polltest.Until(t, "the record", func() bool { return link.Record("a").Record != nil })
 }
 
 func TestABrokenStreamResumesWhereItBrokeOff(t *testing.T) {
@@ -160,11 +161,11 @@ func TestABrokenStreamResumesWhereItBrokeOff(t *testing.T) {
 		}
 	}}
 	link := connect(t, newPool(t, quick()), clusterAt(serve(t, m)))
-	eventually(t, "two resumed streams", func() bool { return len(m.watched()) >= 3 })
+	polltest.Until(t, "two resumed streams", func() bool { return len(m.watched()) >= 3 })
 	if got := m.watched()[:3]; !slices.Equal(got, []string{"", "7", "8"}) {
 		t.Errorf("streams began after %q, want \"\", 7, 8", got)
 	}
-	eventually(t, "both records", func() bool { return slices.Equal(ids(link), []string{"a", "b"}) })
+	polltest.Until(t, "both records", func() bool { return slices.Equal(ids(link), []string{"a", "b"}) })
 }
 
 func TestAVersionThatIsTooOldStartsAnewAndDropsWhatIsGone(t *testing.T) {
@@ -194,11 +195,11 @@ func TestAVersionThatIsTooOldStartsAnewAndDropsWhatIsGone(t *testing.T) {
 	pool := newPool(t, quick())
 	pool.Subscribe(told.add)
 	link := connect(t, pool, clusterAt(serve(t, m)))
-	eventually(t, "the new records alone", func() bool { return slices.Equal(ids(link), []string{"b"}) })
+	polltest.Until(t, "the new records alone", func() bool { return slices.Equal(ids(link), []string{"b"}) })
 	if got := m.watched()[:3]; !slices.Equal(got, []string{"", "1", ""}) {
 		t.Errorf("streams began after %q, want \"\", 1, \"\"", got)
 	}
-	eventually(t, "the record that went away meanwhile is told", func() bool {
+	polltest.Until(t, "the record that went away meanwhile is told", func() bool {
 		return told.has(crmclient.Change{Cluster: "a", DeploymentID: "a", Namespace: "shop", ClassDeployment: "cart"})
 	})
 }
@@ -206,7 +207,7 @@ func TestAVersionThatIsTooOldStartsAnewAndDropsWhatIsGone(t *testing.T) {
 func TestAStreamThatNeverTellsItsRecordsLeavesThemUnknownAndStale(t *testing.T) {
 	m := &manager{watch: func(_ string, stream watchStream) error { return hold(stream) }}
 	link := connect(t, newPool(t, quick()), clusterAt(serve(t, m), timeout(30*time.Millisecond)))
-	eventually(t, "the cluster counts as out of contact", func() bool {
+	polltest.Until(t, "the cluster counts as out of contact", func() bool {
 		state := link.Record("a")
 		return state.Stale && !state.Known
 	})
@@ -229,26 +230,26 @@ func TestAClusterThatIsBackIsNoticedAndItsBreakerCloses(t *testing.T) {
 	pool := newPool(t, quick())
 	pool.Subscribe(told.add)
 	link := connect(t, pool, clusterAt(address))
-	eventually(t, "the record", func() bool { return link.Record("a").Record != nil })
+	polltest.Until(t, "the record", func() bool { return link.Record("a").Record != nil })
 
 	stop()
-	eventually(t, "the records are stale", func() bool { return link.Record("a").Stale })
+	polltest.Until(t, "the records are stale", func() bool { return link.Record("a").Stale })
 	if link.Record("a").Record == nil {
 		t.Error("the last known record was dropped")
 	}
-	eventually(t, "the breaker opens", func() bool {
+	polltest.Until(t, "the breaker opens", func() bool {
 		_, err := link.Deploy(t.Context(), unit("u"))
 		return errors.Is(err, crmclient.ErrBreakerOpen)
 	})
-	eventually(t, "the open breaker is told", func() bool { return told.has(crmclient.Change{Cluster: "a"}) })
+	polltest.Until(t, "the open breaker is told", func() bool { return told.has(crmclient.Change{Cluster: "a"}) })
 
-	eventually(t, "the port is free again", func() bool {
+	polltest.Until(t, "the port is free again", func() bool {
 		listener, err = new(net.ListenConfig).Listen(t.Context(), "tcp", address)
 		return err == nil
 	})
 	serveOn(t, m, listener)
-	eventually(t, "the records are fresh", func() bool { return !link.Record("a").Stale })
-	eventually(t, "the breaker is closed long before its time", func() bool {
+	polltest.Until(t, "the records are fresh", func() bool { return !link.Record("a").Stale })
+	polltest.Until(t, "the breaker is closed long before its time", func() bool {
 		return link.Breaker().State == pmv1alpha1.CircuitClosed
 	})
 	if _, err := link.Deploy(context.WithoutCancel(t.Context()), unit("u")); err != nil {
@@ -264,7 +265,7 @@ func TestAnEventThatBreaksTheContractStartsTheStreamAnew(t *testing.T) {
 		return hold(stream)
 	}}
 	connect(t, newPool(t, quick()), clusterAt(serve(t, m)))
-	eventually(t, "another stream from the beginning", func() bool {
+	polltest.Until(t, "another stream from the beginning", func() bool {
 		began := m.watched()
 		return len(began) >= 2 && began[1] == ""
 	})

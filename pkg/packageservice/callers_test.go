@@ -23,6 +23,7 @@ import (
 	"oaas.io/oaas/pkg/apis/pm"
 	"oaas.io/oaas/pkg/apis/pm/resources"
 	packagev1 "oaas.io/oaas/pkg/generated/grpc/oaas/package/v1"
+	"oaas.io/oaas/pkg/internal/polltest"
 	"oaas.io/oaas/pkg/pki"
 	"oaas.io/oaas/pkg/reports"
 )
@@ -34,7 +35,7 @@ func TestACallerReportsForItsOwnClusterAlone(t *testing.T) {
 	// Two objects for one Class Runtime Manager: whose report is it?
 	twin := s.join(t, "twin-1")
 	s.create(t, resources.Clusters, (&member{name: "twin-2", authority: twin.authority}).cluster(), "")
-	eventually(t, "the cache knows the twin", func() bool {
+	polltest.Until(t, "the cache knows the twin", func() bool {
 		clusters, err := s.objects.allClusters(t.Context())
 		return err == nil && len(clusters) == 4
 	})
@@ -104,7 +105,7 @@ func TestAClusterReadsThePackagesThatRunOnIt(t *testing.T) {
 			pkg.Spec.Dependencies = append(pkg.Spec.Dependencies, pm.PackageDependency{Name: dependency})
 		}
 		s.create(t, resources.Packages, pkg, namespace)
-		eventually(t, "the cache knows the package", func() bool {
+		polltest.Until(t, "the cache knows the package", func() bool {
 			cached, err := s.objects.pkg(t.Context(), namespace, name)
 			return err == nil && cached != nil
 		})

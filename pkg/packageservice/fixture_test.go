@@ -24,7 +24,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apiserver/pkg/authentication/authenticator"
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
@@ -42,6 +41,7 @@ import (
 	"oaas.io/oaas/pkg/apiserver/embeddedetcd"
 	"oaas.io/oaas/pkg/crmclient"
 	packagev1 "oaas.io/oaas/pkg/generated/grpc/oaas/package/v1"
+	"oaas.io/oaas/pkg/internal/polltest"
 	"oaas.io/oaas/pkg/pki"
 	pmregistry "oaas.io/oaas/pkg/registry/pm"
 	"oaas.io/oaas/pkg/registry/pm/runtimestates"
@@ -123,7 +123,7 @@ func (e *etcd) open(t *testing.T) *stores {
 		t.Fatal(err)
 	}
 	s := &stores{storage: storage, objects: objects, states: storage[resources.RuntimeStates].(*runtimestates.REST).States()}
-	eventually(t, "the caches are filled", func() bool {
+	polltest.Until(t, "the caches are filled", func() bool {
 		_, err := objects.allClusters(t.Context())
 		_, err2 := s.states.Cached(t.Context(), types.NamespacedName{Namespace: "a", Name: "b"})
 		return err == nil && err2 == nil
@@ -172,7 +172,7 @@ func (s *stores) list(t *testing.T, name string, units ...string) *pm.ClassDeplo
 		t.Fatal(err)
 	}
 	deployment := changed.(*pm.ClassDeployment)
-	eventually(t, "the cache knows the units", func() bool {
+	polltest.Until(t, "the cache knows the units", func() bool {
 		cached, err := get[*pm.ClassDeployment](t.Context(), s.objects.deployments, namespace, name)
 		return err == nil && cached != nil && len(cached.Status.Units) == len(units)
 	})
@@ -285,7 +285,7 @@ func (s *stores) join(t *testing.T, name string) *member {
 	}
 	m := &member{name: name, authority: authority}
 	s.create(t, resources.Clusters, m.cluster(), "")
-	eventually(t, "the cache knows the cluster", func() bool {
+	polltest.Until(t, "the cache knows the cluster", func() bool {
 		cluster, err := get[*pm.Cluster](t.Context(), s.objects.clusters, "", name)
 		return err == nil && cluster != nil
 	})
@@ -339,13 +339,4 @@ func (r *replica) dial(t *testing.T, certificate *tls.Certificate) *grpc.ClientC
 func (r *replica) as(t *testing.T, certificate *tls.Certificate) packagev1.PackageServiceClient {
 	t.Helper()
 	return packagev1.NewPackageServiceClient(r.dial(t, certificate))
-}
-
-func eventually(t *testing.T, what string, check func() bool) {
-	t.Helper()
-	err := wait.PollUntilContextTimeout(context.WithoutCancel(t.Context()), 5*time.Millisecond, patience, true,
-		func(context.Context) (bool, error) { return check(), nil })
-	if err != nil {
-		t.Fatalf("waiting until %s: %v", what, err)
-	}
 }

@@ -18,6 +18,7 @@ import (
 	"oaas.io/oaas/pkg/apis/pm"
 	"oaas.io/oaas/pkg/apis/pm/resources"
 	packagev1 "oaas.io/oaas/pkg/generated/grpc/oaas/package/v1"
+	"oaas.io/oaas/pkg/internal/polltest"
 	"oaas.io/oaas/pkg/reports"
 )
 
@@ -72,7 +73,7 @@ func want(t *testing.T, what string, got, want packagev1.ReportOutcome) {
 func (s *stores) waitForMessage(t *testing.T, state, message string) *pm.RuntimeState {
 	t.Helper()
 	var found *pm.RuntimeState
-	eventually(t, fmt.Sprintf("%s says %q", state, message), func() bool {
+	polltest.Until(t, fmt.Sprintf("%s says %q", state, message), func() bool {
 		found = s.state(t, state)
 		return found != nil && found.Status.Message == message
 	})
@@ -93,10 +94,10 @@ func TestAReportBecomesARuntimeState(t *testing.T) {
 		Replicas: 3, ReadyReplicas: 2,
 	}, at), accepted)
 
-	eventually(t, "the status is stored", func() bool { return s.state(t, "a.cart-1") != nil })
+	polltest.Until(t, "the status is stored", func() bool { return s.state(t, "a.cart-1") != nil })
 	clock.Step(reports.DefaultInterval)
 	var state *pm.RuntimeState
-	eventually(t, "the metrics are stored", func() bool {
+	polltest.Until(t, "the metrics are stored", func() bool {
 		state = s.state(t, "a.cart-1")
 		return state.Status.MetricsObservedAt != nil
 	})
@@ -158,7 +159,7 @@ func TestTwoReplicasKeepTheOrder(t *testing.T) {
 	one, two := shared.open(t), shared.open(t)
 	a := one.join(t, "a")
 	one.deploy(t, "cart", "shop-pkg", "a/cart-1")
-	eventually(t, "the second replica knows the unit and the cluster", func() bool {
+	polltest.Until(t, "the second replica knows the unit and the cluster", func() bool {
 		owner, err := two.objects.Owner(t.Context(), reports.Unit{Cluster: "a", DeploymentID: "cart-1", Namespace: namespace, ClassDeployment: "cart"})
 		clusters, errClusters := two.objects.allClusters(t.Context())
 		return err == nil && owner != nil && errClusters == nil && len(clusters) == 1
@@ -226,7 +227,7 @@ func TestAUnitIsWrittenAtABoundedRate(t *testing.T) {
 		clock.Step(reports.DefaultInterval / 100)
 		report(i, healthy)
 	}
-	eventually(t, "the latest values are written when the interval is over", func() bool {
+	polltest.Until(t, "the latest values are written when the interval is over", func() bool {
 		return s.state(t, "a.cart-1").Status.Message != "message 0"
 	})
 	if got := writes(); got > 2 {
@@ -245,19 +246,19 @@ func TestDeletedStatesComeBackWithTheNextReport(t *testing.T) {
 	s.deploy(t, "cart", "shop-pkg", "a/cart-1")
 	client := serve(t, s, clock, reports.Config{}).as(t, a.own(t))
 	want(t, "the first", statusAt(t, client, "cart-1", healthy, "", clock.Now()), accepted)
-	eventually(t, "it is stored", func() bool { return s.state(t, "a.cart-1") != nil })
+	polltest.Until(t, "it is stored", func() bool { return s.state(t, "a.cart-1") != nil })
 
 	ctx := genericapirequest.WithNamespace(t.Context(), namespace)
 	if _, _, err := s.storage[resources.RuntimeStates].(rest.GracefulDeleter).Delete(ctx, "a.cart-1", rest.ValidateAllObjectFunc, &metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the cache has noticed", func() bool {
+	polltest.Until(t, "the cache has noticed", func() bool {
 		cached, err := s.states.Cached(t.Context(), reports.Unit{Cluster: "a", DeploymentID: "cart-1", Namespace: namespace}.Key())
 		return err == nil && cached == nil
 	})
 	clock.Step(time.Minute)
 	want(t, "the next", statusAt(t, client, "cart-1", healthy, "", clock.Now()), accepted)
-	eventually(t, "it is stored again", func() bool { return s.state(t, "a.cart-1") != nil })
+	polltest.Until(t, "it is stored again", func() bool { return s.state(t, "a.cart-1") != nil })
 }
 
 func TestNothingIsWrittenForAUnitThatIsGone(t *testing.T) {

@@ -4,7 +4,6 @@
 package standalone
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -15,12 +14,12 @@ import (
 	"testing"
 	"time"
 
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apiserver/pkg/authentication/authenticator"
 	"k8s.io/component-base/metrics/legacyregistry"
 	"k8s.io/component-base/metrics/testutil"
 
 	"oaas.io/oaas/pkg/apiserver/standalone/issuertest"
+	"oaas.io/oaas/pkg/internal/polltest"
 )
 
 const within = 30 * time.Second
@@ -29,16 +28,6 @@ func write(t *testing.T, path, content string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
-	}
-}
-
-func eventually(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, within, true, func(context.Context) (bool, error) {
-		return condition(), nil
-	})
-	if err != nil {
-		t.Fatalf("waited in vain: %s", what)
 	}
 }
 
@@ -74,7 +63,7 @@ func TestTokensOfIssuersAreAccepted(t *testing.T) {
 	a := startAuthentication(t, path, "accepted")
 
 	ann := issuer.Token(t, map[string]any{"sub": "ann", "groups": []string{"platform"}})
-	eventually(t, "the issuer's keys are known", func() bool {
+	polltest.Until(t, "the issuer's keys are known", func() bool {
 		_, _, err := who(t, a, ann)
 		return err == nil
 	})
@@ -123,7 +112,7 @@ func TestIssuersAreReadAgain(t *testing.T) {
 			return err == nil
 		}
 	}
-	eventually(t, "the first issuer is known", accepted(old))
+	polltest.Until(t, "the first issuer is known", accepted(old))
 
 	failures := reloads(t, "authentication", "failure")
 	for sentence, content := range map[string]string{
@@ -135,7 +124,7 @@ func TestIssuersAreReadAgain(t *testing.T) {
 	} {
 		write(t, path, content)
 		failures++
-		eventually(t, sentence+" is counted", func() bool { return reloads(t, "authentication", "failure") >= failures })
+		polltest.Until(t, sentence+" is counted", func() bool { return reloads(t, "authentication", "failure") >= failures })
 		failures = reloads(t, "authentication", "failure")
 		if !accepted(old)() {
 			t.Errorf("%s locks out clients of the issuer that was known", sentence)
@@ -143,7 +132,7 @@ func TestIssuersAreReadAgain(t *testing.T) {
 	}
 
 	write(t, path, issuertest.Configuration(second))
-	eventually(t, "the second issuer is known", accepted(second.Token(t, map[string]any{"sub": "bob"})))
+	polltest.Until(t, "the second issuer is known", accepted(second.Token(t, map[string]any{"sub": "bob"})))
 	if accepted(first.Token(t, map[string]any{"sub": "eve"}))() {
 		t.Error("the issuer that was taken out is still known")
 	}

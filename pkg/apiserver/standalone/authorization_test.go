@@ -18,6 +18,8 @@ import (
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	genericoptions "k8s.io/apiserver/pkg/server/options"
+
+	"oaas.io/oaas/pkg/internal/polltest"
 )
 
 const viewers = `
@@ -77,15 +79,15 @@ func TestRolesAreReadAgain(t *testing.T) {
 		t.Fatal("the role view is not what a reader has")
 	}
 	write(t, path, strings.Replace(viewers, "role: view", "role: edit", 1))
-	eventually(t, "the reader may write", func() bool { return allowed(t, a, request("ann", "readers", "update")) })
+	polltest.Until(t, "the reader may write", func() bool { return allowed(t, a, request("ann", "readers", "update")) })
 	failures := reloads(t, "authorization", "failure")
 	write(t, path, strings.Replace(viewers, "role: view", "role: everything", 1))
-	eventually(t, "the broken file is counted", func() bool { return reloads(t, "authorization", "failure") > failures })
+	polltest.Until(t, "the broken file is counted", func() bool { return reloads(t, "authorization", "failure") > failures })
 	if !allowed(t, a, request("ann", "readers", "update")) {
 		t.Error("a broken file takes rights away")
 	}
 	write(t, path, strings.Replace(viewers, "readers", "others", 1))
-	eventually(t, "the reader may nothing", func() bool { return !allowed(t, a, request("ann", "readers", "get")) })
+	polltest.Until(t, "the reader may nothing", func() bool { return !allowed(t, a, request("ann", "readers", "get")) })
 }
 
 func TestRolesMustBeRightAtTheStart(t *testing.T) {

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	clocktesting "k8s.io/utils/clock/testing"
+
+	"oaas.io/oaas/pkg/internal/polltest"
 )
 
 func TestAFileTakesEffectWhenItIsWhole(t *testing.T) {
@@ -46,7 +48,7 @@ func TestAFileTakesEffectWhenItIsWhole(t *testing.T) {
 			file.reload(t.Context())
 		}()
 		for _, next := range append(contents[1:], contents[len(contents)-1]) {
-			eventually(t, "the file is read again after a while", passed.HasWaiters)
+			polltest.Until(t, "the file is read again after a while", passed.HasWaiters)
 			write(t, path, next)
 			passed.Step(settleFor)
 		}

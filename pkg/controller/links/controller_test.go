@@ -16,6 +16,7 @@ import (
 	"oaas.io/oaas/pkg/crmclient"
 	"oaas.io/oaas/pkg/generated/clientset/versioned/fake"
 	"oaas.io/oaas/pkg/generated/informers/externalversions"
+	"oaas.io/oaas/pkg/internal/polltest"
 )
 
 // vault holds one Secret in memory.
@@ -84,17 +85,6 @@ func withToken(c *pmv1alpha1.Cluster) *pmv1alpha1.Cluster {
 	return c
 }
 
-func eventually(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for !condition() {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain: %s", what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-}
-
 func TestThePoolIsCompleteOnceEveryClusterHadItsTurn(t *testing.T) {
 	_, pool := run(t, &vault{}, cluster("a", "127.0.0.1:1"), cluster("b", "127.0.0.1:2"), withToken(cluster("c", "127.0.0.1:3")))
 	select {
@@ -120,7 +110,7 @@ func TestAPoolWithoutClustersIsComplete(t *testing.T) {
 func TestLinksFollowTheClusters(t *testing.T) {
 	client, pool := run(t, nil, cluster("a", "127.0.0.1:1"))
 	clusters := client.PmV1alpha1().Clusters()
-	eventually(t, "a link", func() bool { _, ok := pool.Get("a"); return ok })
+	polltest.Until(t, "a link", func() bool { _, ok := pool.Get("a"); return ok })
 	first, _ := pool.Get("a")
 
 	moved := cluster("a", "127.0.0.1:2")
@@ -128,7 +118,7 @@ func TestLinksFollowTheClusters(t *testing.T) {
 	if _, err := clusters.Update(t.Context(), moved, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "a link to the new endpoint", func() bool {
+	polltest.Until(t, "a link to the new endpoint", func() bool {
 		link, ok := pool.Get("a")
 		return ok && link != first
 	})
@@ -142,7 +132,7 @@ func TestLinksFollowTheClusters(t *testing.T) {
 	if _, err := clusters.Update(t.Context(), again, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the link to be of the new object", func() bool {
+	polltest.Until(t, "the link to be of the new object", func() bool {
 		state, _ := pool.State("a")
 		return state.UID == "another"
 	})
@@ -150,7 +140,7 @@ func TestLinksFollowTheClusters(t *testing.T) {
 	if err := clusters.Delete(t.Context(), "a", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "no link", func() bool { _, ok := pool.State("a"); return !ok })
+	polltest.Until(t, "no link", func() bool { _, ok := pool.State("a"); return !ok })
 }
 
 func TestARenewedSecretGetsIntoUse(t *testing.T) {
@@ -158,10 +148,10 @@ func TestARenewedSecretGetsIntoUse(t *testing.T) {
 	_, pool := run(t, secrets, withToken(cluster("a", "127.0.0.1:1")))
 	<-pool.Complete()
 	secrets.set("first")
-	eventually(t, "a link", func() bool { _, ok := pool.Get("a"); return ok })
+	polltest.Until(t, "a link", func() bool { _, ok := pool.Get("a"); return ok })
 	first, _ := pool.Get("a")
 	secrets.set("second")
-	eventually(t, "a link with the renewed identity", func() bool {
+	polltest.Until(t, "a link with the renewed identity", func() bool {
 		link, ok := pool.Get("a")
 		return ok && link != first
 	})

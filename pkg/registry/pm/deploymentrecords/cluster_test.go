@@ -19,6 +19,7 @@ import (
 
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
 	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
+	"oaas.io/oaas/pkg/internal/polltest"
 )
 
 var created = timestamppb.New(time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC))
@@ -57,7 +58,7 @@ func newCluster(t *testing.T, name string, records ...*deploymentv1.DeploymentRe
 func (c *cluster) start() {
 	c.t.Helper()
 	var listener net.Listener
-	eventually(c.t, "the port is free", func() bool {
+	polltest.Until(c.t, "the port is free", func() bool {
 		var err error
 		listener, err = new(net.ListenConfig).Listen(c.t.Context(), "tcp", c.endpoint)
 		return err == nil
@@ -165,16 +166,4 @@ func in(namespace string) func(*deploymentv1.DeploymentRecord) {
 
 func saying(message string) func(*deploymentv1.DeploymentRecord) {
 	return func(r *deploymentv1.DeploymentRecord) { r.Status.Message = message }
-}
-
-// eventually polls until the condition holds.
-func eventually(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for !condition() {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain: %s", what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
 }

@@ -21,6 +21,7 @@ import (
 
 	"oaas.io/oaas/pkg/apis/pm"
 	"oaas.io/oaas/pkg/crmclient"
+	"oaas.io/oaas/pkg/internal/polltest"
 	"oaas.io/oaas/pkg/registry/pm/deploymentrecords"
 )
 
@@ -128,12 +129,12 @@ func markedName(record *pm.DeploymentRecord) string {
 
 func (r *replica) waitForNames(want ...string) {
 	r.Helper()
-	eventually(r.T, "records "+strings.Join(want, ", "), func() bool { return slices.Equal(r.names(), want) })
+	polltest.Until(r.T, "records "+strings.Join(want, ", "), func() bool { return slices.Equal(r.names(), want) })
 }
 
 func (r *replica) waitForMessage(name, want string) {
 	r.Helper()
-	eventually(r.T, name+" says "+want, func() bool {
+	polltest.Until(r.T, name+" says "+want, func() bool {
 		list, _ := r.list(selecting("metadata.name", name))
 		return len(list.Items) == 1 && list.Items[0].Status.Message == want
 	})

@@ -17,6 +17,7 @@ import (
 	"oaas.io/oaas/pkg/apis/pm"
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
 	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
+	"oaas.io/oaas/pkg/internal/polltest"
 )
 
 func TestRecordsOfAllClustersAreListedTogetherOrByCluster(t *testing.T) {
@@ -110,7 +111,7 @@ func TestAClusterThatIsAwayIsNamedAndItsRecordsStayStale(t *testing.T) {
 	a.start()
 	events.expect(watch.Added, "shop/a.u2")
 	events.expect(watch.Deleted, "shop/a.u1 stale")
-	eventually(t, "no warning", func() bool { _, w := r.list(); return len(w.all) == 0 })
+	polltest.Until(t, "no warning", func() bool { _, w := r.list(); return len(w.all) == 0 })
 	r.waitForNames("shop/a.u2", "shop/b.u1")
 }
 
