@@ -22,8 +22,6 @@ import (
 	"oaas.io/oaas/pkg/internal/polltest"
 )
 
-const within = 30 * time.Second
-
 func write(t *testing.T, path, content string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
