@@ -124,9 +124,10 @@ func exactList(s probe) {
 	if diff := cmp.Diff(before, exact); diff != "" {
 		s.Errorf("the list differs (-before +after):\n%s", diff)
 	}
-	newer := must(classes.List(s.Context(), metav1.ListOptions{ResourceVersion: before.ResourceVersion, ResourceVersionMatch: metav1.ResourceVersionMatchNotOlderThan}))(s.T)
-	if len(newer.Items) != 2 {
-		s.Errorf("a list that may be newer has %d classes, want 2", len(newer.Items))
+	after := must(classes.List(s.Context(), metav1.ListOptions{}))(s.T)
+	newer := must(classes.List(s.Context(), metav1.ListOptions{ResourceVersion: after.ResourceVersion, ResourceVersionMatch: metav1.ResourceVersionMatchNotOlderThan}))(s.T)
+	if len(after.Items) != 2 || len(newer.Items) != 2 {
+		s.Errorf("after the write there are %d classes, and in a list that may be newer %d, want 2", len(after.Items), len(newer.Items))
 	}
 	if _, err := classes.List(s.Context(), metav1.ListOptions{ResourceVersion: "1", ResourceVersionMatch: metav1.ResourceVersionMatchExact}); !apierrors.IsResourceExpired(err) {
 		s.Errorf("a list from before the first write: got %v, want 410 Expired", err)
