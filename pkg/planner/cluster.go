@@ -142,13 +142,19 @@ func closed(cluster *pmv1alpha1.Cluster) string {
 	}
 }
 
+// BreakerOpen is true while calls to a cluster are kept from it, but for single ones
+// that find out whether it answers again.
+func BreakerOpen(cluster *pmv1alpha1.Cluster) bool {
+	breaker := cluster.Status.CircuitBreaker
+	return breaker != nil && (breaker.State == pmv1alpha1.CircuitOpen || breaker.State == pmv1alpha1.CircuitHalfOpen)
+}
+
 // silent says why nothing can be expected of a cluster now; empty when it
 // answers.
 func silent(cluster *pmv1alpha1.Cluster) string {
-	breaker := cluster.Status.CircuitBreaker
 	switch {
-	case breaker != nil && breaker.State == pmv1alpha1.CircuitOpen:
-		return fmt.Sprintf("has an open circuit breaker after %d failed calls", breaker.Failures)
+	case BreakerOpen(cluster):
+		return fmt.Sprintf("has an open circuit breaker after %d failed calls", cluster.Status.CircuitBreaker.Failures)
 	case cluster.Status.Health == pmv1alpha1.ClusterUnhealthy:
 		return "is Unhealthy"
 	case cluster.Status.Health == pmv1alpha1.ClusterUnknown, cluster.Status.Health == "":

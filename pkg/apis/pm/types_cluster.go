@@ -166,6 +166,7 @@ type CircuitBreakerStatus struct {
 	State CircuitBreakerState
 	// failures in a row.
 	Failures int32
-	// openUntil is when an open breaker lets the next call through.
+	// openUntil is when an open breaker lets the next call through. While the
+	// cluster stays away, it is written down about every five minutes.
 	OpenUntil *metav1.Time
 }

@@ -25,6 +25,7 @@ import (
 	"oaas.io/oaas/pkg/generated/clientset/versioned"
 	informers "oaas.io/oaas/pkg/generated/informers/externalversions/pm/v1alpha1"
 	listers "oaas.io/oaas/pkg/generated/listers/pm/v1alpha1"
+	"oaas.io/oaas/pkg/planner"
 )
 
 const (
@@ -158,17 +159,11 @@ func (c *Controller) watch(config Config) error {
 // matters is true when a plan or a status may differ after the change. The load
 // of a cluster alone moves nothing that has its place.
 func matters(before, after *pmv1alpha1.Cluster) bool {
-	breaker := func(c *pmv1alpha1.Cluster) pmv1alpha1.CircuitBreakerState {
-		if c.Status.CircuitBreaker == nil {
-			return pmv1alpha1.CircuitClosed
-		}
-		return c.Status.CircuitBreaker.State
-	}
 	return before.Generation != after.Generation ||
 		(before.DeletionTimestamp == nil) != (after.DeletionTimestamp == nil) ||
 		before.Status.Health != after.Status.Health ||
 		before.Status.Availability != after.Status.Availability ||
-		breaker(before) != breaker(after) ||
+		planner.BreakerOpen(before) != planner.BreakerOpen(after) ||
 		!apiequality.Semantic.DeepEqual(before.Labels, after.Labels) ||
 		!apiequality.Semantic.DeepEqual(before.Status.Conditions, after.Status.Conditions)
 }

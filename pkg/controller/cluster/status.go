@@ -22,6 +22,10 @@ import (
 // lastSeenEvery is how often lastSeen alone is worth a write.
 const lastSeenEvery = time.Minute
 
+// openUntilEvery is how often it is written down until when the breaker of a
+// cluster that stays away is open.
+const openUntilEvery = 5 * time.Minute
+
 // Reasons of the condition Ready.
 const (
 	// ReasonAnswering: the cluster answers and has nodes that are ready.
@@ -56,7 +60,7 @@ func nextStatus(cluster *pmv1alpha1.Cluster, asked probe, now time.Time) pmv1alp
 	var next pmv1alpha1.ClusterStatus
 	cluster.Status.DeepCopyInto(&next)
 	next.ObservedGeneration = cluster.Generation
-	next.CircuitBreaker = asked.breaker
+	next.CircuitBreaker = settled(cluster.Status.CircuitBreaker, asked.breaker, now)
 	ready := metav1.Condition{
 		Type: pmv1alpha1.ClusterReady, ObservedGeneration: cluster.Generation,
 		LastTransitionTime: metav1.NewTime(now.Truncate(time.Second)),
@@ -85,6 +89,16 @@ func nextStatus(cluster *pmv1alpha1.Cluster, asked probe, now time.Time) pmv1alp
 		}
 	}
 	return next
+}
+
+// settled keeps the state of a breaker that was open and still is. A cluster that is
+// away is tried again and again, and each try moves the time until the next one: to
+// write that down each time would cost writes for as long as the cluster is away.
+func settled(before, now *pmv1alpha1.CircuitBreakerStatus, at time.Time) *pmv1alpha1.CircuitBreakerStatus {
+	if isOpen(before) && isOpen(now) && before.OpenUntil != nil && at.Sub(before.OpenUntil.Time) < openUntilEvery {
+		return before
+	}
+	return now
 }
 
 func report(status *pmv1alpha1.ClusterStatus, heard *crmv1.GetClusterHealthResponse) {

@@ -95,3 +95,35 @@ func TestAReportIsKeptAsFarAsItCanBeRead(t *testing.T) {
 		t.Errorf("capacity is %v, want the 12 CPUs alone", got.Capacity)
 	}
 }
+
+// An away cluster is tried over and over. Each try moves the end of the open time,
+// which is not worth a write.
+func TestAClusterThatStaysAwayIsWrittenRarely(t *testing.T) {
+	away := func(state pmv1alpha1.CircuitBreakerState, now time.Time) probe {
+		until := metav1.NewTime(now.Add(30 * time.Second))
+		breaker := &pmv1alpha1.CircuitBreakerStatus{State: state, Failures: 5}
+		if state == pmv1alpha1.CircuitOpen {
+			breaker.OpenUntil = &until
+		}
+		return probe{err: fmt.Errorf("not called: %w", crmclient.ErrBreakerOpen), breaker: breaker}
+	}
+	cluster := &pmv1alpha1.Cluster{}
+	cluster.Status = nextStatus(cluster, away(pmv1alpha1.CircuitOpen, start), start)
+	writes := 0
+	for tries := range 20 {
+		now := start.Add(time.Duration(tries) * 30 * time.Second)
+		for _, state := range []pmv1alpha1.CircuitBreakerState{pmv1alpha1.CircuitHalfOpen, pmv1alpha1.CircuitOpen} {
+			if next := nextStatus(cluster, away(state, now), now); !apiequality.Semantic.DeepEqual(cluster.Status, next) {
+				cluster.Status = next
+				writes++
+			}
+		}
+	}
+	if writes > 3 {
+		t.Errorf("%d writes in ten minutes in which nothing changed, want at most 3", writes)
+	}
+	answer := nextStatus(cluster, answered(), start.Add(time.Hour))
+	if answer.CircuitBreaker.State != pmv1alpha1.CircuitClosed {
+		t.Errorf("the breaker is %s after an answer, want Closed", answer.CircuitBreaker.State)
+	}
+}

@@ -3785,7 +3785,7 @@ func schema_pkg_apis_pm_v1alpha1_CircuitBreakerStatus(ref common.ReferenceCallba
 					},
 					"openUntil": {
 						SchemaProps: spec.SchemaProps{
-							Description: "openUntil is when an open breaker lets the next call through.",
+							Description: "openUntil is when an open breaker lets the next call through. While the cluster stays away, it is written down about every five minutes.",
 							Ref:         ref(metav1.Time{}.OpenAPIModelName()),
 						},
 					},

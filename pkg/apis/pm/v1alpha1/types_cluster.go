@@ -239,7 +239,8 @@ type CircuitBreakerStatus struct {
 	// +k8s:optional
 	// +k8s:minimum=0
 	Failures int32 `json:"failures,omitempty" protobuf:"varint,2,opt,name=failures"`
-	// openUntil is when an open breaker lets the next call through.
+	// openUntil is when an open breaker lets the next call through. While the
+	// cluster stays away, it is written down about every five minutes.
 	// +optional
 	OpenUntil *metav1.Time `json:"openUntil,omitempty" protobuf:"bytes,3,opt,name=openUntil"`
 }

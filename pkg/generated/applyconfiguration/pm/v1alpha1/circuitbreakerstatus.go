@@ -19,7 +19,8 @@ type CircuitBreakerStatusApplyConfiguration struct {
 	State *pmv1alpha1.CircuitBreakerState `json:"state,omitempty"`
 	// failures in a row.
 	Failures *int32 `json:"failures,omitempty"`
-	// openUntil is when an open breaker lets the next call through.
+	// openUntil is when an open breaker lets the next call through. While the
+	// cluster stays away, it is written down about every five minutes.
 	OpenUntil *v1.Time `json:"openUntil,omitempty"`
 }
 
