@@ -17,6 +17,7 @@ import (
 // can do what the resource's verbs allow.
 func TestConformanceKubectl(t *testing.T) {
 	everyResource(t, func(t *testing.T, resource resources.Resource, s specimen) {
+		t.Helper()
 		namespace := newNamespace(t)
 		name := s.obtain(t, resource, namespace, "named")
 		// Plain names are those of the resource that comes first in discovery; the

@@ -77,6 +77,7 @@ func TestConformanceDiscovery(t *testing.T) {
 // Every verb works, or is refused as one that the resource does not have.
 func TestConformanceVerbs(t *testing.T) {
 	everyResource(t, func(t *testing.T, resource resources.Resource, s specimen) {
+		t.Helper()
 		namespace := newNamespace(t)
 		name := s.obtain(t, resource, namespace, "verbs")
 		walk := walker{T: t, resource: resource, specimen: s, namespace: namespace, name: name, client: at(t, resource.Plural, namespace)}

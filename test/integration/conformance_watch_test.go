@@ -108,6 +108,7 @@ func next(t *testing.T, watcher watch.Interface, kind watch.EventType, name stri
 // what it has missed.
 func TestConformanceWatch(t *testing.T) {
 	everyResource(t, func(t *testing.T, resource resources.Resource, s specimen) {
+		t.Helper()
 		namespace := newNamespace(t)
 		name := s.obtain(t, resource, namespace, "watched")
 		client := typed(t, hub.oaas, resource.Plural, namespace)
@@ -189,6 +190,7 @@ func TestConformanceWatchSurvivesRestartAndCompaction(t *testing.T) {
 	restart(t, platform.PackageManager)
 
 	everyResource(t, func(t *testing.T, resource resources.Resource, s specimen) {
+		t.Helper()
 		client := typed(t, hub.oaas, resource.Plural, namespace)
 		options := metav1.ListOptions{ResourceVersion: versions[resource.Plural], TimeoutSeconds: new(int64(5))}
 		if err := watchError(t.Context(), client, options); !apierrors.IsResourceExpired(err) && !apierrors.IsGone(err) {

@@ -144,7 +144,7 @@ func latency(ctx context.Context, way *Way, e Encoding, o Options, epoch time.Ti
 		w.close()
 	}
 	for range len(watchers) - len(result.Broken) {
-		<-ended // by us, in the middle of an event or not
+		<-ended //nolint:errcheck // ended by us, in the middle of an event or not
 	}
 	for _, w := range watchers {
 		result.Latencies = append(result.Latencies, w.latencies...)
@@ -173,7 +173,7 @@ func openWatchers(ctx context.Context, way *Way, conn *connection, e Encoding, c
 			if err != nil {
 				return err
 			}
-			response, err := own.get(ctx, way.path(), query, e)
+			response, err := own.get(ctx, way.path(), query, e) //nolint:bodyclose // the watcher closes it when it ends
 			if err != nil {
 				return fmt.Errorf("watching: %w", err)
 			}
