@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,6 +32,10 @@ const (
 	overviewRuns = 7
 	// overviewPatience is for the deployments to be reported by their cluster.
 	overviewPatience = 10 * time.Minute
+	// restingWrites in a second are what a cluster of that size always has: leases,
+	// reports.
+	restingWrites = 60
+	restingFor    = 10 * time.Second
 )
 
 // overview measures kubectl get oaas -A, with as many objects of every resource,
@@ -43,6 +48,12 @@ func overview(ctx context.Context, s settings, hub *cluster.Cluster, running *pl
 		return err
 	}
 	tools, err := binaries.Ensure(ctx, binaries.Options{Progress: steps}, binaries.Kubectl)
+	if err != nil {
+		return err
+	}
+	end = steps.Begin("waiting until everything is at rest")
+	err = atRest(ctx, hub)
+	end(err)
 	if err != nil {
 		return err
 	}
@@ -96,6 +107,28 @@ func makeOfEach(ctx context.Context, s settings, hub *cluster.Cluster, running *
 			count += int(*states.RemainingItemCount)
 		}
 		return count >= s.each, nil
+	})
+}
+
+// atRest waits until little is written any more. The revision of the storage tells.
+func atRest(ctx context.Context, hub *cluster.Cluster) error {
+	client, err := versioned.NewForConfig(hub.RESTConfig())
+	if err != nil {
+		return fmt.Errorf("making a client: %w", err)
+	}
+	var before uint64
+	return wait.PollUntilContextTimeout(ctx, restingFor, overviewPatience, true, func(ctx context.Context) (bool, error) {
+		list, err := client.PmV1alpha1().Packages(metav1.NamespaceAll).List(ctx, metav1.ListOptions{Limit: 1})
+		if err != nil {
+			return false, fmt.Errorf("asking for the revision: %w", err)
+		}
+		now, err := strconv.ParseUint(list.ResourceVersion, 10, 64)
+		if err != nil {
+			return false, fmt.Errorf("reading the revision: %w", err)
+		}
+		resting := before != 0 && now-before < restingWrites*uint64(restingFor/time.Second)
+		before = now
+		return resting, nil
 	})
 }
 
