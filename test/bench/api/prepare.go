@@ -22,7 +22,6 @@ import (
 
 	"oaas.io/oaas/hack/localcluster/cluster"
 	"oaas.io/oaas/hack/localcluster/platform"
-	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
 	"oaas.io/oaas/test/bench/scale"
 )
 
@@ -53,27 +52,8 @@ func prepare(ctx context.Context, hub *cluster.Cluster, running *platform.Platfo
 	if through, err = clientcmd.BuildConfigFromFlags("", path); err != nil {
 		return nil, nil, fmt.Errorf("reading the user's kubeconfig: %w", err)
 	}
-	if err := makeDependency(ctx, through); err != nil {
-		return nil, nil, err
-	}
 	direct, err = running.Direct(ctx, platform.PackageManager, through)
 	return through, direct, err
-}
-
-// makeDependency makes what the packages depend on, without which the Package
-// Manager would refuse them.
-func makeDependency(ctx context.Context, through *rest.Config) error {
-	for _, group := range []string{peerGroup, pmv1alpha1.GroupName} {
-		t, err := newTarget(dependency, group, through)
-		if err != nil {
-			return err
-		}
-		err = t.client.Post().Namespace(scale.Namespace).Resource("packages").Body(packageJSON(group, dependency, "")).Do(ctx).Error()
-		if err != nil {
-			return fmt.Errorf("making package %s of %s: %w", dependency, group, err)
-		}
-	}
-	return nil
 }
 
 func definePeer(ctx context.Context, hub *cluster.Cluster) error {

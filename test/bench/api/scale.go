@@ -75,7 +75,7 @@ func waysToObjects(
 	return []*scale.Way{
 		{
 			Name: customResource, Group: peerGroup, Version: peerVersion, Resource: "packages",
-			Object: func(name string) []byte { return packageJSON(peerGroup, name, dependencies) },
+			Object: func(name string) []byte { return packageJSON(peerGroup, name) },
 			Client: through, Encodings: []scale.Encoding{scale.JSON},
 			Server: scale.Server{
 				Name: string(binaries.KubeAPIServer), Direct: hub.RESTConfig(),
@@ -86,7 +86,7 @@ func waysToObjects(
 		},
 		{
 			Name: aggregated, Group: pmv1alpha1.GroupName, Version: peerVersion, Resource: "packages",
-			Object: func(name string) []byte { return packageJSON(pmv1alpha1.GroupName, name, dependencies) },
+			Object: func(name string) []byte { return packageJSON(pmv1alpha1.GroupName, name) },
 			Client: through, Encodings: []scale.Encoding{scale.JSON, scale.Protobuf},
 			Server: scale.Server{
 				Name: "Package Manager", Direct: packageManager,
@@ -127,7 +127,7 @@ func paddingOf(ctx context.Context, through *rest.Config) (int, error) {
 		group, resource string
 		object          []byte
 	}{
-		{peerGroup, "packages", packageJSON(peerGroup, name, dependencies)},
+		{peerGroup, "packages", packageJSON(peerGroup, name)},
 		{sampleserver.Group, sampleserver.Resource, flunderJSON(name, 0)},
 	} {
 		t, err := newTarget(probe.group, probe.group, through)

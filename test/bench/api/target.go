@@ -106,7 +106,7 @@ func (t *target) request(ctx context.Context, v verb, i int) error {
 	var request *rest.Request
 	switch v {
 	case create:
-		request = t.client.Post().Body(packageJSON(t.group, name, dependencies))
+		request = t.client.Post().Body(packageJSON(t.group, name))
 	case get:
 		request = t.client.Get().Name(name)
 	case patch:
@@ -132,23 +132,17 @@ func (t *target) quantile(v verb, q float64) float64 {
 	return float64(measure.Quantile(t.latencies[v], q).Microseconds()) / 1000
 }
 
-const (
-	// dependency is the package that the others depend on.
-	dependency   = "payments"
-	dependencies = `"dependencies":[{"name":"` + dependency + `","version":">=1.0 <2"}],`
-)
-
 // packageJSON is a package as users have them: two classes, three functions,
-// about 1.5 kB.
-func packageJSON(group, name, dependencies string) []byte {
+// about 1.5 kB. It depends on no other: a custom resource has no rule that would
+// keep such a promise, and nothing to compare with.
+func packageJSON(group, name string) []byte {
 	return fmt.Appendf(nil, `{"apiVersion":"%s/%s","kind":"Package","metadata":{"name":"%s","labels":{"team":"retail","tier":"gold"}},`+
 		`"spec":{"version":"1.2.0","author":"retail@example.com","description":"Carts, orders and what belongs to them","tags":["retail","cart","order"],`+
-		`%s`+
 		`"classes":[{"key":"Cart","description":"What a customer wants to buy","stateSpec":{"keySpecs":[{"name":"items","type":"json"},{"name":"owner","type":"string"}],"consistencyModel":"Strong","persistent":true,"serializationFormat":"json"},`+
 		`"functionBindings":[{"name":"add","functionKey":"Cart.add","accessModifier":"Public","parameters":["item","count"]},{"name":"remove","functionKey":"Cart.add","accessModifier":"Public"},{"name":"total","functionKey":"Cart.total","accessModifier":"Internal","stateless":true}]},`+
 		`{"key":"Order","functionBindings":[{"name":"place","functionKey":"Order.place","accessModifier":"Public","triggerOnStateChange":true}],"options":{"audit":"yes"}}],`+
 		`"functions":[{"key":"Cart.add","type":"Custom","provision":{"image":"registry.example/cart:1.0.0","port":8080,"resources":{"requests":{"cpu":"100m","memory":"64Mi"},"limits":{"memory":"128Mi"}},"minScale":1,"maxScale":10},"config":{"LOG":"info"}},`+
 		`{"key":"Cart.total","type":"Custom","provision":{"image":"registry.example/total:1.0.0","port":8080}},`+
 		`{"key":"Order.place","type":"Custom","provision":{"image":"registry.example/order:1.0.0","port":8080,"probes":{"readiness":{"path":"/readyz","periodSeconds":5,"timeoutSeconds":1,"failureThreshold":3}}}}]}}`,
-		group, peerVersion, name, dependencies)
+		group, peerVersion, name)
 }
