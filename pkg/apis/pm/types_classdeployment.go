@@ -67,7 +67,20 @@ type ClassDeploymentSpec struct {
 	ODGM *ODGMSpec
 	// telemetry are the OpenTelemetry settings of the containers.
 	Telemetry *TelemetrySpec
+	// deletionPolicy says what happens to stored data when the deployment is
+	// deleted. Defaults to Delete.
+	DeletionPolicy DeletionPolicy
 }
+
+// DeletionPolicy says what happens to stored data when a deployment is deleted.
+type DeletionPolicy string
+
+const (
+	// DeletionDelete removes data with the deployment.
+	DeletionDelete DeletionPolicy = "Delete"
+	// DeletionRetain keeps volumes until somebody removes them.
+	DeletionRetain DeletionPolicy = "Retain"
+)
 
 // NFRRequirements are the non-functional requirements of a deployment.
 type NFRRequirements struct {

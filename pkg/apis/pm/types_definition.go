@@ -130,6 +130,22 @@ type FunctionDefinition struct {
 	// disabled keeps the definition and refuses new deployments of the classes
 	// that bind the function.
 	Disabled bool
+	// secretConfig are environment variables of the function's containers whose
+	// values are in Secrets. The Secrets are not sent: they must be in the namespace
+	// that each cluster runs the deployment in.
+	SecretConfig []SecretVariable
+}
+
+// SecretVariable is an environment variable whose value is in a Secret.
+type SecretVariable struct {
+	// name of the variable.
+	Name string
+	// secretName is the name of the Secret.
+	SecretName string
+	// key in the Secret.
+	Key string
+	// optional lets the container start without the Secret or the key.
+	Optional bool
 }
 
 // FunctionProvision says what to run for a function and how.

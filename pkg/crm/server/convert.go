@@ -38,6 +38,7 @@ func specOf(unit *deploymentv1.DeploymentUnit) v1alpha1.DeploymentRecordSpec {
 			MinReplicas:       unit.GetResourceAllocation().GetMinReplicas(),
 			MaxReplicas:       unit.GetResourceAllocation().GetMaxReplicas(),
 		},
+		DeletionPolicy: v1alpha1.DeletionDelete,
 	}
 	if nfr := unit.GetNfrRequirements(); nfr != nil {
 		spec.NFRRequirements = v1alpha1.NFRRequirements{

@@ -83,6 +83,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &pmv1alpha1.ReplicaBoundsApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SecretReference"):
 		return &pmv1alpha1.SecretReferenceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SecretVariable"):
+		return &pmv1alpha1.SecretVariableApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("StateSpec"):
 		return &pmv1alpha1.StateSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TelemetrySpec"):

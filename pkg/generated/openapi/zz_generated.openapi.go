@@ -154,6 +154,7 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		v1alpha1.RuntimeStateSpec{}.OpenAPIModelName():           schema_pkg_apis_pm_v1alpha1_RuntimeStateSpec(ref),
 		v1alpha1.RuntimeStateStatus{}.OpenAPIModelName():         schema_pkg_apis_pm_v1alpha1_RuntimeStateStatus(ref),
 		v1alpha1.SecretReference{}.OpenAPIModelName():            schema_pkg_apis_pm_v1alpha1_SecretReference(ref),
+		v1alpha1.SecretVariable{}.OpenAPIModelName():             schema_pkg_apis_pm_v1alpha1_SecretVariable(ref),
 		v1alpha1.StateSpec{}.OpenAPIModelName():                  schema_pkg_apis_pm_v1alpha1_StateSpec(ref),
 		v1alpha1.TelemetrySpec{}.OpenAPIModelName():              schema_pkg_apis_pm_v1alpha1_TelemetrySpec(ref),
 	}
@@ -4187,6 +4188,15 @@ func schema_pkg_apis_pm_v1alpha1_ClassDeploymentSpec(ref common.ReferenceCallbac
 							Ref:         ref(v1alpha1.TelemetrySpec{}.OpenAPIModelName()),
 						},
 					},
+					"deletionPolicy": {
+						SchemaProps: spec.SchemaProps{
+							Description: "deletionPolicy says what happens to stored data when the deployment is deleted. Defaults to Delete.\n\nPossible enum values:\n - `\"Delete\"` removes data with the deployment.\n - `\"Retain\"` keeps volumes until somebody removes them.",
+							Default:     "Delete",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"Delete", "Retain"},
+						},
+					},
 				},
 				Required: []string{"classKey"},
 			},
@@ -5539,12 +5549,35 @@ func schema_pkg_apis_pm_v1alpha1_FunctionDefinition(ref common.ReferenceCallback
 							Format:      "",
 						},
 					},
+					"secretConfig": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"name",
+								},
+								"x-kubernetes-list-type":       "map",
+								"x-kubernetes-patch-merge-key": "name",
+								"x-kubernetes-patch-strategy":  "merge",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "secretConfig are environment variables of the function's containers whose values are in Secrets. The Secrets are not sent: they must be in the namespace that each cluster runs the deployment in.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.SecretVariable{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
 				},
 				Required: []string{"key"},
 			},
 		},
 		Dependencies: []string{
-			v1alpha1.FunctionProvision{}.OpenAPIModelName()},
+			v1alpha1.FunctionProvision{}.OpenAPIModelName(), v1alpha1.SecretVariable{}.OpenAPIModelName()},
 	}
 }
 
@@ -5870,12 +5903,35 @@ func schema_pkg_apis_pm_v1alpha1_FunctionSpec(ref common.ReferenceCallback) comm
 							Format:      "",
 						},
 					},
+					"secretConfig": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"name",
+								},
+								"x-kubernetes-list-type":       "map",
+								"x-kubernetes-patch-merge-key": "name",
+								"x-kubernetes-patch-strategy":  "merge",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "secretConfig are environment variables of the function's containers whose values are in Secrets. The Secrets are not sent: they must be in the namespace that each cluster runs the deployment in.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.SecretVariable{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
 				},
 				Required: []string{"packageName", "key"},
 			},
 		},
 		Dependencies: []string{
-			v1alpha1.FunctionProvision{}.OpenAPIModelName()},
+			v1alpha1.FunctionProvision{}.OpenAPIModelName(), v1alpha1.SecretVariable{}.OpenAPIModelName()},
 	}
 }
 
@@ -7301,6 +7357,51 @@ func schema_pkg_apis_pm_v1alpha1_SecretReference(ref common.ReferenceCallback) c
 					},
 				},
 				Required: []string{"namespace", "name"},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_pm_v1alpha1_SecretVariable(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "SecretVariable is an environment variable whose value is in a Secret.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "name of the variable.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"secretName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "secretName is the name of the Secret.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"key": {
+						SchemaProps: spec.SchemaProps{
+							Description: "key in the Secret.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"optional": {
+						SchemaProps: spec.SchemaProps{
+							Description: "optional lets the container start without the Secret or the key.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"name", "secretName", "key"},
 			},
 		},
 	}

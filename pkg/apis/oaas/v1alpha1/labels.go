@@ -15,6 +15,11 @@ const (
 	LabelClass = "oaas.io/class"
 	// LabelFunction is the function that a workload runs.
 	LabelFunction = "oaas.io/function"
+	// LabelTemplate is the template that an object was made from.
+	LabelTemplate = "oaas.io/template"
+	// LabelComponent tells parts of a record apart: ComponentFunction or
+	// ComponentODGM.
+	LabelComponent = "oaas.io/component"
 	// LabelEnvironment is the environment that a unit runs in.
 	LabelEnvironment = "oaas.io/environment"
 	// LabelManagedBy names the program that looks after an object; everything that
@@ -31,6 +36,14 @@ const (
 	AnnotationSpecHash = "oaas.io/spec-hash"
 )
 
+// Values of LabelComponent.
+const (
+	// ComponentFunction runs a function.
+	ComponentFunction = "function"
+	// ComponentODGM is the data grid.
+	ComponentODGM = "odgm"
+)
+
 // FinalizerDeployment keeps a record until everything made for it is gone.
 const FinalizerDeployment = "oaas.io/deployment-finalizer"
 
@@ -38,6 +51,9 @@ const FinalizerDeployment = "oaas.io/deployment-finalizer"
 const (
 	// FieldManagerReconciler owns the children and the status of records.
 	FieldManagerReconciler = "oaas-crm"
+	// FieldManagerTemplates owns the built-in templates, as far as nobody else edited
+	// them.
+	FieldManagerTemplates = "oaas-crm-templates"
 	// FieldManagerServer owns the spec of records that arrive over gRPC.
 	FieldManagerServer = "oaas-crm-server"
 )

@@ -12,8 +12,15 @@ import (
 // GroupName is the API group of the Class Runtime Manager.
 const GroupName = "oaas.io"
 
-// KindDeploymentRecord is the kind of a deployment record.
-const KindDeploymentRecord = "DeploymentRecord"
+// Kinds of the group.
+const (
+	// KindDeploymentRecord is the kind of a deployment record.
+	KindDeploymentRecord = "DeploymentRecord"
+	// KindDeploymentTemplate is the kind of a deployment template.
+	KindDeploymentTemplate = "DeploymentTemplate"
+	// KindEnvironmentConfig is the kind of an environment configuration.
+	KindEnvironmentConfig = "EnvironmentConfig"
+)
 
 // SchemeGroupVersion is the group and version of the types in this package.
 var SchemeGroupVersion = schema.GroupVersion{Group: GroupName, Version: "v1alpha1"}
@@ -26,7 +33,11 @@ var (
 )
 
 func addKnownTypes(scheme *runtime.Scheme) error {
-	scheme.AddKnownTypes(SchemeGroupVersion, &DeploymentRecord{}, &DeploymentRecordList{})
+	scheme.AddKnownTypes(SchemeGroupVersion,
+		&DeploymentRecord{}, &DeploymentRecordList{},
+		&DeploymentTemplate{}, &DeploymentTemplateList{},
+		&EnvironmentConfig{}, &EnvironmentConfigList{},
+	)
 	metav1.AddToGroupVersion(scheme, SchemeGroupVersion)
 	return nil
 }

@@ -78,7 +78,43 @@ type DeploymentRecordSpec struct {
 	// +listMapKey=functionKey
 	// +kubebuilder:validation:MaxItems=512
 	FunctionContainers []FunctionContainer `json:"functionContainers,omitempty"`
+	// state of the class's objects; absent for a class without state.
+	// +optional
+	State *ClassState `json:"state,omitempty"`
+	// bindings are the methods of the class.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=1024
+	Bindings []MethodBinding `json:"bindings,omitempty"`
+	// odgmConfig are settings of the data grid; absent fields follow from the state
+	// and the requirements.
+	// +optional
+	ODGMConfig *ODGMConfig `json:"odgmConfig,omitempty"`
+	// telemetry are the OpenTelemetry settings of the containers.
+	// +optional
+	Telemetry *Telemetry `json:"telemetry,omitempty"`
+	// enforcement says how the requirements are kept.
+	// +optional
+	Enforcement *Enforcement `json:"enforcement,omitempty"`
+	// deletionPolicy says what happens to stored data when the record is deleted:
+	// volumes and what a template marks as user data. Defaults to Delete.
+	// +optional
+	// +default="Delete"
+	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
 }
+
+// DeletionPolicy says what happens to stored data when a record is deleted.
+//
+// +kubebuilder:validation:Enum=Delete;Retain
+type DeletionPolicy string
+
+const (
+	// DeletionDelete removes data with the record.
+	DeletionDelete DeletionPolicy = "Delete"
+	// DeletionRetain keeps data until somebody removes it.
+	DeletionRetain DeletionPolicy = "Retain"
+)
 
 // DeploymentUnit tells where a record comes from.
 //
@@ -188,6 +224,12 @@ type FunctionContainer struct {
 	// +listType=map
 	// +listMapKey=name
 	Env []EnvVar `json:"env,omitempty"`
+	// secretEnv are environment variables whose values are in Secrets of the record's
+	// namespace.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	SecretEnv []SecretVariable `json:"secretEnv,omitempty"`
 	// minReplicas of this function; wins over the record's.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
@@ -200,6 +242,31 @@ type FunctionContainer struct {
 	// probe, connecting to the port decides.
 	// +optional
 	HealthCheck *HealthCheck `json:"healthCheck,omitempty"`
+	// odgmIntegration tells how the function uses the data grid; absent follows from
+	// the bindings.
+	// +optional
+	ODGMIntegration *ODGMIntegration `json:"odgmIntegration,omitempty"`
+}
+
+// SecretVariable is an environment variable whose value is in a Secret.
+type SecretVariable struct {
+	// name of the variable.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	Name string `json:"name"`
+	// secretName is the name of the Secret, in the record's namespace.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	SecretName string `json:"secretName"`
+	// key in the Secret.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Key string `json:"key"`
+	// optional lets the container start without the Secret or the key.
+	// +optional
+	Optional bool `json:"optional,omitempty"`
 }
 
 // FunctionResources are the resources of one replica.
@@ -308,6 +375,9 @@ const (
 	ConditionProgressing = "Progressing"
 	// ConditionDegraded is True while something that the record needs fails.
 	ConditionDegraded = "Degraded"
+	// ConditionODGMReady is True while every node of the record's data grid serves;
+	// absent where the record has none.
+	ConditionODGMReady = "ODGMReady"
 )
 
 // DeploymentRecordStatus is what really runs.
@@ -324,7 +394,8 @@ type DeploymentRecordStatus struct {
 	// message tells in words what the record waits for or why it failed.
 	// +optional
 	Message string `json:"message,omitempty"`
-	// conditions tell the state: Available, Progressing, Degraded.
+	// conditions tell the state: Available, Progressing, Degraded and, with a data
+	// grid, ODGMReady.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -332,7 +403,15 @@ type DeploymentRecordStatus struct {
 	// selectedTemplate is the template that the children were rendered from.
 	// +optional
 	SelectedTemplate string `json:"selectedTemplate,omitempty"`
-	// resourceRefs are the children of the record.
+	// templateHash is the revision of that template: the hash of its content.
+	// +optional
+	TemplateHash string `json:"templateHash,omitempty"`
+	// templateSelection tells why the template was chosen.
+	// +optional
+	TemplateSelection *TemplateSelection `json:"templateSelection,omitempty"`
+	// resourceRefs are the inventory: everything that was made, is being made or
+	// waits to be removed for the record. An object enters it before it is made and
+	// leaves it after it is gone.
 	// +optional
 	// +listType=atomic
 	ResourceRefs []ResourceReference `json:"resourceRefs,omitempty"`
@@ -341,6 +420,34 @@ type DeploymentRecordStatus struct {
 	// +listType=map
 	// +listMapKey=functionKey
 	FunctionContainerStatus []FunctionContainerStatus `json:"functionContainerStatus,omitempty"`
+	// odgmClusterStatus is the state of the data grid; absent where the record has
+	// none.
+	// +optional
+	ODGMClusterStatus *ODGMClusterStatus `json:"odgmClusterStatus,omitempty"`
+}
+
+// TemplateSelection tells why a template was chosen.
+type TemplateSelection struct {
+	// candidates are all templates that were looked at, the winner first.
+	// +optional
+	// +listType=atomic
+	Candidates []TemplateCandidate `json:"candidates,omitempty"`
+}
+
+// TemplateCandidate is a template that was looked at.
+type TemplateCandidate struct {
+	// template is its name.
+	// +required
+	Template string `json:"template"`
+	// eligible is false when the template cannot serve the record.
+	Eligible bool `json:"eligible"`
+	// score of an eligible template; the greatest wins.
+	// +optional
+	Score int32 `json:"score,omitempty"`
+	// reasons tell what spoke for or against the template.
+	// +optional
+	// +listType=atomic
+	Reasons []string `json:"reasons,omitempty"`
 }
 
 // ResourceReference names a child of a record.
@@ -354,9 +461,13 @@ type ResourceReference struct {
 	// name of the child, in the record's namespace.
 	// +required
 	Name string `json:"name"`
-	// uid of the child.
+	// uid of the child; empty until it was seen.
 	// +optional
 	UID string `json:"uid,omitempty"`
+	// keep tells that the object holds user data: it outlives the template and, with
+	// the deletion policy Retain, the record.
+	// +optional
+	Keep bool `json:"keep,omitempty"`
 }
 
 // FunctionContainerStatus tells the readiness of one function.

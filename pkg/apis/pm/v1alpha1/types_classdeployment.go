@@ -110,7 +110,25 @@ type ClassDeploymentSpec struct {
 	// +optional
 	// +k8s:optional
 	Telemetry *TelemetrySpec `json:"telemetry,omitempty" protobuf:"bytes,12,opt,name=telemetry"`
+	// deletionPolicy says what happens to stored data when the deployment is
+	// deleted. Defaults to Delete.
+	// +optional
+	// +default="Delete"
+	// +k8s:optional
+	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty" protobuf:"bytes,13,opt,name=deletionPolicy,casttype=DeletionPolicy"`
 }
+
+// DeletionPolicy says what happens to stored data when a deployment is deleted.
+// +enum
+// +k8s:enum
+type DeletionPolicy string
+
+const (
+	// DeletionDelete removes data with the deployment.
+	DeletionDelete DeletionPolicy = "Delete"
+	// DeletionRetain keeps volumes until somebody removes them.
+	DeletionRetain DeletionPolicy = "Retain"
+)
 
 // NFRRequirements are the non-functional requirements of a deployment.
 type NFRRequirements struct {

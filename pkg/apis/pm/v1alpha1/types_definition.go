@@ -214,6 +214,41 @@ type FunctionDefinition struct {
 	// that bind the function.
 	// +optional
 	Disabled bool `json:"disabled,omitempty" protobuf:"varint,6,opt,name=disabled"`
+	// secretConfig are environment variables of the function's containers whose
+	// values are in Secrets. The Secrets are not sent: they must be in the namespace
+	// that each cluster runs the deployment in.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +patchMergeKey=name
+	// +patchStrategy=merge
+	// +k8s:optional
+	// +k8s:listType=map
+	// +k8s:listMapKey=name
+	// +k8s:maxItems=256
+	SecretConfig []SecretVariable `json:"secretConfig,omitempty" patchStrategy:"merge" patchMergeKey:"name" protobuf:"bytes,7,rep,name=secretConfig"`
+}
+
+// SecretVariable is an environment variable whose value is in a Secret.
+type SecretVariable struct {
+	// name of the variable.
+	// +required
+	// +k8s:required
+	// +k8s:maxLength=253
+	Name string `json:"name" protobuf:"bytes,1,opt,name=name"`
+	// secretName is the name of the Secret.
+	// +required
+	// +k8s:required
+	// +k8s:format=k8s-long-name
+	SecretName string `json:"secretName" protobuf:"bytes,2,opt,name=secretName"`
+	// key in the Secret.
+	// +required
+	// +k8s:required
+	// +k8s:maxLength=253
+	Key string `json:"key" protobuf:"bytes,3,opt,name=key"`
+	// optional lets the container start without the Secret or the key.
+	// +optional
+	Optional bool `json:"optional,omitempty" protobuf:"varint,4,opt,name=optional"`
 }
 
 // FunctionProvision says what to run for a function and how.

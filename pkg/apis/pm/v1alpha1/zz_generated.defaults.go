@@ -51,6 +51,9 @@ func SetObjectDefaults_ClassDeployment(in *ClassDeployment) {
 			in.Spec.Placement.OnUnreachable = "BestEffort"
 		}
 	}
+	if in.Spec.DeletionPolicy == "" {
+		in.Spec.DeletionPolicy = "Delete"
+	}
 }
 
 func SetObjectDefaults_ClassDeploymentList(in *ClassDeploymentList) {
@@ -151,6 +154,9 @@ func SetObjectDefaults_Package(in *Package) {
 			if a.Spec.Placement.OnUnreachable == "" {
 				a.Spec.Placement.OnUnreachable = "BestEffort"
 			}
+		}
+		if a.Spec.DeletionPolicy == "" {
+			a.Spec.DeletionPolicy = "Delete"
 		}
 	}
 }

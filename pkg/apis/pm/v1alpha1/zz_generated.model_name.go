@@ -294,6 +294,11 @@ func (in SecretReference) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in SecretVariable) OpenAPIModelName() string {
+	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.SecretVariable"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in StateSpec) OpenAPIModelName() string {
 	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.StateSpec"
 }

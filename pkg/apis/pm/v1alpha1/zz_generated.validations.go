@@ -848,6 +848,38 @@ func Validate_ClassDeploymentSpec(
 		errs = append(errs, fn(fldPath.Child("telemetry"), obj.Telemetry, oldVal, oldObj != nil)...)
 	}
 
+	{ // field ClassDeploymentSpec.DeletionPolicy
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *DeletionPolicy,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			// optional fields with default values are effectively required
+			if e := validate.RequiredValue(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				errs = append(errs, e...)
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			// call the type's validation function
+			errs = append(errs, Validate_DeletionPolicy(ctx, op, fldPath, obj, oldObj)...)
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *ClassDeploymentSpec) *DeletionPolicy {
+				return &oldObj.DeletionPolicy
+			})
+		errs = append(errs, fn(fldPath.Child("deletionPolicy"), &obj.DeletionPolicy, oldVal, oldObj != nil)...)
+	}
+
 	return errs
 }
 
@@ -1484,6 +1516,21 @@ func Validate_ConsistencyModel(
 	return errs
 }
 
+var symbolsForDeletionPolicy = sets.New(DeletionDelete, DeletionRetain)
+
+// Validate_DeletionPolicy validates an instance of DeletionPolicy according
+// to declarative validation rules in the API schema.
+func Validate_DeletionPolicy(
+	ctx context.Context, op operation.Operation, fldPath *field.Path,
+	obj, oldObj *DeletionPolicy) (errs field.ErrorList) {
+
+	if e := validate.Enum(ctx, op, fldPath, obj, oldObj, symbolsForDeletionPolicy, nil); len(e) != 0 {
+		errs = append(errs, e...)
+	}
+
+	return errs
+}
+
 // Validate_DeploymentUnitStatus validates an instance of DeploymentUnitStatus according
 // to declarative validation rules in the API schema.
 func Validate_DeploymentUnitStatus(
@@ -1931,6 +1978,49 @@ func Validate_FunctionDefinition(
 
 	// field FunctionDefinition.Config has no validation
 	// field FunctionDefinition.Disabled has no validation
+
+	{ // field FunctionDefinition.SecretConfig
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj []SecretVariable,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if equality.Semantic.DeepEqual(obj, oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.MaxItems(ctx, op, fldPath, obj, oldObj, 256).MarkShortCircuit(); len(e) != 0 {
+				errs = append(errs, e...)
+				earlyReturn = true
+			}
+			if e := validate.OptionalSlice(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			// lists with map semantics require unique keys
+			if e := validate.ValSliceUnique(ctx, op, fldPath, obj, oldObj,
+				func(a *SecretVariable, b *SecretVariable) bool { return a.Name == b.Name }); len(e) != 0 {
+				errs = append(errs, e...)
+			}
+			// iterate the list and call the type's validation function
+			if e := validate.EachValSliceVal(ctx, op, fldPath, obj, oldObj,
+				func(a *SecretVariable, b *SecretVariable) bool { return a.Name == b.Name }, validate.DirectEqual, Validate_SecretVariable); len(e) != 0 {
+				errs = append(errs, e...)
+			}
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *FunctionDefinition) []SecretVariable {
+				return oldObj.SecretConfig
+			})
+		errs = append(errs, fn(fldPath.Child("secretConfig"), obj.SecretConfig, oldVal, oldObj != nil)...)
+	}
+
 	return errs
 }
 
@@ -4038,6 +4128,112 @@ func Validate_SecretReference(
 		errs = append(errs, fn(fldPath.Child("name"), &obj.Name, oldVal, oldObj != nil)...)
 	}
 
+	return errs
+}
+
+// Validate_SecretVariable validates an instance of SecretVariable according
+// to declarative validation rules in the API schema.
+func Validate_SecretVariable(
+	ctx context.Context, op operation.Operation, fldPath *field.Path,
+	obj, oldObj *SecretVariable) (errs field.ErrorList) {
+
+	{ // field SecretVariable.Name
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *string,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.RequiredValue(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				errs = append(errs, e...)
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			if e := validate.MaxLength(ctx, op, fldPath, obj, oldObj, 253); len(e) != 0 {
+				errs = append(errs, e...)
+			}
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *SecretVariable) *string {
+				return &oldObj.Name
+			})
+		errs = append(errs, fn(fldPath.Child("name"), &obj.Name, oldVal, oldObj != nil)...)
+	}
+
+	{ // field SecretVariable.SecretName
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *string,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.RequiredValue(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				errs = append(errs, e...)
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			if e := validate.LongName(ctx, op, fldPath, obj, oldObj); len(e) != 0 {
+				errs = append(errs, e...)
+			}
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *SecretVariable) *string {
+				return &oldObj.SecretName
+			})
+		errs = append(errs, fn(fldPath.Child("secretName"), &obj.SecretName, oldVal, oldObj != nil)...)
+	}
+
+	{ // field SecretVariable.Key
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *string,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.RequiredValue(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				errs = append(errs, e...)
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			if e := validate.MaxLength(ctx, op, fldPath, obj, oldObj, 253); len(e) != 0 {
+				errs = append(errs, e...)
+			}
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *SecretVariable) *string {
+				return &oldObj.Key
+			})
+		errs = append(errs, fn(fldPath.Child("key"), &obj.Key, oldVal, oldObj != nil)...)
+	}
+
+	// field SecretVariable.Optional has no validation
 	return errs
 }
 

@@ -287,6 +287,10 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: clusterSelector
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector
+    - name: deletionPolicy
+      type:
+        scalar: string
+      default: Delete
     - name: enforcement
       type:
         namedType: io.oaas.oaas.pkg.apis.pm.v1alpha1.Enforcement
@@ -610,6 +614,14 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: provision
       type:
         namedType: io.oaas.oaas.pkg.apis.pm.v1alpha1.FunctionProvision
+    - name: secretConfig
+      type:
+        list:
+          elementType:
+            namedType: io.oaas.oaas.pkg.apis.pm.v1alpha1.SecretVariable
+          elementRelationship: associative
+          keys:
+          - name
     - name: type
       type:
         scalar: string
@@ -944,6 +956,24 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: string
       default: ""
     - name: namespace
+      type:
+        scalar: string
+      default: ""
+- name: io.oaas.oaas.pkg.apis.pm.v1alpha1.SecretVariable
+  map:
+    fields:
+    - name: key
+      type:
+        scalar: string
+      default: ""
+    - name: name
+      type:
+        scalar: string
+      default: ""
+    - name: optional
+      type:
+        scalar: boolean
+    - name: secretName
       type:
         scalar: string
       default: ""

@@ -7,6 +7,7 @@ package v1alpha1
 
 import (
 	v1 "k8s.io/client-go/applyconfigurations/meta/v1"
+	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
 )
 
 // ClassDeploymentSpecApplyConfiguration represents a declarative configuration of the ClassDeploymentSpec type for use
@@ -45,6 +46,9 @@ type ClassDeploymentSpecApplyConfiguration struct {
 	ODGM *ODGMSpecApplyConfiguration `json:"odgm,omitempty"`
 	// telemetry are the OpenTelemetry settings of the containers.
 	Telemetry *TelemetrySpecApplyConfiguration `json:"telemetry,omitempty"`
+	// deletionPolicy says what happens to stored data when the deployment is
+	// deleted. Defaults to Delete.
+	DeletionPolicy *pmv1alpha1.DeletionPolicy `json:"deletionPolicy,omitempty"`
 }
 
 // ClassDeploymentSpecApplyConfiguration constructs a declarative configuration of the ClassDeploymentSpec type for use with
@@ -156,5 +160,13 @@ func (b *ClassDeploymentSpecApplyConfiguration) WithODGM(value *ODGMSpecApplyCon
 // If called multiple times, the Telemetry field is set to the value of the last call.
 func (b *ClassDeploymentSpecApplyConfiguration) WithTelemetry(value *TelemetrySpecApplyConfiguration) *ClassDeploymentSpecApplyConfiguration {
 	b.Telemetry = value
+	return b
+}
+
+// WithDeletionPolicy sets the DeletionPolicy field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the DeletionPolicy field is set to the value of the last call.
+func (b *ClassDeploymentSpecApplyConfiguration) WithDeletionPolicy(value pmv1alpha1.DeletionPolicy) *ClassDeploymentSpecApplyConfiguration {
+	b.DeletionPolicy = &value
 	return b
 }

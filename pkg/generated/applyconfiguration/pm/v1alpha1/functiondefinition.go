@@ -29,6 +29,10 @@ type FunctionDefinitionApplyConfiguration struct {
 	// disabled keeps the definition and refuses new deployments of the classes
 	// that bind the function.
 	Disabled *bool `json:"disabled,omitempty"`
+	// secretConfig are environment variables of the function's containers whose
+	// values are in Secrets. The Secrets are not sent: they must be in the namespace
+	// that each cluster runs the deployment in.
+	SecretConfig []SecretVariableApplyConfiguration `json:"secretConfig,omitempty"`
 }
 
 // FunctionDefinitionApplyConfiguration constructs a declarative configuration of the FunctionDefinition type for use with
@@ -88,5 +92,18 @@ func (b *FunctionDefinitionApplyConfiguration) WithConfig(entries map[string]str
 // If called multiple times, the Disabled field is set to the value of the last call.
 func (b *FunctionDefinitionApplyConfiguration) WithDisabled(value bool) *FunctionDefinitionApplyConfiguration {
 	b.Disabled = &value
+	return b
+}
+
+// WithSecretConfig adds the given value to the SecretConfig field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the SecretConfig field.
+func (b *FunctionDefinitionApplyConfiguration) WithSecretConfig(values ...*SecretVariableApplyConfiguration) *FunctionDefinitionApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithSecretConfig")
+		}
+		b.SecretConfig = append(b.SecretConfig, *values[i])
+	}
 	return b
 }

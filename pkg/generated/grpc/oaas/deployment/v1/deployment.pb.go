@@ -28,6 +28,177 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// ConsistencyModel is the promise made to a reader of state.
+type ConsistencyModel int32
+
+const (
+	// None is promised.
+	ConsistencyModel_CONSISTENCY_MODEL_UNSPECIFIED ConsistencyModel = 0
+	// A caller reads what it wrote.
+	ConsistencyModel_CONSISTENCY_MODEL_READ_YOUR_WRITE ConsistencyModel = 1
+	// What is read is at most a bounded time old.
+	ConsistencyModel_CONSISTENCY_MODEL_BOUNDED_STALENESS ConsistencyModel = 2
+	// What is read is the newest.
+	ConsistencyModel_CONSISTENCY_MODEL_STRONG ConsistencyModel = 3
+)
+
+// Enum value maps for ConsistencyModel.
+var (
+	ConsistencyModel_name = map[int32]string{
+		0: "CONSISTENCY_MODEL_UNSPECIFIED",
+		1: "CONSISTENCY_MODEL_READ_YOUR_WRITE",
+		2: "CONSISTENCY_MODEL_BOUNDED_STALENESS",
+		3: "CONSISTENCY_MODEL_STRONG",
+	}
+	ConsistencyModel_value = map[string]int32{
+		"CONSISTENCY_MODEL_UNSPECIFIED":       0,
+		"CONSISTENCY_MODEL_READ_YOUR_WRITE":   1,
+		"CONSISTENCY_MODEL_BOUNDED_STALENESS": 2,
+		"CONSISTENCY_MODEL_STRONG":            3,
+	}
+)
+
+func (x ConsistencyModel) Enum() *ConsistencyModel {
+	p := new(ConsistencyModel)
+	*p = x
+	return p
+}
+
+func (x ConsistencyModel) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ConsistencyModel) Descriptor() protoreflect.EnumDescriptor {
+	return file_oaas_deployment_v1_deployment_proto_enumTypes[0].Descriptor()
+}
+
+func (ConsistencyModel) Type() protoreflect.EnumType {
+	return &file_oaas_deployment_v1_deployment_proto_enumTypes[0]
+}
+
+func (x ConsistencyModel) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ConsistencyModel.Descriptor instead.
+func (ConsistencyModel) EnumDescriptor() ([]byte, []int) {
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{0}
+}
+
+// EnforcementMode says how far the cluster goes to keep requirements.
+type EnforcementMode int32
+
+const (
+	// The environment's own mode.
+	EnforcementMode_ENFORCEMENT_MODE_UNSPECIFIED EnforcementMode = 0
+	// Neither measures nor acts.
+	EnforcementMode_ENFORCEMENT_MODE_OFF EnforcementMode = 1
+	// Measures and recommends.
+	EnforcementMode_ENFORCEMENT_MODE_OBSERVE EnforcementMode = 2
+	// Adjusts replicas within small bounds.
+	EnforcementMode_ENFORCEMENT_MODE_BASIC EnforcementMode = 3
+	// Also adjusts autoscalers and resources.
+	EnforcementMode_ENFORCEMENT_MODE_FULL EnforcementMode = 4
+)
+
+// Enum value maps for EnforcementMode.
+var (
+	EnforcementMode_name = map[int32]string{
+		0: "ENFORCEMENT_MODE_UNSPECIFIED",
+		1: "ENFORCEMENT_MODE_OFF",
+		2: "ENFORCEMENT_MODE_OBSERVE",
+		3: "ENFORCEMENT_MODE_BASIC",
+		4: "ENFORCEMENT_MODE_FULL",
+	}
+	EnforcementMode_value = map[string]int32{
+		"ENFORCEMENT_MODE_UNSPECIFIED": 0,
+		"ENFORCEMENT_MODE_OFF":         1,
+		"ENFORCEMENT_MODE_OBSERVE":     2,
+		"ENFORCEMENT_MODE_BASIC":       3,
+		"ENFORCEMENT_MODE_FULL":        4,
+	}
+)
+
+func (x EnforcementMode) Enum() *EnforcementMode {
+	p := new(EnforcementMode)
+	*p = x
+	return p
+}
+
+func (x EnforcementMode) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (EnforcementMode) Descriptor() protoreflect.EnumDescriptor {
+	return file_oaas_deployment_v1_deployment_proto_enumTypes[1].Descriptor()
+}
+
+func (EnforcementMode) Type() protoreflect.EnumType {
+	return &file_oaas_deployment_v1_deployment_proto_enumTypes[1]
+}
+
+func (x EnforcementMode) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use EnforcementMode.Descriptor instead.
+func (EnforcementMode) EnumDescriptor() ([]byte, []int) {
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{1}
+}
+
+// DeletionPolicy says what happens to stored data when a unit is deleted.
+type DeletionPolicy int32
+
+const (
+	// As DELETION_POLICY_DELETE.
+	DeletionPolicy_DELETION_POLICY_UNSPECIFIED DeletionPolicy = 0
+	// Data goes with the unit.
+	DeletionPolicy_DELETION_POLICY_DELETE DeletionPolicy = 1
+	// Volumes and user data stay until somebody removes them.
+	DeletionPolicy_DELETION_POLICY_RETAIN DeletionPolicy = 2
+)
+
+// Enum value maps for DeletionPolicy.
+var (
+	DeletionPolicy_name = map[int32]string{
+		0: "DELETION_POLICY_UNSPECIFIED",
+		1: "DELETION_POLICY_DELETE",
+		2: "DELETION_POLICY_RETAIN",
+	}
+	DeletionPolicy_value = map[string]int32{
+		"DELETION_POLICY_UNSPECIFIED": 0,
+		"DELETION_POLICY_DELETE":      1,
+		"DELETION_POLICY_RETAIN":      2,
+	}
+)
+
+func (x DeletionPolicy) Enum() *DeletionPolicy {
+	p := new(DeletionPolicy)
+	*p = x
+	return p
+}
+
+func (x DeletionPolicy) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (DeletionPolicy) Descriptor() protoreflect.EnumDescriptor {
+	return file_oaas_deployment_v1_deployment_proto_enumTypes[2].Descriptor()
+}
+
+func (DeletionPolicy) Type() protoreflect.EnumType {
+	return &file_oaas_deployment_v1_deployment_proto_enumTypes[2]
+}
+
+func (x DeletionPolicy) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use DeletionPolicy.Descriptor instead.
+func (DeletionPolicy) EnumDescriptor() ([]byte, []int) {
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{2}
+}
+
 // RecordCondition sums a record up in one word.
 type RecordCondition int32
 
@@ -81,11 +252,11 @@ func (x RecordCondition) String() string {
 }
 
 func (RecordCondition) Descriptor() protoreflect.EnumDescriptor {
-	return file_oaas_deployment_v1_deployment_proto_enumTypes[0].Descriptor()
+	return file_oaas_deployment_v1_deployment_proto_enumTypes[3].Descriptor()
 }
 
 func (RecordCondition) Type() protoreflect.EnumType {
-	return &file_oaas_deployment_v1_deployment_proto_enumTypes[0]
+	return &file_oaas_deployment_v1_deployment_proto_enumTypes[3]
 }
 
 func (x RecordCondition) Number() protoreflect.EnumNumber {
@@ -94,7 +265,7 @@ func (x RecordCondition) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RecordCondition.Descriptor instead.
 func (RecordCondition) EnumDescriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{0}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{3}
 }
 
 // RecordPhase is the step that a record is at.
@@ -150,11 +321,11 @@ func (x RecordPhase) String() string {
 }
 
 func (RecordPhase) Descriptor() protoreflect.EnumDescriptor {
-	return file_oaas_deployment_v1_deployment_proto_enumTypes[1].Descriptor()
+	return file_oaas_deployment_v1_deployment_proto_enumTypes[4].Descriptor()
 }
 
 func (RecordPhase) Type() protoreflect.EnumType {
-	return &file_oaas_deployment_v1_deployment_proto_enumTypes[1]
+	return &file_oaas_deployment_v1_deployment_proto_enumTypes[4]
 }
 
 func (x RecordPhase) Number() protoreflect.EnumNumber {
@@ -163,7 +334,7 @@ func (x RecordPhase) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RecordPhase.Descriptor instead.
 func (RecordPhase) EnumDescriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{1}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{4}
 }
 
 // DeployOutcome tells what Deploy did.
@@ -207,11 +378,11 @@ func (x DeployOutcome) String() string {
 }
 
 func (DeployOutcome) Descriptor() protoreflect.EnumDescriptor {
-	return file_oaas_deployment_v1_deployment_proto_enumTypes[2].Descriptor()
+	return file_oaas_deployment_v1_deployment_proto_enumTypes[5].Descriptor()
 }
 
 func (DeployOutcome) Type() protoreflect.EnumType {
-	return &file_oaas_deployment_v1_deployment_proto_enumTypes[2]
+	return &file_oaas_deployment_v1_deployment_proto_enumTypes[5]
 }
 
 func (x DeployOutcome) Number() protoreflect.EnumNumber {
@@ -220,7 +391,7 @@ func (x DeployOutcome) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use DeployOutcome.Descriptor instead.
 func (DeployOutcome) EnumDescriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{2}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{5}
 }
 
 // WatchEventType tells what happened to a record.
@@ -269,11 +440,11 @@ func (x WatchEventType) String() string {
 }
 
 func (WatchEventType) Descriptor() protoreflect.EnumDescriptor {
-	return file_oaas_deployment_v1_deployment_proto_enumTypes[3].Descriptor()
+	return file_oaas_deployment_v1_deployment_proto_enumTypes[6].Descriptor()
 }
 
 func (WatchEventType) Type() protoreflect.EnumType {
-	return &file_oaas_deployment_v1_deployment_proto_enumTypes[3]
+	return &file_oaas_deployment_v1_deployment_proto_enumTypes[6]
 }
 
 func (x WatchEventType) Number() protoreflect.EnumNumber {
@@ -282,7 +453,7 @@ func (x WatchEventType) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use WatchEventType.Descriptor instead.
 func (WatchEventType) EnumDescriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{3}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{6}
 }
 
 // DeploymentUnit is the part of a class deployment in one environment of one
@@ -314,9 +485,22 @@ type DeploymentUnit struct {
 	Template string `protobuf:"bytes,11,opt,name=template,proto3" json:"template,omitempty"`
 	// Identifies the content of the unit, as the sender computed it; returned in
 	// the record so that the sender sees what the cluster has.
-	Hash          string `protobuf:"bytes,12,opt,name=hash,proto3" json:"hash,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Hash string `protobuf:"bytes,12,opt,name=hash,proto3" json:"hash,omitempty"`
+	// State of the class's objects; absent for a class without state.
+	State *ClassState `protobuf:"bytes,13,opt,name=state,proto3" json:"state,omitempty"`
+	// Methods of the class.
+	Bindings []*MethodBinding `protobuf:"bytes,14,rep,name=bindings,proto3" json:"bindings,omitempty"`
+	// Settings of the data grid; absent fields follow from the state and the
+	// requirements.
+	Odgm *OdgmSettings `protobuf:"bytes,15,opt,name=odgm,proto3" json:"odgm,omitempty"`
+	// OpenTelemetry settings of the containers.
+	Telemetry *TelemetrySettings `protobuf:"bytes,16,opt,name=telemetry,proto3" json:"telemetry,omitempty"`
+	// How the cluster keeps the requirements.
+	Enforcement *EnforcementSettings `protobuf:"bytes,17,opt,name=enforcement,proto3" json:"enforcement,omitempty"`
+	// What happens to stored data when the unit is deleted.
+	DeletionPolicy DeletionPolicy `protobuf:"varint,18,opt,name=deletion_policy,json=deletionPolicy,proto3,enum=oaas.deployment.v1.DeletionPolicy" json:"deletion_policy,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *DeploymentUnit) Reset() {
@@ -433,6 +617,460 @@ func (x *DeploymentUnit) GetHash() string {
 	return ""
 }
 
+func (x *DeploymentUnit) GetState() *ClassState {
+	if x != nil {
+		return x.State
+	}
+	return nil
+}
+
+func (x *DeploymentUnit) GetBindings() []*MethodBinding {
+	if x != nil {
+		return x.Bindings
+	}
+	return nil
+}
+
+func (x *DeploymentUnit) GetOdgm() *OdgmSettings {
+	if x != nil {
+		return x.Odgm
+	}
+	return nil
+}
+
+func (x *DeploymentUnit) GetTelemetry() *TelemetrySettings {
+	if x != nil {
+		return x.Telemetry
+	}
+	return nil
+}
+
+func (x *DeploymentUnit) GetEnforcement() *EnforcementSettings {
+	if x != nil {
+		return x.Enforcement
+	}
+	return nil
+}
+
+func (x *DeploymentUnit) GetDeletionPolicy() DeletionPolicy {
+	if x != nil {
+		return x.DeletionPolicy
+	}
+	return DeletionPolicy_DELETION_POLICY_UNSPECIFIED
+}
+
+// ClassState tells what state the objects of a class have.
+type ClassState struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Promise made to a reader.
+	ConsistencyModel ConsistencyModel `protobuf:"varint,1,opt,name=consistency_model,json=consistencyModel,proto3,enum=oaas.deployment.v1.ConsistencyModel" json:"consistency_model,omitempty"`
+	// Keeps the state across restarts of the data grid.
+	Persistent bool `protobuf:"varint,2,opt,name=persistent,proto3" json:"persistent,omitempty"`
+	// Keeps all objects in one partition.
+	RequiresSingleton bool `protobuf:"varint,3,opt,name=requires_singleton,json=requiresSingleton,proto3" json:"requires_singleton,omitempty"`
+	// Lets callers read many objects at once.
+	SupportsBatchOperations bool `protobuf:"varint,4,opt,name=supports_batch_operations,json=supportsBatchOperations,proto3" json:"supports_batch_operations,omitempty"`
+	unknownFields           protoimpl.UnknownFields
+	sizeCache               protoimpl.SizeCache
+}
+
+func (x *ClassState) Reset() {
+	*x = ClassState{}
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClassState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClassState) ProtoMessage() {}
+
+func (x *ClassState) ProtoReflect() protoreflect.Message {
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClassState.ProtoReflect.Descriptor instead.
+func (*ClassState) Descriptor() ([]byte, []int) {
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ClassState) GetConsistencyModel() ConsistencyModel {
+	if x != nil {
+		return x.ConsistencyModel
+	}
+	return ConsistencyModel_CONSISTENCY_MODEL_UNSPECIFIED
+}
+
+func (x *ClassState) GetPersistent() bool {
+	if x != nil {
+		return x.Persistent
+	}
+	return false
+}
+
+func (x *ClassState) GetRequiresSingleton() bool {
+	if x != nil {
+		return x.RequiresSingleton
+	}
+	return false
+}
+
+func (x *ClassState) GetSupportsBatchOperations() bool {
+	if x != nil {
+		return x.SupportsBatchOperations
+	}
+	return false
+}
+
+// MethodBinding is a method of a class.
+type MethodBinding struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the method, unique in the class.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Function that implements it: the key of a function container, or of a
+	// function without a workload.
+	FunctionKey string `protobuf:"bytes,2,opt,name=function_key,json=functionKey,proto3" json:"function_key,omitempty"`
+	// The method does not read or write the object's state.
+	Stateless bool `protobuf:"varint,3,opt,name=stateless,proto3" json:"stateless,omitempty"`
+	// Calls the method whenever the object's state changes.
+	TriggerOnStateChange bool `protobuf:"varint,4,opt,name=trigger_on_state_change,json=triggerOnStateChange,proto3" json:"trigger_on_state_change,omitempty"`
+	// Nobody waits for the triggered call.
+	AsyncExecution bool `protobuf:"varint,5,opt,name=async_execution,json=asyncExecution,proto3" json:"async_execution,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *MethodBinding) Reset() {
+	*x = MethodBinding{}
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MethodBinding) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MethodBinding) ProtoMessage() {}
+
+func (x *MethodBinding) ProtoReflect() protoreflect.Message {
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MethodBinding.ProtoReflect.Descriptor instead.
+func (*MethodBinding) Descriptor() ([]byte, []int) {
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *MethodBinding) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *MethodBinding) GetFunctionKey() string {
+	if x != nil {
+		return x.FunctionKey
+	}
+	return ""
+}
+
+func (x *MethodBinding) GetStateless() bool {
+	if x != nil {
+		return x.Stateless
+	}
+	return false
+}
+
+func (x *MethodBinding) GetTriggerOnStateChange() bool {
+	if x != nil {
+		return x.TriggerOnStateChange
+	}
+	return false
+}
+
+func (x *MethodBinding) GetAsyncExecution() bool {
+	if x != nil {
+		return x.AsyncExecution
+	}
+	return false
+}
+
+// OdgmSettings are settings of the object data grid.
+type OdgmSettings struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Names of the collections; empty derives one from the class.
+	Collections []string `protobuf:"bytes,1,rep,name=collections,proto3" json:"collections,omitempty"`
+	// Partitions of each collection; 0 follows from the throughput.
+	PartitionCount int32 `protobuf:"varint,2,opt,name=partition_count,json=partitionCount,proto3" json:"partition_count,omitempty"`
+	// Copies of each partition; 0 follows from the state.
+	ReplicaCount int32 `protobuf:"varint,3,opt,name=replica_count,json=replicaCount,proto3" json:"replica_count,omitempty"`
+	// How copies are kept: raft, mst, basic or none; empty follows from the
+	// copies and the latency.
+	ShardType string `protobuf:"bytes,4,opt,name=shard_type,json=shardType,proto3" json:"shard_type,omitempty"`
+	// Log filter of the data grid.
+	Log string `protobuf:"bytes,5,opt,name=log,proto3" json:"log,omitempty"`
+	// Passed to every collection as they stand.
+	Options map[string]string `protobuf:"bytes,6,rep,name=options,proto3" json:"options,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Network mode: peer, client or router.
+	ZenohMode     string `protobuf:"bytes,7,opt,name=zenoh_mode,json=zenohMode,proto3" json:"zenoh_mode,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OdgmSettings) Reset() {
+	*x = OdgmSettings{}
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OdgmSettings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OdgmSettings) ProtoMessage() {}
+
+func (x *OdgmSettings) ProtoReflect() protoreflect.Message {
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OdgmSettings.ProtoReflect.Descriptor instead.
+func (*OdgmSettings) Descriptor() ([]byte, []int) {
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *OdgmSettings) GetCollections() []string {
+	if x != nil {
+		return x.Collections
+	}
+	return nil
+}
+
+func (x *OdgmSettings) GetPartitionCount() int32 {
+	if x != nil {
+		return x.PartitionCount
+	}
+	return 0
+}
+
+func (x *OdgmSettings) GetReplicaCount() int32 {
+	if x != nil {
+		return x.ReplicaCount
+	}
+	return 0
+}
+
+func (x *OdgmSettings) GetShardType() string {
+	if x != nil {
+		return x.ShardType
+	}
+	return ""
+}
+
+func (x *OdgmSettings) GetLog() string {
+	if x != nil {
+		return x.Log
+	}
+	return ""
+}
+
+func (x *OdgmSettings) GetOptions() map[string]string {
+	if x != nil {
+		return x.Options
+	}
+	return nil
+}
+
+func (x *OdgmSettings) GetZenohMode() string {
+	if x != nil {
+		return x.ZenohMode
+	}
+	return ""
+}
+
+// TelemetrySettings are OpenTelemetry settings.
+type TelemetrySettings struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Turns telemetry on or off; absent leaves it to the environment.
+	Enabled *bool `protobuf:"varint,1,opt,name=enabled,proto3,oneof" json:"enabled,omitempty"`
+	// Exports traces; absent follows enabled.
+	Traces *bool `protobuf:"varint,2,opt,name=traces,proto3,oneof" json:"traces,omitempty"`
+	// Exports metrics; absent follows enabled.
+	Metrics *bool `protobuf:"varint,3,opt,name=metrics,proto3,oneof" json:"metrics,omitempty"`
+	// Exports logs; absent follows enabled.
+	Logs *bool `protobuf:"varint,4,opt,name=logs,proto3,oneof" json:"logs,omitempty"`
+	// Fraction of traces that is kept, a decimal between 0 and 1.
+	SamplingRate string `protobuf:"bytes,5,opt,name=sampling_rate,json=samplingRate,proto3" json:"sampling_rate,omitempty"`
+	// Name that the telemetry carries; empty uses the class.
+	ServiceName string `protobuf:"bytes,6,opt,name=service_name,json=serviceName,proto3" json:"service_name,omitempty"`
+	// Added to all telemetry.
+	ResourceAttributes map[string]string `protobuf:"bytes,7,rep,name=resource_attributes,json=resourceAttributes,proto3" json:"resource_attributes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *TelemetrySettings) Reset() {
+	*x = TelemetrySettings{}
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TelemetrySettings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TelemetrySettings) ProtoMessage() {}
+
+func (x *TelemetrySettings) ProtoReflect() protoreflect.Message {
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TelemetrySettings.ProtoReflect.Descriptor instead.
+func (*TelemetrySettings) Descriptor() ([]byte, []int) {
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *TelemetrySettings) GetEnabled() bool {
+	if x != nil && x.Enabled != nil {
+		return *x.Enabled
+	}
+	return false
+}
+
+func (x *TelemetrySettings) GetTraces() bool {
+	if x != nil && x.Traces != nil {
+		return *x.Traces
+	}
+	return false
+}
+
+func (x *TelemetrySettings) GetMetrics() bool {
+	if x != nil && x.Metrics != nil {
+		return *x.Metrics
+	}
+	return false
+}
+
+func (x *TelemetrySettings) GetLogs() bool {
+	if x != nil && x.Logs != nil {
+		return *x.Logs
+	}
+	return false
+}
+
+func (x *TelemetrySettings) GetSamplingRate() string {
+	if x != nil {
+		return x.SamplingRate
+	}
+	return ""
+}
+
+func (x *TelemetrySettings) GetServiceName() string {
+	if x != nil {
+		return x.ServiceName
+	}
+	return ""
+}
+
+func (x *TelemetrySettings) GetResourceAttributes() map[string]string {
+	if x != nil {
+		return x.ResourceAttributes
+	}
+	return nil
+}
+
+// EnforcementSettings say how the cluster keeps the requirements.
+type EnforcementSettings struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How far it goes.
+	Mode EnforcementMode `protobuf:"varint,1,opt,name=mode,proto3,enum=oaas.deployment.v1.EnforcementMode" json:"mode,omitempty"`
+	// Requirements to enforce: throughput, latency, cpu. Empty means all.
+	Dimensions    []string `protobuf:"bytes,2,rep,name=dimensions,proto3" json:"dimensions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EnforcementSettings) Reset() {
+	*x = EnforcementSettings{}
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EnforcementSettings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EnforcementSettings) ProtoMessage() {}
+
+func (x *EnforcementSettings) ProtoReflect() protoreflect.Message {
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EnforcementSettings.ProtoReflect.Descriptor instead.
+func (*EnforcementSettings) Descriptor() ([]byte, []int) {
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *EnforcementSettings) GetMode() EnforcementMode {
+	if x != nil {
+		return x.Mode
+	}
+	return EnforcementMode_ENFORCEMENT_MODE_UNSPECIFIED
+}
+
+func (x *EnforcementSettings) GetDimensions() []string {
+	if x != nil {
+		return x.Dimensions
+	}
+	return nil
+}
+
 // NfrRequirements are non-functional requirements.
 type NfrRequirements struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -451,7 +1089,7 @@ type NfrRequirements struct {
 
 func (x *NfrRequirements) Reset() {
 	*x = NfrRequirements{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[1]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -463,7 +1101,7 @@ func (x *NfrRequirements) String() string {
 func (*NfrRequirements) ProtoMessage() {}
 
 func (x *NfrRequirements) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[1]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -476,7 +1114,7 @@ func (x *NfrRequirements) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NfrRequirements.ProtoReflect.Descriptor instead.
 func (*NfrRequirements) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{1}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *NfrRequirements) GetMinThroughputRps() int64 {
@@ -522,7 +1160,7 @@ type ResourceAllocation struct {
 
 func (x *ResourceAllocation) Reset() {
 	*x = ResourceAllocation{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[2]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -534,7 +1172,7 @@ func (x *ResourceAllocation) String() string {
 func (*ResourceAllocation) ProtoMessage() {}
 
 func (x *ResourceAllocation) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[2]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -547,7 +1185,7 @@ func (x *ResourceAllocation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourceAllocation.ProtoReflect.Descriptor instead.
 func (*ResourceAllocation) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{2}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ResourceAllocation) GetReplicationFactor() int32 {
@@ -595,14 +1233,19 @@ type FunctionContainer struct {
 	// Greatest number of replicas of this function; wins over the unit's.
 	MaxReplicas *int32 `protobuf:"varint,10,opt,name=max_replicas,json=maxReplicas,proto3,oneof" json:"max_replicas,omitempty"`
 	// How to ask the container for its health.
-	HealthCheck   *HealthCheck `protobuf:"bytes,11,opt,name=health_check,json=healthCheck,proto3" json:"health_check,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	HealthCheck *HealthCheck `protobuf:"bytes,11,opt,name=health_check,json=healthCheck,proto3" json:"health_check,omitempty"`
+	// Environment variables whose values are in Secrets of the unit's namespace on
+	// the cluster.
+	SecretEnv []*SecretVariable `protobuf:"bytes,12,rep,name=secret_env,json=secretEnv,proto3" json:"secret_env,omitempty"`
+	// How the function uses the data grid; absent follows from the bindings.
+	OdgmIntegration *OdgmIntegration `protobuf:"bytes,13,opt,name=odgm_integration,json=odgmIntegration,proto3" json:"odgm_integration,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *FunctionContainer) Reset() {
 	*x = FunctionContainer{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[3]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -614,7 +1257,7 @@ func (x *FunctionContainer) String() string {
 func (*FunctionContainer) ProtoMessage() {}
 
 func (x *FunctionContainer) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[3]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -627,7 +1270,7 @@ func (x *FunctionContainer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FunctionContainer.ProtoReflect.Descriptor instead.
 func (*FunctionContainer) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{3}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *FunctionContainer) GetFunctionKey() string {
@@ -707,6 +1350,157 @@ func (x *FunctionContainer) GetHealthCheck() *HealthCheck {
 	return nil
 }
 
+func (x *FunctionContainer) GetSecretEnv() []*SecretVariable {
+	if x != nil {
+		return x.SecretEnv
+	}
+	return nil
+}
+
+func (x *FunctionContainer) GetOdgmIntegration() *OdgmIntegration {
+	if x != nil {
+		return x.OdgmIntegration
+	}
+	return nil
+}
+
+// SecretVariable is an environment variable whose value is in a Secret.
+type SecretVariable struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the variable.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Name of the Secret.
+	SecretName string `protobuf:"bytes,2,opt,name=secret_name,json=secretName,proto3" json:"secret_name,omitempty"`
+	// Key in the Secret.
+	Key string `protobuf:"bytes,3,opt,name=key,proto3" json:"key,omitempty"`
+	// Lets the container start without the Secret or the key.
+	Optional      bool `protobuf:"varint,4,opt,name=optional,proto3" json:"optional,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SecretVariable) Reset() {
+	*x = SecretVariable{}
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SecretVariable) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SecretVariable) ProtoMessage() {}
+
+func (x *SecretVariable) ProtoReflect() protoreflect.Message {
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SecretVariable.ProtoReflect.Descriptor instead.
+func (*SecretVariable) Descriptor() ([]byte, []int) {
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *SecretVariable) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SecretVariable) GetSecretName() string {
+	if x != nil {
+		return x.SecretName
+	}
+	return ""
+}
+
+func (x *SecretVariable) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *SecretVariable) GetOptional() bool {
+	if x != nil {
+		return x.Optional
+	}
+	return false
+}
+
+// OdgmIntegration tells how a function uses the data grid.
+type OdgmIntegration struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Collections that the function uses; empty means all of the class.
+	Collections []string `protobuf:"bytes,1,rep,name=collections,proto3" json:"collections,omitempty"`
+	// ReadWrite, ReadOnly or WriteOnly; empty means ReadWrite.
+	AccessMode string `protobuf:"bytes,2,opt,name=access_mode,json=accessMode,proto3" json:"access_mode,omitempty"`
+	// None, ReadThrough or WriteBehind; empty means None.
+	CachingStrategy string `protobuf:"bytes,3,opt,name=caching_strategy,json=cachingStrategy,proto3" json:"caching_strategy,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *OdgmIntegration) Reset() {
+	*x = OdgmIntegration{}
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OdgmIntegration) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OdgmIntegration) ProtoMessage() {}
+
+func (x *OdgmIntegration) ProtoReflect() protoreflect.Message {
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OdgmIntegration.ProtoReflect.Descriptor instead.
+func (*OdgmIntegration) Descriptor() ([]byte, []int) {
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *OdgmIntegration) GetCollections() []string {
+	if x != nil {
+		return x.Collections
+	}
+	return nil
+}
+
+func (x *OdgmIntegration) GetAccessMode() string {
+	if x != nil {
+		return x.AccessMode
+	}
+	return ""
+}
+
+func (x *OdgmIntegration) GetCachingStrategy() string {
+	if x != nil {
+		return x.CachingStrategy
+	}
+	return ""
+}
+
 // HealthCheck tells how to ask a container for its health; an absent probe
 // connects to the port.
 type HealthCheck struct {
@@ -723,7 +1517,7 @@ type HealthCheck struct {
 
 func (x *HealthCheck) Reset() {
 	*x = HealthCheck{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[4]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -735,7 +1529,7 @@ func (x *HealthCheck) String() string {
 func (*HealthCheck) ProtoMessage() {}
 
 func (x *HealthCheck) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[4]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -748,7 +1542,7 @@ func (x *HealthCheck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthCheck.ProtoReflect.Descriptor instead.
 func (*HealthCheck) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{4}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *HealthCheck) GetStartup() *HttpProbe {
@@ -791,7 +1585,7 @@ type HttpProbe struct {
 
 func (x *HttpProbe) Reset() {
 	*x = HttpProbe{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[5]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -803,7 +1597,7 @@ func (x *HttpProbe) String() string {
 func (*HttpProbe) ProtoMessage() {}
 
 func (x *HttpProbe) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[5]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -816,7 +1610,7 @@ func (x *HttpProbe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HttpProbe.ProtoReflect.Descriptor instead.
 func (*HttpProbe) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{5}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *HttpProbe) GetPath() string {
@@ -863,7 +1657,8 @@ type DeploymentStatus struct {
 	Phase RecordPhase `protobuf:"varint,2,opt,name=phase,proto3,enum=oaas.deployment.v1.RecordPhase" json:"phase,omitempty"`
 	// What the unit waits for or why it failed.
 	Message string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
-	// Kubernetes conditions of the record: Available, Progressing, Degraded.
+	// Kubernetes conditions of the record, such as Available, Progressing and
+	// Degraded.
 	Conditions []*Condition `protobuf:"bytes,4,rep,name=conditions,proto3" json:"conditions,omitempty"`
 	// Readiness of each function.
 	Functions []*FunctionStatus `protobuf:"bytes,5,rep,name=functions,proto3" json:"functions,omitempty"`
@@ -871,13 +1666,17 @@ type DeploymentStatus struct {
 	Current bool `protobuf:"varint,6,opt,name=current,proto3" json:"current,omitempty"`
 	// Template that the children were rendered from.
 	SelectedTemplate string `protobuf:"bytes,7,opt,name=selected_template,json=selectedTemplate,proto3" json:"selected_template,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Why the template was chosen.
+	TemplateSelection *TemplateSelection `protobuf:"bytes,8,opt,name=template_selection,json=templateSelection,proto3" json:"template_selection,omitempty"`
+	// State of the data grid; absent where the unit has none.
+	Odgm          *OdgmStatus `protobuf:"bytes,9,opt,name=odgm,proto3" json:"odgm,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DeploymentStatus) Reset() {
 	*x = DeploymentStatus{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[6]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -889,7 +1688,7 @@ func (x *DeploymentStatus) String() string {
 func (*DeploymentStatus) ProtoMessage() {}
 
 func (x *DeploymentStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[6]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -902,7 +1701,7 @@ func (x *DeploymentStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeploymentStatus.ProtoReflect.Descriptor instead.
 func (*DeploymentStatus) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{6}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *DeploymentStatus) GetCondition() RecordCondition {
@@ -954,6 +1753,212 @@ func (x *DeploymentStatus) GetSelectedTemplate() string {
 	return ""
 }
 
+func (x *DeploymentStatus) GetTemplateSelection() *TemplateSelection {
+	if x != nil {
+		return x.TemplateSelection
+	}
+	return nil
+}
+
+func (x *DeploymentStatus) GetOdgm() *OdgmStatus {
+	if x != nil {
+		return x.Odgm
+	}
+	return nil
+}
+
+// TemplateSelection tells how a template was chosen.
+type TemplateSelection struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Every template that was looked at, the winner first.
+	Candidates    []*TemplateCandidate `protobuf:"bytes,1,rep,name=candidates,proto3" json:"candidates,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TemplateSelection) Reset() {
+	*x = TemplateSelection{}
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TemplateSelection) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TemplateSelection) ProtoMessage() {}
+
+func (x *TemplateSelection) ProtoReflect() protoreflect.Message {
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TemplateSelection.ProtoReflect.Descriptor instead.
+func (*TemplateSelection) Descriptor() ([]byte, []int) {
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *TemplateSelection) GetCandidates() []*TemplateCandidate {
+	if x != nil {
+		return x.Candidates
+	}
+	return nil
+}
+
+// TemplateCandidate is a template that was looked at.
+type TemplateCandidate struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the template.
+	Template string `protobuf:"bytes,1,opt,name=template,proto3" json:"template,omitempty"`
+	// False when it cannot serve the unit.
+	Eligible bool `protobuf:"varint,2,opt,name=eligible,proto3" json:"eligible,omitempty"`
+	// Score of an eligible template; the greatest wins.
+	Score int32 `protobuf:"varint,3,opt,name=score,proto3" json:"score,omitempty"`
+	// What spoke for or against it.
+	Reasons       []string `protobuf:"bytes,4,rep,name=reasons,proto3" json:"reasons,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TemplateCandidate) Reset() {
+	*x = TemplateCandidate{}
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TemplateCandidate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TemplateCandidate) ProtoMessage() {}
+
+func (x *TemplateCandidate) ProtoReflect() protoreflect.Message {
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TemplateCandidate.ProtoReflect.Descriptor instead.
+func (*TemplateCandidate) Descriptor() ([]byte, []int) {
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *TemplateCandidate) GetTemplate() string {
+	if x != nil {
+		return x.Template
+	}
+	return ""
+}
+
+func (x *TemplateCandidate) GetEligible() bool {
+	if x != nil {
+		return x.Eligible
+	}
+	return false
+}
+
+func (x *TemplateCandidate) GetScore() int32 {
+	if x != nil {
+		return x.Score
+	}
+	return 0
+}
+
+func (x *TemplateCandidate) GetReasons() []string {
+	if x != nil {
+		return x.Reasons
+	}
+	return nil
+}
+
+// OdgmStatus is the state of the data grid of a unit.
+type OdgmStatus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Nodes that are wanted.
+	Nodes int32 `protobuf:"varint,1,opt,name=nodes,proto3" json:"nodes,omitempty"`
+	// Nodes that answer.
+	ReadyNodes int32 `protobuf:"varint,2,opt,name=ready_nodes,json=readyNodes,proto3" json:"ready_nodes,omitempty"`
+	// Where the grid is reached inside the cluster.
+	Endpoint string `protobuf:"bytes,3,opt,name=endpoint,proto3" json:"endpoint,omitempty"`
+	// What is wrong, empty when nothing is.
+	Message       string `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OdgmStatus) Reset() {
+	*x = OdgmStatus{}
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OdgmStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OdgmStatus) ProtoMessage() {}
+
+func (x *OdgmStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OdgmStatus.ProtoReflect.Descriptor instead.
+func (*OdgmStatus) Descriptor() ([]byte, []int) {
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *OdgmStatus) GetNodes() int32 {
+	if x != nil {
+		return x.Nodes
+	}
+	return 0
+}
+
+func (x *OdgmStatus) GetReadyNodes() int32 {
+	if x != nil {
+		return x.ReadyNodes
+	}
+	return 0
+}
+
+func (x *OdgmStatus) GetEndpoint() string {
+	if x != nil {
+		return x.Endpoint
+	}
+	return ""
+}
+
+func (x *OdgmStatus) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
 // Condition is a Kubernetes condition.
 type Condition struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -973,7 +1978,7 @@ type Condition struct {
 
 func (x *Condition) Reset() {
 	*x = Condition{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[7]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -985,7 +1990,7 @@ func (x *Condition) String() string {
 func (*Condition) ProtoMessage() {}
 
 func (x *Condition) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[7]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -998,7 +2003,7 @@ func (x *Condition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Condition.ProtoReflect.Descriptor instead.
 func (*Condition) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{7}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Condition) GetType() string {
@@ -1057,7 +2062,7 @@ type FunctionStatus struct {
 
 func (x *FunctionStatus) Reset() {
 	*x = FunctionStatus{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[8]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1069,7 +2074,7 @@ func (x *FunctionStatus) String() string {
 func (*FunctionStatus) ProtoMessage() {}
 
 func (x *FunctionStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[8]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1082,7 +2087,7 @@ func (x *FunctionStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FunctionStatus.ProtoReflect.Descriptor instead.
 func (*FunctionStatus) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{8}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *FunctionStatus) GetFunctionKey() string {
@@ -1146,7 +2151,7 @@ type ResourceReference struct {
 
 func (x *ResourceReference) Reset() {
 	*x = ResourceReference{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[9]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1158,7 +2163,7 @@ func (x *ResourceReference) String() string {
 func (*ResourceReference) ProtoMessage() {}
 
 func (x *ResourceReference) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[9]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1171,7 +2176,7 @@ func (x *ResourceReference) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourceReference.ProtoReflect.Descriptor instead.
 func (*ResourceReference) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{9}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ResourceReference) GetApiVersion() string {
@@ -1232,7 +2237,7 @@ type DeploymentRecord struct {
 
 func (x *DeploymentRecord) Reset() {
 	*x = DeploymentRecord{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[10]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1244,7 +2249,7 @@ func (x *DeploymentRecord) String() string {
 func (*DeploymentRecord) ProtoMessage() {}
 
 func (x *DeploymentRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[10]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1257,7 +2262,7 @@ func (x *DeploymentRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeploymentRecord.ProtoReflect.Descriptor instead.
 func (*DeploymentRecord) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{10}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DeploymentRecord) GetUnit() *DeploymentUnit {
@@ -1322,7 +2327,7 @@ type DeployRequest struct {
 
 func (x *DeployRequest) Reset() {
 	*x = DeployRequest{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[11]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1334,7 +2339,7 @@ func (x *DeployRequest) String() string {
 func (*DeployRequest) ProtoMessage() {}
 
 func (x *DeployRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[11]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1347,7 +2352,7 @@ func (x *DeployRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeployRequest.ProtoReflect.Descriptor instead.
 func (*DeployRequest) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{11}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *DeployRequest) GetUnit() *DeploymentUnit {
@@ -1379,7 +2384,7 @@ type DeployResponse struct {
 
 func (x *DeployResponse) Reset() {
 	*x = DeployResponse{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[12]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1391,7 +2396,7 @@ func (x *DeployResponse) String() string {
 func (*DeployResponse) ProtoMessage() {}
 
 func (x *DeployResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[12]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1404,7 +2409,7 @@ func (x *DeployResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeployResponse.ProtoReflect.Descriptor instead.
 func (*DeployResponse) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{12}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *DeployResponse) GetDeploymentId() string {
@@ -1439,7 +2444,7 @@ type GetDeploymentStatusRequest struct {
 
 func (x *GetDeploymentStatusRequest) Reset() {
 	*x = GetDeploymentStatusRequest{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[13]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1451,7 +2456,7 @@ func (x *GetDeploymentStatusRequest) String() string {
 func (*GetDeploymentStatusRequest) ProtoMessage() {}
 
 func (x *GetDeploymentStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[13]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1464,7 +2469,7 @@ func (x *GetDeploymentStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDeploymentStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetDeploymentStatusRequest) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{13}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *GetDeploymentStatusRequest) GetDeploymentId() string {
@@ -1487,7 +2492,7 @@ type GetDeploymentStatusResponse struct {
 
 func (x *GetDeploymentStatusResponse) Reset() {
 	*x = GetDeploymentStatusResponse{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[14]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1499,7 +2504,7 @@ func (x *GetDeploymentStatusResponse) String() string {
 func (*GetDeploymentStatusResponse) ProtoMessage() {}
 
 func (x *GetDeploymentStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[14]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1512,7 +2517,7 @@ func (x *GetDeploymentStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDeploymentStatusResponse.ProtoReflect.Descriptor instead.
 func (*GetDeploymentStatusResponse) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{14}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *GetDeploymentStatusResponse) GetDeploymentId() string {
@@ -1540,7 +2545,7 @@ type DeleteDeploymentRequest struct {
 
 func (x *DeleteDeploymentRequest) Reset() {
 	*x = DeleteDeploymentRequest{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[15]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1552,7 +2557,7 @@ func (x *DeleteDeploymentRequest) String() string {
 func (*DeleteDeploymentRequest) ProtoMessage() {}
 
 func (x *DeleteDeploymentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[15]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1565,7 +2570,7 @@ func (x *DeleteDeploymentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteDeploymentRequest.ProtoReflect.Descriptor instead.
 func (*DeleteDeploymentRequest) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{15}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *DeleteDeploymentRequest) GetDeploymentId() string {
@@ -1586,7 +2591,7 @@ type DeleteDeploymentResponse struct {
 
 func (x *DeleteDeploymentResponse) Reset() {
 	*x = DeleteDeploymentResponse{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[16]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1598,7 +2603,7 @@ func (x *DeleteDeploymentResponse) String() string {
 func (*DeleteDeploymentResponse) ProtoMessage() {}
 
 func (x *DeleteDeploymentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[16]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1611,7 +2616,7 @@ func (x *DeleteDeploymentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteDeploymentResponse.ProtoReflect.Descriptor instead.
 func (*DeleteDeploymentResponse) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{16}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *DeleteDeploymentResponse) GetGone() bool {
@@ -1638,7 +2643,7 @@ type RecordFilter struct {
 
 func (x *RecordFilter) Reset() {
 	*x = RecordFilter{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[17]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1650,7 +2655,7 @@ func (x *RecordFilter) String() string {
 func (*RecordFilter) ProtoMessage() {}
 
 func (x *RecordFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[17]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1663,7 +2668,7 @@ func (x *RecordFilter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordFilter.ProtoReflect.Descriptor instead.
 func (*RecordFilter) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{17}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *RecordFilter) GetPackageName() string {
@@ -1709,7 +2714,7 @@ type ListDeploymentRecordsRequest struct {
 
 func (x *ListDeploymentRecordsRequest) Reset() {
 	*x = ListDeploymentRecordsRequest{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[18]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1721,7 +2726,7 @@ func (x *ListDeploymentRecordsRequest) String() string {
 func (*ListDeploymentRecordsRequest) ProtoMessage() {}
 
 func (x *ListDeploymentRecordsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[18]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1734,7 +2739,7 @@ func (x *ListDeploymentRecordsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDeploymentRecordsRequest.ProtoReflect.Descriptor instead.
 func (*ListDeploymentRecordsRequest) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{18}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ListDeploymentRecordsRequest) GetFilter() *RecordFilter {
@@ -1771,7 +2776,7 @@ type ListDeploymentRecordsResponse struct {
 
 func (x *ListDeploymentRecordsResponse) Reset() {
 	*x = ListDeploymentRecordsResponse{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[19]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1783,7 +2788,7 @@ func (x *ListDeploymentRecordsResponse) String() string {
 func (*ListDeploymentRecordsResponse) ProtoMessage() {}
 
 func (x *ListDeploymentRecordsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[19]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1796,7 +2801,7 @@ func (x *ListDeploymentRecordsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDeploymentRecordsResponse.ProtoReflect.Descriptor instead.
 func (*ListDeploymentRecordsResponse) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{19}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ListDeploymentRecordsResponse) GetRecords() []*DeploymentRecord {
@@ -1824,7 +2829,7 @@ type GetDeploymentRecordRequest struct {
 
 func (x *GetDeploymentRecordRequest) Reset() {
 	*x = GetDeploymentRecordRequest{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[20]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1836,7 +2841,7 @@ func (x *GetDeploymentRecordRequest) String() string {
 func (*GetDeploymentRecordRequest) ProtoMessage() {}
 
 func (x *GetDeploymentRecordRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[20]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1849,7 +2854,7 @@ func (x *GetDeploymentRecordRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDeploymentRecordRequest.ProtoReflect.Descriptor instead.
 func (*GetDeploymentRecordRequest) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{20}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *GetDeploymentRecordRequest) GetDeploymentId() string {
@@ -1870,7 +2875,7 @@ type GetDeploymentRecordResponse struct {
 
 func (x *GetDeploymentRecordResponse) Reset() {
 	*x = GetDeploymentRecordResponse{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[21]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1882,7 +2887,7 @@ func (x *GetDeploymentRecordResponse) String() string {
 func (*GetDeploymentRecordResponse) ProtoMessage() {}
 
 func (x *GetDeploymentRecordResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[21]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1895,7 +2900,7 @@ func (x *GetDeploymentRecordResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDeploymentRecordResponse.ProtoReflect.Descriptor instead.
 func (*GetDeploymentRecordResponse) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{21}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *GetDeploymentRecordResponse) GetRecord() *DeploymentRecord {
@@ -1918,7 +2923,7 @@ type WatchDeploymentRecordsRequest struct {
 
 func (x *WatchDeploymentRecordsRequest) Reset() {
 	*x = WatchDeploymentRecordsRequest{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[22]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1930,7 +2935,7 @@ func (x *WatchDeploymentRecordsRequest) String() string {
 func (*WatchDeploymentRecordsRequest) ProtoMessage() {}
 
 func (x *WatchDeploymentRecordsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[22]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1943,7 +2948,7 @@ func (x *WatchDeploymentRecordsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchDeploymentRecordsRequest.ProtoReflect.Descriptor instead.
 func (*WatchDeploymentRecordsRequest) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{22}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *WatchDeploymentRecordsRequest) GetFilter() *RecordFilter {
@@ -1975,7 +2980,7 @@ type WatchDeploymentRecordsResponse struct {
 
 func (x *WatchDeploymentRecordsResponse) Reset() {
 	*x = WatchDeploymentRecordsResponse{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[23]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1987,7 +2992,7 @@ func (x *WatchDeploymentRecordsResponse) String() string {
 func (*WatchDeploymentRecordsResponse) ProtoMessage() {}
 
 func (x *WatchDeploymentRecordsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[23]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2000,7 +3005,7 @@ func (x *WatchDeploymentRecordsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchDeploymentRecordsResponse.ProtoReflect.Descriptor instead.
 func (*WatchDeploymentRecordsResponse) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{23}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *WatchDeploymentRecordsResponse) GetType() WatchEventType {
@@ -2024,11 +3029,130 @@ func (x *WatchDeploymentRecordsResponse) GetResourceVersion() string {
 	return ""
 }
 
+// RenderDeploymentRequest asks what a unit would become.
+type RenderDeploymentRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The unit.
+	Unit          *DeploymentUnit `protobuf:"bytes,1,opt,name=unit,proto3" json:"unit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenderDeploymentRequest) Reset() {
+	*x = RenderDeploymentRequest{}
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenderDeploymentRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenderDeploymentRequest) ProtoMessage() {}
+
+func (x *RenderDeploymentRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenderDeploymentRequest.ProtoReflect.Descriptor instead.
+func (*RenderDeploymentRequest) Descriptor() ([]byte, []int) {
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *RenderDeploymentRequest) GetUnit() *DeploymentUnit {
+	if x != nil {
+		return x.Unit
+	}
+	return nil
+}
+
+// RenderDeploymentResponse tells what a unit would become.
+type RenderDeploymentResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Template that would be used.
+	Template string `protobuf:"bytes,1,opt,name=template,proto3" json:"template,omitempty"`
+	// Why.
+	TemplateSelection *TemplateSelection `protobuf:"bytes,2,opt,name=template_selection,json=templateSelection,proto3" json:"template_selection,omitempty"`
+	// Namespace of the objects.
+	Namespace string `protobuf:"bytes,3,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	// Objects in the order in which they are applied, each as a YAML document.
+	Manifests     []string `protobuf:"bytes,4,rep,name=manifests,proto3" json:"manifests,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenderDeploymentResponse) Reset() {
+	*x = RenderDeploymentResponse{}
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenderDeploymentResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenderDeploymentResponse) ProtoMessage() {}
+
+func (x *RenderDeploymentResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenderDeploymentResponse.ProtoReflect.Descriptor instead.
+func (*RenderDeploymentResponse) Descriptor() ([]byte, []int) {
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *RenderDeploymentResponse) GetTemplate() string {
+	if x != nil {
+		return x.Template
+	}
+	return ""
+}
+
+func (x *RenderDeploymentResponse) GetTemplateSelection() *TemplateSelection {
+	if x != nil {
+		return x.TemplateSelection
+	}
+	return nil
+}
+
+func (x *RenderDeploymentResponse) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
+func (x *RenderDeploymentResponse) GetManifests() []string {
+	if x != nil {
+		return x.Manifests
+	}
+	return nil
+}
+
 var File_oaas_deployment_v1_deployment_proto protoreflect.FileDescriptor
 
 const file_oaas_deployment_v1_deployment_proto_rawDesc = "" +
 	"\n" +
-	"#oaas/deployment/v1/deployment.proto\x12\x12oaas.deployment.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa5\x04\n" +
+	"#oaas/deployment/v1/deployment.proto\x12\x12oaas.deployment.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xad\a\n" +
 	"\x0eDeploymentUnit\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
 	"\tnamespace\x18\x02 \x01(\tR\tnamespace\x12)\n" +
@@ -2042,7 +3166,62 @@ const file_oaas_deployment_v1_deployment_proto_rawDesc = "" +
 	"\x13function_containers\x18\n" +
 	" \x03(\v2%.oaas.deployment.v1.FunctionContainerR\x12functionContainers\x12\x1a\n" +
 	"\btemplate\x18\v \x01(\tR\btemplate\x12\x12\n" +
-	"\x04hash\x18\f \x01(\tR\x04hash\"\x93\x02\n" +
+	"\x04hash\x18\f \x01(\tR\x04hash\x124\n" +
+	"\x05state\x18\r \x01(\v2\x1e.oaas.deployment.v1.ClassStateR\x05state\x12=\n" +
+	"\bbindings\x18\x0e \x03(\v2!.oaas.deployment.v1.MethodBindingR\bbindings\x124\n" +
+	"\x04odgm\x18\x0f \x01(\v2 .oaas.deployment.v1.OdgmSettingsR\x04odgm\x12C\n" +
+	"\ttelemetry\x18\x10 \x01(\v2%.oaas.deployment.v1.TelemetrySettingsR\ttelemetry\x12I\n" +
+	"\venforcement\x18\x11 \x01(\v2'.oaas.deployment.v1.EnforcementSettingsR\venforcement\x12K\n" +
+	"\x0fdeletion_policy\x18\x12 \x01(\x0e2\".oaas.deployment.v1.DeletionPolicyR\x0edeletionPolicy\"\xea\x01\n" +
+	"\n" +
+	"ClassState\x12Q\n" +
+	"\x11consistency_model\x18\x01 \x01(\x0e2$.oaas.deployment.v1.ConsistencyModelR\x10consistencyModel\x12\x1e\n" +
+	"\n" +
+	"persistent\x18\x02 \x01(\bR\n" +
+	"persistent\x12-\n" +
+	"\x12requires_singleton\x18\x03 \x01(\bR\x11requiresSingleton\x12:\n" +
+	"\x19supports_batch_operations\x18\x04 \x01(\bR\x17supportsBatchOperations\"\xc4\x01\n" +
+	"\rMethodBinding\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12!\n" +
+	"\ffunction_key\x18\x02 \x01(\tR\vfunctionKey\x12\x1c\n" +
+	"\tstateless\x18\x03 \x01(\bR\tstateless\x125\n" +
+	"\x17trigger_on_state_change\x18\x04 \x01(\bR\x14triggerOnStateChange\x12'\n" +
+	"\x0fasync_execution\x18\x05 \x01(\bR\x0easyncExecution\"\xd3\x02\n" +
+	"\fOdgmSettings\x12 \n" +
+	"\vcollections\x18\x01 \x03(\tR\vcollections\x12'\n" +
+	"\x0fpartition_count\x18\x02 \x01(\x05R\x0epartitionCount\x12#\n" +
+	"\rreplica_count\x18\x03 \x01(\x05R\freplicaCount\x12\x1d\n" +
+	"\n" +
+	"shard_type\x18\x04 \x01(\tR\tshardType\x12\x10\n" +
+	"\x03log\x18\x05 \x01(\tR\x03log\x12G\n" +
+	"\aoptions\x18\x06 \x03(\v2-.oaas.deployment.v1.OdgmSettings.OptionsEntryR\aoptions\x12\x1d\n" +
+	"\n" +
+	"zenoh_mode\x18\a \x01(\tR\tzenohMode\x1a:\n" +
+	"\fOptionsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb2\x03\n" +
+	"\x11TelemetrySettings\x12\x1d\n" +
+	"\aenabled\x18\x01 \x01(\bH\x00R\aenabled\x88\x01\x01\x12\x1b\n" +
+	"\x06traces\x18\x02 \x01(\bH\x01R\x06traces\x88\x01\x01\x12\x1d\n" +
+	"\ametrics\x18\x03 \x01(\bH\x02R\ametrics\x88\x01\x01\x12\x17\n" +
+	"\x04logs\x18\x04 \x01(\bH\x03R\x04logs\x88\x01\x01\x12#\n" +
+	"\rsampling_rate\x18\x05 \x01(\tR\fsamplingRate\x12!\n" +
+	"\fservice_name\x18\x06 \x01(\tR\vserviceName\x12n\n" +
+	"\x13resource_attributes\x18\a \x03(\v2=.oaas.deployment.v1.TelemetrySettings.ResourceAttributesEntryR\x12resourceAttributes\x1aE\n" +
+	"\x17ResourceAttributesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\n" +
+	"\n" +
+	"\b_enabledB\t\n" +
+	"\a_tracesB\n" +
+	"\n" +
+	"\b_metricsB\a\n" +
+	"\x05_logs\"n\n" +
+	"\x13EnforcementSettings\x127\n" +
+	"\x04mode\x18\x01 \x01(\x0e2#.oaas.deployment.v1.EnforcementModeR\x04mode\x12\x1e\n" +
+	"\n" +
+	"dimensions\x18\x02 \x03(\tR\n" +
+	"dimensions\"\x93\x02\n" +
 	"\x0fNfrRequirements\x121\n" +
 	"\x12min_throughput_rps\x18\x01 \x01(\x03H\x00R\x10minThroughputRps\x88\x01\x01\x12)\n" +
 	"\x0emax_latency_ms\x18\x02 \x01(\x03H\x01R\fmaxLatencyMs\x88\x01\x01\x12\"\n" +
@@ -2054,7 +3233,7 @@ const file_oaas_deployment_v1_deployment_proto_rawDesc = "" +
 	"\x12ResourceAllocation\x12-\n" +
 	"\x12replication_factor\x18\x01 \x01(\x05R\x11replicationFactor\x12!\n" +
 	"\fmin_replicas\x18\x02 \x01(\x05R\vminReplicas\x12!\n" +
-	"\fmax_replicas\x18\x03 \x01(\x05R\vmaxReplicas\"\xae\x06\n" +
+	"\fmax_replicas\x18\x03 \x01(\x05R\vmaxReplicas\"\xc1\a\n" +
 	"\x11FunctionContainer\x12!\n" +
 	"\ffunction_key\x18\x01 \x01(\tR\vfunctionKey\x12\x14\n" +
 	"\x05image\x18\x02 \x01(\tR\x05image\x12\x12\n" +
@@ -2068,7 +3247,10 @@ const file_oaas_deployment_v1_deployment_proto_rawDesc = "" +
 	"\fmin_replicas\x18\t \x01(\x05H\x00R\vminReplicas\x88\x01\x01\x12&\n" +
 	"\fmax_replicas\x18\n" +
 	" \x01(\x05H\x01R\vmaxReplicas\x88\x01\x01\x12B\n" +
-	"\fhealth_check\x18\v \x01(\v2\x1f.oaas.deployment.v1.HealthCheckR\vhealthCheck\x1aC\n" +
+	"\fhealth_check\x18\v \x01(\v2\x1f.oaas.deployment.v1.HealthCheckR\vhealthCheck\x12A\n" +
+	"\n" +
+	"secret_env\x18\f \x03(\v2\".oaas.deployment.v1.SecretVariableR\tsecretEnv\x12N\n" +
+	"\x10odgm_integration\x18\r \x01(\v2#.oaas.deployment.v1.OdgmIntegrationR\x0fodgmIntegration\x1aC\n" +
 	"\x15ResourceRequestsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aA\n" +
@@ -2079,7 +3261,18 @@ const file_oaas_deployment_v1_deployment_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x0f\n" +
 	"\r_min_replicasB\x0f\n" +
-	"\r_max_replicas\"\xbe\x01\n" +
+	"\r_max_replicas\"s\n" +
+	"\x0eSecretVariable\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1f\n" +
+	"\vsecret_name\x18\x02 \x01(\tR\n" +
+	"secretName\x12\x10\n" +
+	"\x03key\x18\x03 \x01(\tR\x03key\x12\x1a\n" +
+	"\boptional\x18\x04 \x01(\bR\boptional\"\x7f\n" +
+	"\x0fOdgmIntegration\x12 \n" +
+	"\vcollections\x18\x01 \x03(\tR\vcollections\x12\x1f\n" +
+	"\vaccess_mode\x18\x02 \x01(\tR\n" +
+	"accessMode\x12)\n" +
+	"\x10caching_strategy\x18\x03 \x01(\tR\x0fcachingStrategy\"\xbe\x01\n" +
 	"\vHealthCheck\x127\n" +
 	"\astartup\x18\x01 \x01(\v2\x1d.oaas.deployment.v1.HttpProbeR\astartup\x12;\n" +
 	"\treadiness\x18\x02 \x01(\v2\x1d.oaas.deployment.v1.HttpProbeR\treadiness\x129\n" +
@@ -2089,7 +3282,7 @@ const file_oaas_deployment_v1_deployment_proto_rawDesc = "" +
 	"\x15initial_delay_seconds\x18\x02 \x01(\x05R\x13initialDelaySeconds\x12%\n" +
 	"\x0eperiod_seconds\x18\x03 \x01(\x05R\rperiodSeconds\x12'\n" +
 	"\x0ftimeout_seconds\x18\x04 \x01(\x05R\x0etimeoutSeconds\x12+\n" +
-	"\x11failure_threshold\x18\x05 \x01(\x05R\x10failureThreshold\"\xee\x02\n" +
+	"\x11failure_threshold\x18\x05 \x01(\x05R\x10failureThreshold\"\xf8\x03\n" +
 	"\x10DeploymentStatus\x12A\n" +
 	"\tcondition\x18\x01 \x01(\x0e2#.oaas.deployment.v1.RecordConditionR\tcondition\x125\n" +
 	"\x05phase\x18\x02 \x01(\x0e2\x1f.oaas.deployment.v1.RecordPhaseR\x05phase\x12\x18\n" +
@@ -2099,7 +3292,25 @@ const file_oaas_deployment_v1_deployment_proto_rawDesc = "" +
 	"conditions\x12@\n" +
 	"\tfunctions\x18\x05 \x03(\v2\".oaas.deployment.v1.FunctionStatusR\tfunctions\x12\x18\n" +
 	"\acurrent\x18\x06 \x01(\bR\acurrent\x12+\n" +
-	"\x11selected_template\x18\a \x01(\tR\x10selectedTemplate\"\xb7\x01\n" +
+	"\x11selected_template\x18\a \x01(\tR\x10selectedTemplate\x12T\n" +
+	"\x12template_selection\x18\b \x01(\v2%.oaas.deployment.v1.TemplateSelectionR\x11templateSelection\x122\n" +
+	"\x04odgm\x18\t \x01(\v2\x1e.oaas.deployment.v1.OdgmStatusR\x04odgm\"Z\n" +
+	"\x11TemplateSelection\x12E\n" +
+	"\n" +
+	"candidates\x18\x01 \x03(\v2%.oaas.deployment.v1.TemplateCandidateR\n" +
+	"candidates\"{\n" +
+	"\x11TemplateCandidate\x12\x1a\n" +
+	"\btemplate\x18\x01 \x01(\tR\btemplate\x12\x1a\n" +
+	"\beligible\x18\x02 \x01(\bR\beligible\x12\x14\n" +
+	"\x05score\x18\x03 \x01(\x05R\x05score\x12\x18\n" +
+	"\areasons\x18\x04 \x03(\tR\areasons\"y\n" +
+	"\n" +
+	"OdgmStatus\x12\x14\n" +
+	"\x05nodes\x18\x01 \x01(\x05R\x05nodes\x12\x1f\n" +
+	"\vready_nodes\x18\x02 \x01(\x05R\n" +
+	"readyNodes\x12\x1a\n" +
+	"\bendpoint\x18\x03 \x01(\tR\bendpoint\x12\x18\n" +
+	"\amessage\x18\x04 \x01(\tR\amessage\"\xb7\x01\n" +
 	"\tCondition\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x16\n" +
 	"\x06status\x18\x02 \x01(\tR\x06status\x12\x16\n" +
@@ -2169,7 +3380,29 @@ const file_oaas_deployment_v1_deployment_proto_rawDesc = "" +
 	"\x1eWatchDeploymentRecordsResponse\x126\n" +
 	"\x04type\x18\x01 \x01(\x0e2\".oaas.deployment.v1.WatchEventTypeR\x04type\x12<\n" +
 	"\x06record\x18\x02 \x01(\v2$.oaas.deployment.v1.DeploymentRecordR\x06record\x12)\n" +
-	"\x10resource_version\x18\x03 \x01(\tR\x0fresourceVersion*\xee\x01\n" +
+	"\x10resource_version\x18\x03 \x01(\tR\x0fresourceVersion\"Q\n" +
+	"\x17RenderDeploymentRequest\x126\n" +
+	"\x04unit\x18\x01 \x01(\v2\".oaas.deployment.v1.DeploymentUnitR\x04unit\"\xc8\x01\n" +
+	"\x18RenderDeploymentResponse\x12\x1a\n" +
+	"\btemplate\x18\x01 \x01(\tR\btemplate\x12T\n" +
+	"\x12template_selection\x18\x02 \x01(\v2%.oaas.deployment.v1.TemplateSelectionR\x11templateSelection\x12\x1c\n" +
+	"\tnamespace\x18\x03 \x01(\tR\tnamespace\x12\x1c\n" +
+	"\tmanifests\x18\x04 \x03(\tR\tmanifests*\xa3\x01\n" +
+	"\x10ConsistencyModel\x12!\n" +
+	"\x1dCONSISTENCY_MODEL_UNSPECIFIED\x10\x00\x12%\n" +
+	"!CONSISTENCY_MODEL_READ_YOUR_WRITE\x10\x01\x12'\n" +
+	"#CONSISTENCY_MODEL_BOUNDED_STALENESS\x10\x02\x12\x1c\n" +
+	"\x18CONSISTENCY_MODEL_STRONG\x10\x03*\xa2\x01\n" +
+	"\x0fEnforcementMode\x12 \n" +
+	"\x1cENFORCEMENT_MODE_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14ENFORCEMENT_MODE_OFF\x10\x01\x12\x1c\n" +
+	"\x18ENFORCEMENT_MODE_OBSERVE\x10\x02\x12\x1a\n" +
+	"\x16ENFORCEMENT_MODE_BASIC\x10\x03\x12\x19\n" +
+	"\x15ENFORCEMENT_MODE_FULL\x10\x04*i\n" +
+	"\x0eDeletionPolicy\x12\x1f\n" +
+	"\x1bDELETION_POLICY_UNSPECIFIED\x10\x00\x12\x1a\n" +
+	"\x16DELETION_POLICY_DELETE\x10\x01\x12\x1a\n" +
+	"\x16DELETION_POLICY_RETAIN\x10\x02*\xee\x01\n" +
 	"\x0fRecordCondition\x12 \n" +
 	"\x1cRECORD_CONDITION_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18RECORD_CONDITION_PENDING\x10\x01\x12!\n" +
@@ -2196,14 +3429,15 @@ const file_oaas_deployment_v1_deployment_proto_rawDesc = "" +
 	"\x16WATCH_EVENT_TYPE_ADDED\x10\x01\x12\x1d\n" +
 	"\x19WATCH_EVENT_TYPE_MODIFIED\x10\x02\x12\x1c\n" +
 	"\x18WATCH_EVENT_TYPE_DELETED\x10\x03\x12\x1d\n" +
-	"\x19WATCH_EVENT_TYPE_BOOKMARK\x10\x042\xc5\x05\n" +
+	"\x19WATCH_EVENT_TYPE_BOOKMARK\x10\x042\xb4\x06\n" +
 	"\x11DeploymentService\x12O\n" +
 	"\x06Deploy\x12!.oaas.deployment.v1.DeployRequest\x1a\".oaas.deployment.v1.DeployResponse\x12v\n" +
 	"\x13GetDeploymentStatus\x12..oaas.deployment.v1.GetDeploymentStatusRequest\x1a/.oaas.deployment.v1.GetDeploymentStatusResponse\x12m\n" +
 	"\x10DeleteDeployment\x12+.oaas.deployment.v1.DeleteDeploymentRequest\x1a,.oaas.deployment.v1.DeleteDeploymentResponse\x12|\n" +
 	"\x15ListDeploymentRecords\x120.oaas.deployment.v1.ListDeploymentRecordsRequest\x1a1.oaas.deployment.v1.ListDeploymentRecordsResponse\x12v\n" +
 	"\x13GetDeploymentRecord\x12..oaas.deployment.v1.GetDeploymentRecordRequest\x1a/.oaas.deployment.v1.GetDeploymentRecordResponse\x12\x81\x01\n" +
-	"\x16WatchDeploymentRecords\x121.oaas.deployment.v1.WatchDeploymentRecordsRequest\x1a2.oaas.deployment.v1.WatchDeploymentRecordsResponse0\x01BAZ?oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1;deploymentv1b\x06proto3"
+	"\x16WatchDeploymentRecords\x121.oaas.deployment.v1.WatchDeploymentRecordsRequest\x1a2.oaas.deployment.v1.WatchDeploymentRecordsResponse0\x01\x12m\n" +
+	"\x10RenderDeployment\x12+.oaas.deployment.v1.RenderDeploymentRequest\x1a,.oaas.deployment.v1.RenderDeploymentResponseBAZ?oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1;deploymentv1b\x06proto3"
 
 var (
 	file_oaas_deployment_v1_deployment_proto_rawDescOnce sync.Once
@@ -2217,91 +3451,127 @@ func file_oaas_deployment_v1_deployment_proto_rawDescGZIP() []byte {
 	return file_oaas_deployment_v1_deployment_proto_rawDescData
 }
 
-var file_oaas_deployment_v1_deployment_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_oaas_deployment_v1_deployment_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
+var file_oaas_deployment_v1_deployment_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
+var file_oaas_deployment_v1_deployment_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
 var file_oaas_deployment_v1_deployment_proto_goTypes = []any{
-	(RecordCondition)(0),                   // 0: oaas.deployment.v1.RecordCondition
-	(RecordPhase)(0),                       // 1: oaas.deployment.v1.RecordPhase
-	(DeployOutcome)(0),                     // 2: oaas.deployment.v1.DeployOutcome
-	(WatchEventType)(0),                    // 3: oaas.deployment.v1.WatchEventType
-	(*DeploymentUnit)(nil),                 // 4: oaas.deployment.v1.DeploymentUnit
-	(*NfrRequirements)(nil),                // 5: oaas.deployment.v1.NfrRequirements
-	(*ResourceAllocation)(nil),             // 6: oaas.deployment.v1.ResourceAllocation
-	(*FunctionContainer)(nil),              // 7: oaas.deployment.v1.FunctionContainer
-	(*HealthCheck)(nil),                    // 8: oaas.deployment.v1.HealthCheck
-	(*HttpProbe)(nil),                      // 9: oaas.deployment.v1.HttpProbe
-	(*DeploymentStatus)(nil),               // 10: oaas.deployment.v1.DeploymentStatus
-	(*Condition)(nil),                      // 11: oaas.deployment.v1.Condition
-	(*FunctionStatus)(nil),                 // 12: oaas.deployment.v1.FunctionStatus
-	(*ResourceReference)(nil),              // 13: oaas.deployment.v1.ResourceReference
-	(*DeploymentRecord)(nil),               // 14: oaas.deployment.v1.DeploymentRecord
-	(*DeployRequest)(nil),                  // 15: oaas.deployment.v1.DeployRequest
-	(*DeployResponse)(nil),                 // 16: oaas.deployment.v1.DeployResponse
-	(*GetDeploymentStatusRequest)(nil),     // 17: oaas.deployment.v1.GetDeploymentStatusRequest
-	(*GetDeploymentStatusResponse)(nil),    // 18: oaas.deployment.v1.GetDeploymentStatusResponse
-	(*DeleteDeploymentRequest)(nil),        // 19: oaas.deployment.v1.DeleteDeploymentRequest
-	(*DeleteDeploymentResponse)(nil),       // 20: oaas.deployment.v1.DeleteDeploymentResponse
-	(*RecordFilter)(nil),                   // 21: oaas.deployment.v1.RecordFilter
-	(*ListDeploymentRecordsRequest)(nil),   // 22: oaas.deployment.v1.ListDeploymentRecordsRequest
-	(*ListDeploymentRecordsResponse)(nil),  // 23: oaas.deployment.v1.ListDeploymentRecordsResponse
-	(*GetDeploymentRecordRequest)(nil),     // 24: oaas.deployment.v1.GetDeploymentRecordRequest
-	(*GetDeploymentRecordResponse)(nil),    // 25: oaas.deployment.v1.GetDeploymentRecordResponse
-	(*WatchDeploymentRecordsRequest)(nil),  // 26: oaas.deployment.v1.WatchDeploymentRecordsRequest
-	(*WatchDeploymentRecordsResponse)(nil), // 27: oaas.deployment.v1.WatchDeploymentRecordsResponse
-	nil,                                    // 28: oaas.deployment.v1.FunctionContainer.ResourceRequestsEntry
-	nil,                                    // 29: oaas.deployment.v1.FunctionContainer.ResourceLimitsEntry
-	nil,                                    // 30: oaas.deployment.v1.FunctionContainer.EnvEntry
-	(*timestamppb.Timestamp)(nil),          // 31: google.protobuf.Timestamp
+	(ConsistencyModel)(0),                  // 0: oaas.deployment.v1.ConsistencyModel
+	(EnforcementMode)(0),                   // 1: oaas.deployment.v1.EnforcementMode
+	(DeletionPolicy)(0),                    // 2: oaas.deployment.v1.DeletionPolicy
+	(RecordCondition)(0),                   // 3: oaas.deployment.v1.RecordCondition
+	(RecordPhase)(0),                       // 4: oaas.deployment.v1.RecordPhase
+	(DeployOutcome)(0),                     // 5: oaas.deployment.v1.DeployOutcome
+	(WatchEventType)(0),                    // 6: oaas.deployment.v1.WatchEventType
+	(*DeploymentUnit)(nil),                 // 7: oaas.deployment.v1.DeploymentUnit
+	(*ClassState)(nil),                     // 8: oaas.deployment.v1.ClassState
+	(*MethodBinding)(nil),                  // 9: oaas.deployment.v1.MethodBinding
+	(*OdgmSettings)(nil),                   // 10: oaas.deployment.v1.OdgmSettings
+	(*TelemetrySettings)(nil),              // 11: oaas.deployment.v1.TelemetrySettings
+	(*EnforcementSettings)(nil),            // 12: oaas.deployment.v1.EnforcementSettings
+	(*NfrRequirements)(nil),                // 13: oaas.deployment.v1.NfrRequirements
+	(*ResourceAllocation)(nil),             // 14: oaas.deployment.v1.ResourceAllocation
+	(*FunctionContainer)(nil),              // 15: oaas.deployment.v1.FunctionContainer
+	(*SecretVariable)(nil),                 // 16: oaas.deployment.v1.SecretVariable
+	(*OdgmIntegration)(nil),                // 17: oaas.deployment.v1.OdgmIntegration
+	(*HealthCheck)(nil),                    // 18: oaas.deployment.v1.HealthCheck
+	(*HttpProbe)(nil),                      // 19: oaas.deployment.v1.HttpProbe
+	(*DeploymentStatus)(nil),               // 20: oaas.deployment.v1.DeploymentStatus
+	(*TemplateSelection)(nil),              // 21: oaas.deployment.v1.TemplateSelection
+	(*TemplateCandidate)(nil),              // 22: oaas.deployment.v1.TemplateCandidate
+	(*OdgmStatus)(nil),                     // 23: oaas.deployment.v1.OdgmStatus
+	(*Condition)(nil),                      // 24: oaas.deployment.v1.Condition
+	(*FunctionStatus)(nil),                 // 25: oaas.deployment.v1.FunctionStatus
+	(*ResourceReference)(nil),              // 26: oaas.deployment.v1.ResourceReference
+	(*DeploymentRecord)(nil),               // 27: oaas.deployment.v1.DeploymentRecord
+	(*DeployRequest)(nil),                  // 28: oaas.deployment.v1.DeployRequest
+	(*DeployResponse)(nil),                 // 29: oaas.deployment.v1.DeployResponse
+	(*GetDeploymentStatusRequest)(nil),     // 30: oaas.deployment.v1.GetDeploymentStatusRequest
+	(*GetDeploymentStatusResponse)(nil),    // 31: oaas.deployment.v1.GetDeploymentStatusResponse
+	(*DeleteDeploymentRequest)(nil),        // 32: oaas.deployment.v1.DeleteDeploymentRequest
+	(*DeleteDeploymentResponse)(nil),       // 33: oaas.deployment.v1.DeleteDeploymentResponse
+	(*RecordFilter)(nil),                   // 34: oaas.deployment.v1.RecordFilter
+	(*ListDeploymentRecordsRequest)(nil),   // 35: oaas.deployment.v1.ListDeploymentRecordsRequest
+	(*ListDeploymentRecordsResponse)(nil),  // 36: oaas.deployment.v1.ListDeploymentRecordsResponse
+	(*GetDeploymentRecordRequest)(nil),     // 37: oaas.deployment.v1.GetDeploymentRecordRequest
+	(*GetDeploymentRecordResponse)(nil),    // 38: oaas.deployment.v1.GetDeploymentRecordResponse
+	(*WatchDeploymentRecordsRequest)(nil),  // 39: oaas.deployment.v1.WatchDeploymentRecordsRequest
+	(*WatchDeploymentRecordsResponse)(nil), // 40: oaas.deployment.v1.WatchDeploymentRecordsResponse
+	(*RenderDeploymentRequest)(nil),        // 41: oaas.deployment.v1.RenderDeploymentRequest
+	(*RenderDeploymentResponse)(nil),       // 42: oaas.deployment.v1.RenderDeploymentResponse
+	nil,                                    // 43: oaas.deployment.v1.OdgmSettings.OptionsEntry
+	nil,                                    // 44: oaas.deployment.v1.TelemetrySettings.ResourceAttributesEntry
+	nil,                                    // 45: oaas.deployment.v1.FunctionContainer.ResourceRequestsEntry
+	nil,                                    // 46: oaas.deployment.v1.FunctionContainer.ResourceLimitsEntry
+	nil,                                    // 47: oaas.deployment.v1.FunctionContainer.EnvEntry
+	(*timestamppb.Timestamp)(nil),          // 48: google.protobuf.Timestamp
 }
 var file_oaas_deployment_v1_deployment_proto_depIdxs = []int32{
-	5,  // 0: oaas.deployment.v1.DeploymentUnit.nfr_requirements:type_name -> oaas.deployment.v1.NfrRequirements
-	6,  // 1: oaas.deployment.v1.DeploymentUnit.resource_allocation:type_name -> oaas.deployment.v1.ResourceAllocation
-	7,  // 2: oaas.deployment.v1.DeploymentUnit.function_containers:type_name -> oaas.deployment.v1.FunctionContainer
-	28, // 3: oaas.deployment.v1.FunctionContainer.resource_requests:type_name -> oaas.deployment.v1.FunctionContainer.ResourceRequestsEntry
-	29, // 4: oaas.deployment.v1.FunctionContainer.resource_limits:type_name -> oaas.deployment.v1.FunctionContainer.ResourceLimitsEntry
-	30, // 5: oaas.deployment.v1.FunctionContainer.env:type_name -> oaas.deployment.v1.FunctionContainer.EnvEntry
-	8,  // 6: oaas.deployment.v1.FunctionContainer.health_check:type_name -> oaas.deployment.v1.HealthCheck
-	9,  // 7: oaas.deployment.v1.HealthCheck.startup:type_name -> oaas.deployment.v1.HttpProbe
-	9,  // 8: oaas.deployment.v1.HealthCheck.readiness:type_name -> oaas.deployment.v1.HttpProbe
-	9,  // 9: oaas.deployment.v1.HealthCheck.liveness:type_name -> oaas.deployment.v1.HttpProbe
-	0,  // 10: oaas.deployment.v1.DeploymentStatus.condition:type_name -> oaas.deployment.v1.RecordCondition
-	1,  // 11: oaas.deployment.v1.DeploymentStatus.phase:type_name -> oaas.deployment.v1.RecordPhase
-	11, // 12: oaas.deployment.v1.DeploymentStatus.conditions:type_name -> oaas.deployment.v1.Condition
-	12, // 13: oaas.deployment.v1.DeploymentStatus.functions:type_name -> oaas.deployment.v1.FunctionStatus
-	31, // 14: oaas.deployment.v1.Condition.last_transition_time:type_name -> google.protobuf.Timestamp
-	4,  // 15: oaas.deployment.v1.DeploymentRecord.unit:type_name -> oaas.deployment.v1.DeploymentUnit
-	10, // 16: oaas.deployment.v1.DeploymentRecord.status:type_name -> oaas.deployment.v1.DeploymentStatus
-	13, // 17: oaas.deployment.v1.DeploymentRecord.resource_refs:type_name -> oaas.deployment.v1.ResourceReference
-	31, // 18: oaas.deployment.v1.DeploymentRecord.created_at:type_name -> google.protobuf.Timestamp
-	31, // 19: oaas.deployment.v1.DeploymentRecord.deleted_at:type_name -> google.protobuf.Timestamp
-	4,  // 20: oaas.deployment.v1.DeployRequest.unit:type_name -> oaas.deployment.v1.DeploymentUnit
-	2,  // 21: oaas.deployment.v1.DeployResponse.outcome:type_name -> oaas.deployment.v1.DeployOutcome
-	14, // 22: oaas.deployment.v1.DeployResponse.record:type_name -> oaas.deployment.v1.DeploymentRecord
-	10, // 23: oaas.deployment.v1.GetDeploymentStatusResponse.status:type_name -> oaas.deployment.v1.DeploymentStatus
-	0,  // 24: oaas.deployment.v1.RecordFilter.condition:type_name -> oaas.deployment.v1.RecordCondition
-	21, // 25: oaas.deployment.v1.ListDeploymentRecordsRequest.filter:type_name -> oaas.deployment.v1.RecordFilter
-	14, // 26: oaas.deployment.v1.ListDeploymentRecordsResponse.records:type_name -> oaas.deployment.v1.DeploymentRecord
-	14, // 27: oaas.deployment.v1.GetDeploymentRecordResponse.record:type_name -> oaas.deployment.v1.DeploymentRecord
-	21, // 28: oaas.deployment.v1.WatchDeploymentRecordsRequest.filter:type_name -> oaas.deployment.v1.RecordFilter
-	3,  // 29: oaas.deployment.v1.WatchDeploymentRecordsResponse.type:type_name -> oaas.deployment.v1.WatchEventType
-	14, // 30: oaas.deployment.v1.WatchDeploymentRecordsResponse.record:type_name -> oaas.deployment.v1.DeploymentRecord
-	15, // 31: oaas.deployment.v1.DeploymentService.Deploy:input_type -> oaas.deployment.v1.DeployRequest
-	17, // 32: oaas.deployment.v1.DeploymentService.GetDeploymentStatus:input_type -> oaas.deployment.v1.GetDeploymentStatusRequest
-	19, // 33: oaas.deployment.v1.DeploymentService.DeleteDeployment:input_type -> oaas.deployment.v1.DeleteDeploymentRequest
-	22, // 34: oaas.deployment.v1.DeploymentService.ListDeploymentRecords:input_type -> oaas.deployment.v1.ListDeploymentRecordsRequest
-	24, // 35: oaas.deployment.v1.DeploymentService.GetDeploymentRecord:input_type -> oaas.deployment.v1.GetDeploymentRecordRequest
-	26, // 36: oaas.deployment.v1.DeploymentService.WatchDeploymentRecords:input_type -> oaas.deployment.v1.WatchDeploymentRecordsRequest
-	16, // 37: oaas.deployment.v1.DeploymentService.Deploy:output_type -> oaas.deployment.v1.DeployResponse
-	18, // 38: oaas.deployment.v1.DeploymentService.GetDeploymentStatus:output_type -> oaas.deployment.v1.GetDeploymentStatusResponse
-	20, // 39: oaas.deployment.v1.DeploymentService.DeleteDeployment:output_type -> oaas.deployment.v1.DeleteDeploymentResponse
-	23, // 40: oaas.deployment.v1.DeploymentService.ListDeploymentRecords:output_type -> oaas.deployment.v1.ListDeploymentRecordsResponse
-	25, // 41: oaas.deployment.v1.DeploymentService.GetDeploymentRecord:output_type -> oaas.deployment.v1.GetDeploymentRecordResponse
-	27, // 42: oaas.deployment.v1.DeploymentService.WatchDeploymentRecords:output_type -> oaas.deployment.v1.WatchDeploymentRecordsResponse
-	37, // [37:43] is the sub-list for method output_type
-	31, // [31:37] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	13, // 0: oaas.deployment.v1.DeploymentUnit.nfr_requirements:type_name -> oaas.deployment.v1.NfrRequirements
+	14, // 1: oaas.deployment.v1.DeploymentUnit.resource_allocation:type_name -> oaas.deployment.v1.ResourceAllocation
+	15, // 2: oaas.deployment.v1.DeploymentUnit.function_containers:type_name -> oaas.deployment.v1.FunctionContainer
+	8,  // 3: oaas.deployment.v1.DeploymentUnit.state:type_name -> oaas.deployment.v1.ClassState
+	9,  // 4: oaas.deployment.v1.DeploymentUnit.bindings:type_name -> oaas.deployment.v1.MethodBinding
+	10, // 5: oaas.deployment.v1.DeploymentUnit.odgm:type_name -> oaas.deployment.v1.OdgmSettings
+	11, // 6: oaas.deployment.v1.DeploymentUnit.telemetry:type_name -> oaas.deployment.v1.TelemetrySettings
+	12, // 7: oaas.deployment.v1.DeploymentUnit.enforcement:type_name -> oaas.deployment.v1.EnforcementSettings
+	2,  // 8: oaas.deployment.v1.DeploymentUnit.deletion_policy:type_name -> oaas.deployment.v1.DeletionPolicy
+	0,  // 9: oaas.deployment.v1.ClassState.consistency_model:type_name -> oaas.deployment.v1.ConsistencyModel
+	43, // 10: oaas.deployment.v1.OdgmSettings.options:type_name -> oaas.deployment.v1.OdgmSettings.OptionsEntry
+	44, // 11: oaas.deployment.v1.TelemetrySettings.resource_attributes:type_name -> oaas.deployment.v1.TelemetrySettings.ResourceAttributesEntry
+	1,  // 12: oaas.deployment.v1.EnforcementSettings.mode:type_name -> oaas.deployment.v1.EnforcementMode
+	45, // 13: oaas.deployment.v1.FunctionContainer.resource_requests:type_name -> oaas.deployment.v1.FunctionContainer.ResourceRequestsEntry
+	46, // 14: oaas.deployment.v1.FunctionContainer.resource_limits:type_name -> oaas.deployment.v1.FunctionContainer.ResourceLimitsEntry
+	47, // 15: oaas.deployment.v1.FunctionContainer.env:type_name -> oaas.deployment.v1.FunctionContainer.EnvEntry
+	18, // 16: oaas.deployment.v1.FunctionContainer.health_check:type_name -> oaas.deployment.v1.HealthCheck
+	16, // 17: oaas.deployment.v1.FunctionContainer.secret_env:type_name -> oaas.deployment.v1.SecretVariable
+	17, // 18: oaas.deployment.v1.FunctionContainer.odgm_integration:type_name -> oaas.deployment.v1.OdgmIntegration
+	19, // 19: oaas.deployment.v1.HealthCheck.startup:type_name -> oaas.deployment.v1.HttpProbe
+	19, // 20: oaas.deployment.v1.HealthCheck.readiness:type_name -> oaas.deployment.v1.HttpProbe
+	19, // 21: oaas.deployment.v1.HealthCheck.liveness:type_name -> oaas.deployment.v1.HttpProbe
+	3,  // 22: oaas.deployment.v1.DeploymentStatus.condition:type_name -> oaas.deployment.v1.RecordCondition
+	4,  // 23: oaas.deployment.v1.DeploymentStatus.phase:type_name -> oaas.deployment.v1.RecordPhase
+	24, // 24: oaas.deployment.v1.DeploymentStatus.conditions:type_name -> oaas.deployment.v1.Condition
+	25, // 25: oaas.deployment.v1.DeploymentStatus.functions:type_name -> oaas.deployment.v1.FunctionStatus
+	21, // 26: oaas.deployment.v1.DeploymentStatus.template_selection:type_name -> oaas.deployment.v1.TemplateSelection
+	23, // 27: oaas.deployment.v1.DeploymentStatus.odgm:type_name -> oaas.deployment.v1.OdgmStatus
+	22, // 28: oaas.deployment.v1.TemplateSelection.candidates:type_name -> oaas.deployment.v1.TemplateCandidate
+	48, // 29: oaas.deployment.v1.Condition.last_transition_time:type_name -> google.protobuf.Timestamp
+	7,  // 30: oaas.deployment.v1.DeploymentRecord.unit:type_name -> oaas.deployment.v1.DeploymentUnit
+	20, // 31: oaas.deployment.v1.DeploymentRecord.status:type_name -> oaas.deployment.v1.DeploymentStatus
+	26, // 32: oaas.deployment.v1.DeploymentRecord.resource_refs:type_name -> oaas.deployment.v1.ResourceReference
+	48, // 33: oaas.deployment.v1.DeploymentRecord.created_at:type_name -> google.protobuf.Timestamp
+	48, // 34: oaas.deployment.v1.DeploymentRecord.deleted_at:type_name -> google.protobuf.Timestamp
+	7,  // 35: oaas.deployment.v1.DeployRequest.unit:type_name -> oaas.deployment.v1.DeploymentUnit
+	5,  // 36: oaas.deployment.v1.DeployResponse.outcome:type_name -> oaas.deployment.v1.DeployOutcome
+	27, // 37: oaas.deployment.v1.DeployResponse.record:type_name -> oaas.deployment.v1.DeploymentRecord
+	20, // 38: oaas.deployment.v1.GetDeploymentStatusResponse.status:type_name -> oaas.deployment.v1.DeploymentStatus
+	3,  // 39: oaas.deployment.v1.RecordFilter.condition:type_name -> oaas.deployment.v1.RecordCondition
+	34, // 40: oaas.deployment.v1.ListDeploymentRecordsRequest.filter:type_name -> oaas.deployment.v1.RecordFilter
+	27, // 41: oaas.deployment.v1.ListDeploymentRecordsResponse.records:type_name -> oaas.deployment.v1.DeploymentRecord
+	27, // 42: oaas.deployment.v1.GetDeploymentRecordResponse.record:type_name -> oaas.deployment.v1.DeploymentRecord
+	34, // 43: oaas.deployment.v1.WatchDeploymentRecordsRequest.filter:type_name -> oaas.deployment.v1.RecordFilter
+	6,  // 44: oaas.deployment.v1.WatchDeploymentRecordsResponse.type:type_name -> oaas.deployment.v1.WatchEventType
+	27, // 45: oaas.deployment.v1.WatchDeploymentRecordsResponse.record:type_name -> oaas.deployment.v1.DeploymentRecord
+	7,  // 46: oaas.deployment.v1.RenderDeploymentRequest.unit:type_name -> oaas.deployment.v1.DeploymentUnit
+	21, // 47: oaas.deployment.v1.RenderDeploymentResponse.template_selection:type_name -> oaas.deployment.v1.TemplateSelection
+	28, // 48: oaas.deployment.v1.DeploymentService.Deploy:input_type -> oaas.deployment.v1.DeployRequest
+	30, // 49: oaas.deployment.v1.DeploymentService.GetDeploymentStatus:input_type -> oaas.deployment.v1.GetDeploymentStatusRequest
+	32, // 50: oaas.deployment.v1.DeploymentService.DeleteDeployment:input_type -> oaas.deployment.v1.DeleteDeploymentRequest
+	35, // 51: oaas.deployment.v1.DeploymentService.ListDeploymentRecords:input_type -> oaas.deployment.v1.ListDeploymentRecordsRequest
+	37, // 52: oaas.deployment.v1.DeploymentService.GetDeploymentRecord:input_type -> oaas.deployment.v1.GetDeploymentRecordRequest
+	39, // 53: oaas.deployment.v1.DeploymentService.WatchDeploymentRecords:input_type -> oaas.deployment.v1.WatchDeploymentRecordsRequest
+	41, // 54: oaas.deployment.v1.DeploymentService.RenderDeployment:input_type -> oaas.deployment.v1.RenderDeploymentRequest
+	29, // 55: oaas.deployment.v1.DeploymentService.Deploy:output_type -> oaas.deployment.v1.DeployResponse
+	31, // 56: oaas.deployment.v1.DeploymentService.GetDeploymentStatus:output_type -> oaas.deployment.v1.GetDeploymentStatusResponse
+	33, // 57: oaas.deployment.v1.DeploymentService.DeleteDeployment:output_type -> oaas.deployment.v1.DeleteDeploymentResponse
+	36, // 58: oaas.deployment.v1.DeploymentService.ListDeploymentRecords:output_type -> oaas.deployment.v1.ListDeploymentRecordsResponse
+	38, // 59: oaas.deployment.v1.DeploymentService.GetDeploymentRecord:output_type -> oaas.deployment.v1.GetDeploymentRecordResponse
+	40, // 60: oaas.deployment.v1.DeploymentService.WatchDeploymentRecords:output_type -> oaas.deployment.v1.WatchDeploymentRecordsResponse
+	42, // 61: oaas.deployment.v1.DeploymentService.RenderDeployment:output_type -> oaas.deployment.v1.RenderDeploymentResponse
+	55, // [55:62] is the sub-list for method output_type
+	48, // [48:55] is the sub-list for method input_type
+	48, // [48:48] is the sub-list for extension type_name
+	48, // [48:48] is the sub-list for extension extendee
+	0,  // [0:48] is the sub-list for field type_name
 }
 
 func init() { file_oaas_deployment_v1_deployment_proto_init() }
@@ -2309,15 +3579,16 @@ func file_oaas_deployment_v1_deployment_proto_init() {
 	if File_oaas_deployment_v1_deployment_proto != nil {
 		return
 	}
-	file_oaas_deployment_v1_deployment_proto_msgTypes[1].OneofWrappers = []any{}
-	file_oaas_deployment_v1_deployment_proto_msgTypes[3].OneofWrappers = []any{}
+	file_oaas_deployment_v1_deployment_proto_msgTypes[4].OneofWrappers = []any{}
+	file_oaas_deployment_v1_deployment_proto_msgTypes[6].OneofWrappers = []any{}
+	file_oaas_deployment_v1_deployment_proto_msgTypes[8].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_oaas_deployment_v1_deployment_proto_rawDesc), len(file_oaas_deployment_v1_deployment_proto_rawDesc)),
-			NumEnums:      4,
-			NumMessages:   27,
+			NumEnums:      7,
+			NumMessages:   41,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

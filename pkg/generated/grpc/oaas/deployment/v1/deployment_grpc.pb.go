@@ -31,6 +31,7 @@ const (
 	DeploymentService_ListDeploymentRecords_FullMethodName  = "/oaas.deployment.v1.DeploymentService/ListDeploymentRecords"
 	DeploymentService_GetDeploymentRecord_FullMethodName    = "/oaas.deployment.v1.DeploymentService/GetDeploymentRecord"
 	DeploymentService_WatchDeploymentRecords_FullMethodName = "/oaas.deployment.v1.DeploymentService/WatchDeploymentRecords"
+	DeploymentService_RenderDeployment_FullMethodName       = "/oaas.deployment.v1.DeploymentService/RenderDeployment"
 )
 
 // DeploymentServiceClient is the client API for DeploymentService service.
@@ -64,6 +65,9 @@ type DeploymentServiceClient interface {
 	// With one it begins with a BOOKMARK and resumes after the version, or fails
 	// with OUT_OF_RANGE when that is too old; the caller then starts anew.
 	WatchDeploymentRecords(ctx context.Context, in *WatchDeploymentRecordsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchDeploymentRecordsResponse], error)
+	// RenderDeployment returns the objects that Deploy would make for a unit, and
+	// why, and changes nothing.
+	RenderDeployment(ctx context.Context, in *RenderDeploymentRequest, opts ...grpc.CallOption) (*RenderDeploymentResponse, error)
 }
 
 type deploymentServiceClient struct {
@@ -143,6 +147,16 @@ func (c *deploymentServiceClient) WatchDeploymentRecords(ctx context.Context, in
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type DeploymentService_WatchDeploymentRecordsClient = grpc.ServerStreamingClient[WatchDeploymentRecordsResponse]
 
+func (c *deploymentServiceClient) RenderDeployment(ctx context.Context, in *RenderDeploymentRequest, opts ...grpc.CallOption) (*RenderDeploymentResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RenderDeploymentResponse)
+	err := c.cc.Invoke(ctx, DeploymentService_RenderDeployment_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // DeploymentServiceServer is the server API for DeploymentService service.
 // All implementations must embed UnimplementedDeploymentServiceServer
 // for forward compatibility.
@@ -174,6 +188,9 @@ type DeploymentServiceServer interface {
 	// With one it begins with a BOOKMARK and resumes after the version, or fails
 	// with OUT_OF_RANGE when that is too old; the caller then starts anew.
 	WatchDeploymentRecords(*WatchDeploymentRecordsRequest, grpc.ServerStreamingServer[WatchDeploymentRecordsResponse]) error
+	// RenderDeployment returns the objects that Deploy would make for a unit, and
+	// why, and changes nothing.
+	RenderDeployment(context.Context, *RenderDeploymentRequest) (*RenderDeploymentResponse, error)
 	mustEmbedUnimplementedDeploymentServiceServer()
 }
 
@@ -201,6 +218,9 @@ func (UnimplementedDeploymentServiceServer) GetDeploymentRecord(context.Context,
 }
 func (UnimplementedDeploymentServiceServer) WatchDeploymentRecords(*WatchDeploymentRecordsRequest, grpc.ServerStreamingServer[WatchDeploymentRecordsResponse]) error {
 	return status.Error(codes.Unimplemented, "method WatchDeploymentRecords not implemented")
+}
+func (UnimplementedDeploymentServiceServer) RenderDeployment(context.Context, *RenderDeploymentRequest) (*RenderDeploymentResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RenderDeployment not implemented")
 }
 func (UnimplementedDeploymentServiceServer) mustEmbedUnimplementedDeploymentServiceServer() {}
 func (UnimplementedDeploymentServiceServer) testEmbeddedByValue()                           {}
@@ -324,6 +344,24 @@ func _DeploymentService_WatchDeploymentRecords_Handler(srv interface{}, stream g
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type DeploymentService_WatchDeploymentRecordsServer = grpc.ServerStreamingServer[WatchDeploymentRecordsResponse]
 
+func _DeploymentService_RenderDeployment_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RenderDeploymentRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DeploymentServiceServer).RenderDeployment(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: DeploymentService_RenderDeployment_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DeploymentServiceServer).RenderDeployment(ctx, req.(*RenderDeploymentRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // DeploymentService_ServiceDesc is the grpc.ServiceDesc for DeploymentService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -350,6 +388,10 @@ var DeploymentService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetDeploymentRecord",
 			Handler:    _DeploymentService_GetDeploymentRecord_Handler,
+		},
+		{
+			MethodName: "RenderDeployment",
+			Handler:    _DeploymentService_RenderDeployment_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
