@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/distribution/reference"
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
@@ -19,6 +20,15 @@ func checkNamespace(check checkFunc, namespace string) {
 	}
 	problems := validation.IsDNS1123Label(namespace)
 	check(len(problems) == 0, "K8S_NAMESPACE is %q: %s", namespace, strings.Join(problems, ", "))
+}
+
+// checkImage wants an image reference or nothing.
+func checkImage(check checkFunc, name, image string) {
+	if image == "" {
+		return
+	}
+	_, err := reference.ParseNormalizedNamed(image)
+	check(err == nil, "%s is %q: use an image reference, such as registry.example/odgm:1.2", name, image)
 }
 
 // checkAddress wants host:port, or 0 where that turns a listener off.

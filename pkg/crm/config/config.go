@@ -69,6 +69,10 @@ type Config struct {
 	Features Features `json:"features" env:", prefix=FEATURES_"`
 	// Limits are the bounds that the cluster puts on every record.
 	Limits Limits `json:"limits" env:", prefix=LIMITS_"`
+	// ODGM is the data grid that runs beside classes with state.
+	ODGM ODGM `json:"odgm" env:", prefix=ODGM_"`
+	// Templates tells how a changed template reaches the records that use it.
+	Templates Templates `json:"templates" env:", prefix=TEMPLATES_"`
 	// Security tells who may call.
 	Security Security `json:"security" env:", prefix=SECURITY_"`
 	// Report tells whom to report to how units are doing.
@@ -80,6 +84,26 @@ type Features struct {
 	// LeaderElection lets several copies run: all answer calls, one reconciles. On
 	// unless set.
 	LeaderElection bool `json:"leaderElection" env:"LEADER_ELECTION, overwrite"`
+	// HPA lets templates make a HorizontalPodAutoscaler where the greatest number of
+	// replicas exceeds the least. On in full and edge, off in dev unless set.
+	HPA bool `json:"hpa" env:"HPA, overwrite"`
+	// Knative lets records run as Knative Services on a cluster that has them. On in
+	// full unless set.
+	Knative bool `json:"knative" env:"KNATIVE, overwrite"`
+}
+
+// ODGM is the data grid that runs beside classes with state.
+type ODGM struct {
+	// Image of the data grid where an environment names none. Empty, as it is unless
+	// set, runs classes with state without a grid.
+	Image string `json:"image" env:"IMAGE, overwrite"`
+}
+
+// Templates tells how a changed template reaches the records that use it.
+type Templates struct {
+	// BatchSize is the number of records that take a changed template at a time, 1 to
+	// 1000; 10 unless set. The next follow when these are healthy.
+	BatchSize int `json:"batchSize" env:"BATCH_SIZE, overwrite"`
 }
 
 // Limits are the bounds that the cluster puts on every record.
@@ -145,14 +169,17 @@ func Defaults(profile Profile) Config {
 		ReconcileConcurrency: 8,
 		Features:             Features{LeaderElection: true},
 		Limits:               Limits{MaxReplicas: 20},
+		Templates:            Templates{BatchSize: 10},
 		Security:             Security{AllowedNames: []string{"oaas-package-manager"}},
 		Report:               Report{IntervalSecs: 30},
 	}
 	switch profile {
 	case ProfileFull:
 		c.Limits.MaxReplicas = 50
+		c.Features.HPA, c.Features.Knative = true, true
 		c.Security.MTLS = true
 	case ProfileEdge:
+		c.Features.HPA = true
 		c.ReconcileConcurrency = 2
 		c.Report.IntervalSecs = 60
 	case ProfileDev:

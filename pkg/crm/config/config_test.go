@@ -83,7 +83,7 @@ func TestLoadRefuses(t *testing.T) {
 		want []string
 	}{
 		"an unknown variable":         {env: []string{"OPRC_CRM_LIMIT_MAX_REPLICAS=1"}, want: []string{"OPRC_CRM_LIMIT_MAX_REPLICAS"}},
-		"a setting without effect":    {env: []string{"OPRC_CRM_FEATURES_HPA=true"}, want: []string{"OPRC_CRM_FEATURES_HPA"}},
+		"a setting without effect":    {env: []string{"OPRC_CRM_FEATURES_KEDA=true"}, want: []string{"OPRC_CRM_FEATURES_KEDA"}},
 		"an unknown key in the file":  {file: "limits: {maxReplica: 1}", want: []string{"maxReplica"}},
 		"a number out of range":       {env: []string{"OPRC_CRM_LIMITS_MAX_REPLICAS=0"}, want: []string{"LIMITS_MAX_REPLICAS is 0: use 1 to 1000"}},
 		"text for a number":           {env: []string{"OPRC_CRM_LIMITS_MAX_REPLICAS=many"}, want: []string{"MaxReplicas", "many"}},
@@ -102,8 +102,10 @@ func TestLoadRefuses(t *testing.T) {
 			env:  []string{"OPRC_CRM_REPORT_ENDPOINT=pm:8090", "OPRC_CRM_REPORT_TOKEN_FILE=t"},
 			want: []string{`REPORT_CLUSTER is ""`},
 		},
-		"reports all the time": {env: []string{"OPRC_CRM_REPORT_INTERVAL_SECS=1"}, want: []string{"REPORT_INTERVAL_SECS is 1: use 5 to 3600"}},
-		"a bad namespace":      {env: []string{"OPRC_CRM_K8S_NAMESPACE=Team_A"}, want: []string{"K8S_NAMESPACE"}},
+		"reports all the time":  {env: []string{"OPRC_CRM_REPORT_INTERVAL_SECS=1"}, want: []string{"REPORT_INTERVAL_SECS is 1: use 5 to 3600"}},
+		"an image that is none": {env: []string{"OPRC_CRM_ODGM_IMAGE=Odgm:"}, want: []string{`ODGM_IMAGE is "Odgm:"`}},
+		"a batch of nobody":     {env: []string{"OPRC_CRM_TEMPLATES_BATCH_SIZE=0"}, want: []string{"TEMPLATES_BATCH_SIZE is 0: use 1 to 1000"}},
+		"a bad namespace":       {env: []string{"OPRC_CRM_K8S_NAMESPACE=Team_A"}, want: []string{"K8S_NAMESPACE"}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

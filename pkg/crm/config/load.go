@@ -116,6 +116,10 @@ func AddFlags(set *pflag.FlagSet) *Flags {
 	set.StringVar(&v.HealthAddress, "health-address", defaults.HealthAddress, "address of /healthz and /readyz; 0 for none")
 	set.IntVar(&v.ReconcileConcurrency, "reconcile-concurrency", defaults.ReconcileConcurrency, "records worked on at a time, 1 to 64")
 	set.BoolVar(&v.Features.LeaderElection, "leader-election", defaults.Features.LeaderElection, "let several copies run, of which one reconciles")
+	set.BoolVar(&v.Features.HPA, "hpa", defaults.Features.HPA, "let templates make a HorizontalPodAutoscaler; default in full and edge: true")
+	set.BoolVar(&v.Features.Knative, "knative", defaults.Features.Knative, "let records run as Knative Services where there are any; default in full: true")
+	set.StringVar(&v.ODGM.Image, "odgm-image", "", "image of the data grid; empty runs classes with state without one")
+	set.IntVar(&v.Templates.BatchSize, "template-batch-size", defaults.Templates.BatchSize, "records that take a changed template at a time, 1 to 1000")
 	set.Int32Var(&v.Limits.MaxReplicas, "max-replicas", defaults.Limits.MaxReplicas, "most replicas of a function, 1 to 1000")
 	set.BoolVar(&v.Security.MTLS, "mtls", defaults.Security.MTLS, "ask callers for a certificate")
 	set.StringVar(&v.Security.TLSCertFile, "tls-cert-file", "", "certificate of the gRPC server")
@@ -141,6 +145,10 @@ func (f *Flags) override(c *Config) {
 		"health-address":        func() { c.HealthAddress = v.HealthAddress },
 		"reconcile-concurrency": func() { c.ReconcileConcurrency = v.ReconcileConcurrency },
 		"leader-election":       func() { c.Features.LeaderElection = v.Features.LeaderElection },
+		"hpa":                   func() { c.Features.HPA = v.Features.HPA },
+		"knative":               func() { c.Features.Knative = v.Features.Knative },
+		"odgm-image":            func() { c.ODGM.Image = v.ODGM.Image },
+		"template-batch-size":   func() { c.Templates.BatchSize = v.Templates.BatchSize },
 		"max-replicas":          func() { c.Limits.MaxReplicas = v.Limits.MaxReplicas },
 		"mtls":                  func() { c.Security.MTLS = v.Security.MTLS },
 		"tls-cert-file":         func() { c.Security.TLSCertFile = v.Security.TLSCertFile },
@@ -171,6 +179,9 @@ func (c Config) Validate() error {
 	checkAddress(check, "HEALTH_ADDRESS", c.HealthAddress, true)
 	check(c.ReconcileConcurrency >= 1 && c.ReconcileConcurrency <= 64, "RECONCILE_CONCURRENCY is %d: use 1 to 64", c.ReconcileConcurrency)
 	check(c.Limits.MaxReplicas >= 1 && c.Limits.MaxReplicas <= 1000, "LIMITS_MAX_REPLICAS is %d: use 1 to 1000", c.Limits.MaxReplicas)
+
+	check(c.Templates.BatchSize >= 1 && c.Templates.BatchSize <= 1000, "TEMPLATES_BATCH_SIZE is %d: use 1 to 1000", c.Templates.BatchSize)
+	checkImage(check, "ODGM_IMAGE", c.ODGM.Image)
 
 	s := c.Security
 	check((s.TLSCertFile == "") == (s.TLSKeyFile == ""), "SECURITY_TLS_CERT_FILE and SECURITY_TLS_KEY_FILE belong together: set both or none")
