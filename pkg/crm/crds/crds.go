@@ -16,10 +16,10 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/yaml"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 	"oaas.io/oaas/pkg/crm/drift"
+	"oaas.io/oaas/pkg/crm/intent"
 )
 
 // establishTimeout is how long the API server gets to serve a new definition.
@@ -28,7 +28,7 @@ const establishTimeout = 30 * time.Second
 // Apply brings every definition in files to the given content and waits until
 // each is served. The client must not read from a cache.
 func Apply(ctx context.Context, c client.Client, files fs.FS) error {
-	wanted, err := read(files)
+	wanted, err := intent.Read(files)
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func Apply(ctx context.Context, c client.Client, files fs.FS) error {
 // files has: it was made by an older version. The client must not read from a
 // cache.
 func Check(ctx context.Context, c client.Client, files fs.FS) error {
-	wanted, err := read(files)
+	wanted, err := intent.Read(files)
 	if err != nil {
 		return err
 	}
@@ -142,28 +142,4 @@ func established(crd *unstructured.Unstructured) bool {
 		}
 	}
 	return false
-}
-
-func read(files fs.FS) ([]*unstructured.Unstructured, error) {
-	paths, err := fs.Glob(files, "*.yaml")
-	if err != nil {
-		return nil, fmt.Errorf("list custom resource definitions: %w", err)
-	}
-	var crds []*unstructured.Unstructured
-	for _, path := range paths {
-		content, err := fs.ReadFile(files, path)
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", path, err)
-		}
-		encoded, err := yaml.YAMLToJSON(content)
-		if err != nil {
-			return nil, fmt.Errorf("decode %s: %w", path, err)
-		}
-		crd := &unstructured.Unstructured{}
-		if err := crd.UnmarshalJSON(encoded); err != nil {
-			return nil, fmt.Errorf("decode %s: %w", path, err)
-		}
-		crds = append(crds, crd)
-	}
-	return crds, nil
 }
