@@ -61,6 +61,10 @@ type Resource[T Object, S, U any] struct {
 	// Indexed are the fields, of those that selectors may name, by which the watch
 	// cache finds objects without looking at all of them.
 	Indexed []string
+	// Indexes are further values by which the watch cache finds objects, for what the
+	// server itself looks up. They are named as fields are, but no selector of a
+	// client may name them. Optional.
+	Indexes map[string]func(T) []string
 	// Validate returns everything that is wrong with a new object.
 	Validate func(T) field.ErrorList
 	// ValidateUpdate returns everything that is wrong with a changed object.

@@ -84,21 +84,27 @@ func attributesOf[T Object, S, U any](resource *Resource[T, S, U]) storage.AttrF
 	}
 }
 
-// indexersOf returns how the watch cache indexes objects; nil for a resource
-// without indexed fields.
+// indexersOf returns how the watch cache indexes objects; nil for a resource that
+// has no index.
 func indexersOf[T Object, S, U any](resource *Resource[T, S, U]) *cache.Indexers {
-	if len(resource.Indexed) == 0 {
+	if len(resource.Indexed)+len(resource.Indexes) == 0 {
 		return nil
 	}
 	indexers := cache.Indexers{}
-	for _, name := range resource.Indexed {
+	add := func(name string, values func(T) []string) {
 		indexers[storage.FieldIndex(name)] = func(obj any) ([]string, error) {
 			object, ok := obj.(T)
 			if !ok {
 				return nil, fmt.Errorf("%T is not one of %s", obj, resource.Plural)
 			}
-			return []string{resource.FieldValues(object).Get(name)}, nil
+			return values(object), nil
 		}
+	}
+	for _, name := range resource.Indexed {
+		add(name, func(object T) []string { return []string{resource.FieldValues(object).Get(name)} })
+	}
+	for name, values := range resource.Indexes {
+		add(name, values)
 	}
 	return &indexers
 }

@@ -65,7 +65,8 @@ func (c tableConvertor[T]) ConvertToTable(_ context.Context, object, options run
 	} else if single, err := meta.CommonAccessor(object); err == nil {
 		table.ResourceVersion = single.GetResourceVersion()
 	}
-	if opts, ok := options.(*metav1.TableOptions); !ok || !opts.NoHeaders {
+	asked, _ := options.(*metav1.TableOptions)
+	if asked == nil || !asked.NoHeaders {
 		table.ColumnDefinitions = c.definitions
 	}
 
@@ -74,7 +75,26 @@ func (c tableConvertor[T]) ConvertToTable(_ context.Context, object, options run
 		return nil, err
 	}
 	table.Rows = rows
+	if asked != nil && (asked.IncludeObject == metav1.IncludeMetadata || asked.IncludeObject == "") {
+		return table, leaveOutManagedFields(table.Rows)
+	}
 	return table, nil
+}
+
+// leaveOutManagedFields makes the objects of rows what the client asked for, their
+// metadata, without the managed fields. A table is to be looked at, and they are
+// most of what a client would have to decode for it.
+func leaveOutManagedFields(rows []metav1.TableRow) error {
+	for i := range rows {
+		object, err := meta.Accessor(rows[i].Object.Object)
+		if err != nil {
+			return fmt.Errorf("read the metadata of row %d: %w", i, err)
+		}
+		shown := meta.AsPartialObjectMetadata(object)
+		shown.ManagedFields = nil
+		rows[i].Object.Object = shown
+	}
+	return nil
 }
 
 func (c tableConvertor[T]) row(object runtime.Object, _ metav1.Object, name, age string) ([]any, error) {
