@@ -136,6 +136,7 @@ func functionContainer(function boundFunction, size pmv1alpha1.ComputedRequireme
 		ResourceRequests: quantities(provision.Resources.Requests),
 		ResourceLimits:   quantities(provision.Resources.Limits),
 		Env:              maps.Clone(function.Config),
+		SecretEnv:        secretVariables(function.SecretConfig),
 		MinReplicas:      least,
 		MaxReplicas:      greatest,
 		HealthCheck:      healthCheck(provision.Probes),

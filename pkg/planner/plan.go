@@ -116,7 +116,7 @@ func Make(in Input) (Plan, error) {
 		clusters, problems := placer.place(environment)
 		plan.Problems = append(plan.Problems, problems...)
 		placement[environment] = clusters
-		content, err := unitContent(in.Deployment, in.Package, containers, plan.Requirements, environment)
+		content, err := unitContent(in.Deployment, in.Package, class, containers, plan.Requirements, environment)
 		if err != nil {
 			return Plan{}, err
 		}

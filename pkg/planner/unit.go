@@ -48,17 +48,18 @@ func UnitID(namespace, name, environment string) string {
 // unitContent is the part of a deployment in one environment. It does not depend
 // on the cluster, so moving a unit does not change its content.
 func unitContent(
-	deployment *pmv1alpha1.ClassDeployment, pkg *pmv1alpha1.Package, containers []*deploymentv1.FunctionContainer,
-	size pmv1alpha1.ComputedRequirements, environment string,
+	deployment *pmv1alpha1.ClassDeployment, pkg *pmv1alpha1.Package, class *pmv1alpha1.ClassDefinition,
+	containers []*deploymentv1.FunctionContainer, size pmv1alpha1.ComputedRequirements, environment string,
 ) (*deploymentv1.DeploymentUnit, error) {
-	nfr := deployment.Spec.NFR
+	spec := &deployment.Spec
+	nfr := spec.NFR
 	unit := &deploymentv1.DeploymentUnit{
 		Id:              UnitID(deployment.Namespace, deployment.Name, environment),
 		Namespace:       deployment.Namespace,
 		ClassDeployment: deployment.Name,
 		PackageName:     pkg.Name,
 		PackageVersion:  pkg.Spec.Version,
-		ClassKey:        deployment.Spec.ClassKey,
+		ClassKey:        spec.ClassKey,
 		Environment:     environment,
 		NfrRequirements: &deploymentv1.NfrRequirements{
 			MinThroughputRps:     nfr.MinThroughputRPS,
@@ -72,7 +73,13 @@ func unitContent(
 			MaxReplicas:       size.MaxReplicas,
 		},
 		FunctionContainers: containers,
-		Template:           deployment.Spec.Templates[environment],
+		Template:           spec.Templates[environment],
+		State:              classState(class),
+		Bindings:           methodBindings(class),
+		Odgm:               odgmSettings(class, spec.ODGM),
+		Telemetry:          telemetrySettings(spec.Telemetry),
+		Enforcement:        enforcementSettings(spec.Enforcement),
+		DeletionPolicy:     deletionPolicy(spec.DeletionPolicy),
 	}
 	hash, err := contentHash(unit)
 	if err != nil {

@@ -91,6 +91,16 @@ func TestUnitContent(t *testing.T) {
 			},
 			{FunctionKey: "pricing", Image: "r/pricing:1", Port: 8080},
 		},
+		Bindings: []*deploymentv1.MethodBinding{
+			{Name: "add", FunctionKey: "items"},
+			{Name: "checkout", FunctionKey: "macro"},
+			{Name: "get", FunctionKey: "builtin"},
+			{Name: "hash", FunctionKey: "wasm"},
+			{Name: "pay", FunctionKey: "logical"},
+			{Name: "remove", FunctionKey: "items"},
+			{Name: "total", FunctionKey: "pricing"},
+		},
+		DeletionPolicy: deploymentv1.DeletionPolicy_DELETION_POLICY_DELETE,
 	}
 	got := plannedUnit(t, d, p)
 	if len(got.GetHash()) != 32 {
@@ -153,6 +163,27 @@ func TestHashFollowsTheContentAlone(t *testing.T) {
 		},
 		"replicas": func() (*pmv1alpha1.ClassDeployment, *pmv1alpha1.Package) {
 			return deployment(replicas(2, -1)), store()
+		},
+		"state": func() (*pmv1alpha1.ClassDeployment, *pmv1alpha1.Package) {
+			return deployment(), store(func(p *pmv1alpha1.Package) { p.Spec.Classes[0].StateSpec = &pmv1alpha1.StateSpec{} })
+		},
+		"trigger": func() (*pmv1alpha1.ClassDeployment, *pmv1alpha1.Package) {
+			return deployment(), store(func(p *pmv1alpha1.Package) {
+				p.Spec.Classes[0].FunctionBindings[0].TriggerOnStateChange = true
+			})
+		},
+		"Secret": func() (*pmv1alpha1.ClassDeployment, *pmv1alpha1.Package) {
+			return deployment(), store(func(p *pmv1alpha1.Package) {
+				p.Spec.Functions[0].SecretConfig = []pmv1alpha1.SecretVariable{{Name: "DB", SecretName: "db", Key: "url"}}
+			})
+		},
+		"deletion policy": func() (*pmv1alpha1.ClassDeployment, *pmv1alpha1.Package) {
+			return deployment(func(d *pmv1alpha1.ClassDeployment) { d.Spec.DeletionPolicy = pmv1alpha1.DeletionRetain }), store()
+		},
+		"enforcement": func() (*pmv1alpha1.ClassDeployment, *pmv1alpha1.Package) {
+			return deployment(func(d *pmv1alpha1.ClassDeployment) {
+				d.Spec.Enforcement = &pmv1alpha1.Enforcement{Mode: pmv1alpha1.EnforcementOff}
+			}), store()
 		},
 		"requirement": func() (*pmv1alpha1.ClassDeployment, *pmv1alpha1.Package) {
 			return deployment(throughput(1)), store()
