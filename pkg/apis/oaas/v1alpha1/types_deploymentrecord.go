@@ -394,6 +394,10 @@ type DeploymentRecordStatus struct {
 	// message tells in words what the record waits for or why it failed.
 	// +optional
 	Message string `json:"message,omitempty"`
+	// admitted is what the record was given of its environment's quotas; absent until
+	// it was let in.
+	// +optional
+	Admitted *UsedQuotas `json:"admitted,omitempty"`
 	// conditions tell the state: Available, Progressing, Degraded and, with a data
 	// grid, ODGMReady.
 	// +optional
