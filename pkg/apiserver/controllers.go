@@ -64,7 +64,7 @@ type ControllerConfig struct {
 	HealthInterval time.Duration
 	// Pool holds the links to the clusters, which RunLinks keeps.
 	Pool *crmclient.Pool
-	// Dependents mends the lists of dependents of packages. Without it they stay as
+	// Dependents keeps the lists of dependents of packages. Without it they stay as
 	// they are.
 	Dependents packages.Dependents
 }

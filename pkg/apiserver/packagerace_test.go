@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	clientv3 "go.etcd.io/etcd/client/v3"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -93,7 +94,8 @@ func TestPackagesThatDependOnEachOtherUnderConcurrency(t *testing.T) {
 		t.Errorf("hardly any %s was accepted: the test proves nothing", verb)
 	}
 	expectWhole(t, listRace(t.Context(), t, one.client))
-	expectTrueLists(t, one.client)
+	expectNoNotices(t, one.etcd)
+	expectTrueLists(t, one)
 }
 
 // hardly names a verb of which too few were accepted to prove anything.
@@ -270,29 +272,60 @@ func hasFunction(p *v1alpha1.Package, key string) bool {
 	return slices.ContainsFunc(p.Spec.Functions, func(f v1alpha1.FunctionDefinition) bool { return f.Key == key })
 }
 
-// expectTrueLists compares the lists of dependents with the dependencies. Nothing
-// was cut off, so they are true without any repair, and nothing is reserved.
-func expectTrueLists(t *testing.T, client versioned.Interface) {
+// expectTrueLists compares the lists of dependents with the dependencies, as soon as
+// the lists have been brought up to date.
+func expectTrueLists(t *testing.T, s *server) {
 	t.Helper()
-	packages := listRace(t.Context(), t, client)
-	want, got := map[string][]string{}, map[string][]string{}
-	for name, p := range packages {
-		for _, needed := range p.Spec.Dependencies {
-			want[needed.Name] = append(want[needed.Name], name+" "+needed.Version)
+	var diff string
+	err := wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, 10*time.Second, true, func(ctx context.Context) (bool, error) {
+		stored := listRace(ctx, t, s.client)
+		want, got := map[string][]string{}, map[string][]string{}
+		for name, p := range stored {
+			if err := s.dependents.Refresh(ctx, raceNamespace, name); err != nil {
+				return false, err
+			}
+			for _, needed := range p.Spec.Dependencies {
+				want[needed.Name] = append(want[needed.Name], name+" "+needed.Version)
+			}
+			for _, d := range p.Status.Dependents {
+				got[name] = append(got[name], d.Name+" "+d.Version)
+			}
+			if int(p.Status.DependentCount) != len(p.Status.Dependents) {
+				got[name] = append(got[name], fmt.Sprint("count ", p.Status.DependentCount))
+			}
 		}
-		for _, d := range p.Status.Dependents {
-			got[name] = append(got[name], d.Name+" "+d.Version)
+		for name := range want {
+			slices.Sort(want[name])
 		}
-		if left, found := p.Annotations["pm.oaas.io/reservations"]; found {
-			t.Errorf("reservations are left on %s: %s", name, left)
-		}
+		diff = cmp.Diff(want, got)
+		return diff == "", nil
+	})
+	if err != nil {
+		t.Errorf("%v: the dependents differ (-want +got):\n%s", err, diff)
 	}
-	for _, lists := range []map[string][]string{want, got} {
-		for name := range lists {
-			slices.Sort(lists[name])
-		}
+}
+
+// expectNoNotices fails when a write that has ended left a notice: nothing was cut
+// off.
+func expectNoNotices(t *testing.T, etcd string) {
+	t.Helper()
+	client, err := clientv3.New(clientv3.Config{Endpoints: []string{etcd}, Context: t.Context()})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("the dependents differ (-want +got):\n%s", diff)
+	defer func() { _ = client.Close() }()
+	all, err := client.Get(t.Context(), "", clientv3.WithFromKey(), clientv3.WithKeysOnly())
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored := 0
+	for _, entry := range all.Kvs {
+		if strings.Contains(string(entry.Key), "/packagenotices/") {
+			t.Errorf("the notice %s is left", entry.Key)
+		}
+		stored++
+	}
+	if stored == 0 {
+		t.Error("etcd holds nothing at all: the test looks at the wrong place")
 	}
 }

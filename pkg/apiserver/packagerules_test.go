@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -101,10 +102,28 @@ func everyWriteHoldsDependencies(s probe) {
 	if err := client.Delete(s.Context(), "rule-base", metav1.DeleteOptions{}); !apierrors.IsConflict(err) || !strings.Contains(err.Error(), "rule-user") {
 		s.Errorf("delete: got %v, want 409 with the dependent", err)
 	}
+	refreshDependents(s, "rule-base")
 	base := must(client.Get(s.Context(), "rule-base", metav1.GetOptions{}))(s.T)
-	if len(base.Status.Dependents) != 1 || base.Generation != 1 || len(base.Annotations) != 0 {
-		s.Errorf("got the dependents %v, generation %d and annotations %v, want one, 1 and none",
-			base.Status.Dependents, base.Generation, base.Annotations)
+	marked := map[string]string{v1alpha1.PackageDependedOnAnnotation: "true"}
+	if len(base.Status.Dependents) != 1 || base.Status.DependentCount != 1 || base.Generation != 1 || !maps.Equal(base.Annotations, marked) {
+		s.Errorf("got the dependents %v, of %d, generation %d and annotations %v, want one, of 1, 1 and %v",
+			base.Status.Dependents, base.Status.DependentCount, base.Generation, base.Annotations, marked)
+	}
+}
+
+// refreshDependents has a package list its only dependent, as soon as the watch
+// cache knows of it.
+func refreshDependents(s probe, name string) {
+	s.Helper()
+	err := wait.PollUntilContextTimeout(s.Context(), 10*time.Millisecond, 10*time.Second, true, func(ctx context.Context) (bool, error) {
+		if err := s.dependents.Refresh(ctx, namespace, name); err != nil {
+			return false, err
+		}
+		p, err := s.client.PmV1alpha1().Packages(namespace).Get(ctx, name, metav1.GetOptions{})
+		return err == nil && p.Status.DependentCount == 1, err
+	})
+	if err != nil {
+		s.Fatal(err)
 	}
 }
 
@@ -112,6 +131,7 @@ func statusKeepsDependents(s probe) {
 	client := s.client.PmV1alpha1().Packages(namespace)
 	must(client.Create(s.Context(), echoPackage("status-base"), metav1.CreateOptions{}))(s.T)
 	must(client.Create(s.Context(), dependent("status-user", "status-base"), metav1.CreateOptions{}))(s.T)
+	refreshDependents(s, "status-base")
 	expect := func(write string, p *v1alpha1.Package, err error) {
 		if err != nil {
 			s.Fatalf("%s: %v", write, err)

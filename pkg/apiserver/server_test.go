@@ -17,6 +17,7 @@ import (
 	certutil "k8s.io/client-go/util/cert"
 
 	"oaas.io/oaas/pkg/generated/clientset/versioned"
+	"oaas.io/oaas/pkg/registry/pm/packages"
 )
 
 const readyWithin = time.Minute
@@ -35,6 +36,8 @@ type server struct {
 	stop func()
 	// ending is closed when the server is told to end.
 	ending <-chan struct{}
+	// dependents lists who depends on a package, as its controller has it done.
+	dependents packages.Dependents
 }
 
 // runServer runs a server on a data folder until the test ends or stop is
@@ -106,6 +109,8 @@ func runServer(t *testing.T, dataDir string, change ...func(*Options)) *server {
 		dataDir: dataDir,
 		stop:    stop,
 		ending:  ctx.Done(),
+
+		dependents: made.dependents,
 	}
 	if generated := completed.SecureServing.ServerCert.GeneratedCert; generated != nil {
 		s.ca, _ = generated.CurrentCertKeyContent()

@@ -94,10 +94,10 @@ const (
 // until all of them are gone from their clusters.
 const PackageFinalizer = "pm.oaas.io/undeploy-classes"
 
-// PackageReservationsAnnotation holds, on a package that others depend on, what
-// writes under way are about to need of it. The server writes it, and takes it away
-// as soon as the write has ended; clients cannot.
-const PackageReservationsAnnotation = "pm.oaas.io/reservations"
+// PackageDependedOnAnnotation is on every package that others depend on, or did
+// once. The server sets it before the first of them is stored, and keeps it; clients
+// can neither set it nor take it away.
+const PackageDependedOnAnnotation = "pm.oaas.io/depended-on"
 
 // PackageStatus is what the Package Manager observed of a package.
 type PackageStatus struct {
@@ -108,13 +108,17 @@ type PackageStatus struct {
 	Conditions []metav1.Condition
 	// deployments are the names of the ClassDeployments that use the package.
 	Deployments []string
-	// dependents are the packages that depend on this one. The API server keeps the
-	// list as part of writing those packages; nobody else can change it.
+	// dependents are the packages that depend on this one, the first hundred by name.
+	// The list is for people and follows within seconds; what is refused for the sake
+	// of dependents does not depend on it. Only the API server can write it.
 	Dependents []PackageDependent
 	// classCount is the number of classes.
 	ClassCount int32
 	// functionCount is the number of functions.
 	FunctionCount int32
+	// dependentCount is the number of packages that depend on this one, of which
+	// dependents names the first. Only the API server can write it.
+	DependentCount int32
 }
 
 // PackageDependent is a package that depends on another one, and what it needs of
@@ -126,7 +130,6 @@ type PackageDependent struct {
 	Version string
 	// functions are the keys of the functions that the dependent binds.
 	Functions []string
-	// since is when the dependent announced itself, which it does before it is
-	// stored.
+	// since is when the dependent was first seen to depend.
 	Since metav1.Time
 }

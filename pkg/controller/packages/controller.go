@@ -38,13 +38,12 @@ const (
 	byDeployment = "packages.deployment"
 )
 
-// Dependents mends the lists of dependents that packages have in their status.
-// The API server writes them together with the packages that depend; a server
-// that dies in between leaves a line that nobody stands behind.
+// Dependents keeps the lists of dependents that packages have in their status. Only
+// the API server can write them, and knows who depends.
 type Dependents interface {
-	// Repair makes the lists true as far as one package is concerned. It costs
-	// little where nothing differs, and leaves alone what may still be under way.
-	Repair(ctx context.Context, namespace, name string) error
+	// Refresh makes the list of one package true. It costs little where nothing
+	// differs.
+	Refresh(ctx context.Context, namespace, name string) error
 }
 
 // Config is what the controller works with.
@@ -54,7 +53,7 @@ type Config struct {
 	// Packages and ClassDeployments are the informers, not started yet.
 	Packages         informers.PackageInformer
 	ClassDeployments informers.ClassDeploymentInformer
-	// Dependents mends lists of dependents. Without it they stay as they are.
+	// Dependents keeps lists of dependents. Without it they stay as they are.
 	Dependents Dependents
 	// Events gets the transitions.
 	Events events.EventRecorder
@@ -158,18 +157,14 @@ func (c *Controller) packageUpdated(before, after any) {
 		c.packageChanged(is)
 	case was.ResourceVersion == is.ResourceVersion,
 		// A look now and then, in case a notice got lost.
-		!apiequality.Semantic.DeepEqual(was.Finalizers, is.Finalizers),
-		!apiequality.Semantic.DeepEqual(was.Status.Dependents, is.Status.Dependents):
+		!apiequality.Semantic.DeepEqual(was.Finalizers, is.Finalizers):
 		c.enqueue(is.Namespace, is.Name)
-	case !reserved(was) && reserved(is):
-		// Nothing to do, unless the server dies that reserved.
-		c.queue.AddAfter(types.NamespacedName{Namespace: is.Namespace, Name: is.Name}, lookAgain)
 	}
 }
 
 func (c *Controller) enqueueDependencies(pkg *pmv1alpha1.Package) {
 	for _, dependency := range pkg.Spec.Dependencies {
-		c.enqueue(pkg.Namespace, dependency.Name)
+		c.queue.AddAfter(types.NamespacedName{Namespace: pkg.Namespace, Name: dependency.Name}, dependentsDelay)
 	}
 }
 

@@ -5,12 +5,14 @@ package packages
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
@@ -19,24 +21,26 @@ import (
 	"oaas.io/oaas/pkg/generated/informers/externalversions"
 )
 
-// repairs counts how often it was asked to mend.
-type repairs struct{ asked atomic.Int32 }
+// refreshes counts how often the list of the package store was asked for.
+type refreshes struct{ asked atomic.Int32 }
 
-func (r *repairs) Repair(context.Context, string, string) error {
-	r.asked.Add(1)
+func (r *refreshes) Refresh(_ context.Context, _, name string) error {
+	if name == "store" {
+		r.asked.Add(1)
+	}
 	return nil
 }
 
 // since returns how often it was asked since the last call.
-func (r *repairs) since() int32 {
+func (r *refreshes) since() int32 {
 	synctest.Wait()
 	return r.asked.Swap(0)
 }
 
 // run runs the controller over one package until the test ends.
-func run(t *testing.T, pkg *pmv1alpha1.Package) (versioned.Interface, *repairs) {
+func run(t *testing.T, pkg *pmv1alpha1.Package) (versioned.Interface, *refreshes) {
 	t.Helper()
-	client, asked := fake.NewClientset(pkg), &repairs{}
+	client, asked := fake.NewClientset(pkg), &refreshes{}
 	factory := externalversions.NewSharedInformerFactory(client, 0)
 	controller, err := New(Config{
 		Client: client, Packages: factory.Pm().V1alpha1().Packages(), ClassDeployments: factory.Pm().V1alpha1().ClassDeployments(),
@@ -59,58 +63,36 @@ func run(t *testing.T, pkg *pmv1alpha1.Package) (versioned.Interface, *repairs) 
 	return client, asked
 }
 
-// reservedBy notes a reservation, as the API server does.
-func reservedBy(text string) func(*pmv1alpha1.Package) {
-	return func(p *pmv1alpha1.Package) {
-		p.Annotations = map[string]string{pmv1alpha1.PackageReservationsAnnotation: text}
-	}
+func TestDependentsThatComeAtOnceCostOneLookASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, asked := run(t, makePackage())
+		time.Sleep(time.Minute)
+		if got := asked.since(); got == 0 {
+			t.Error("a package that came was not looked at")
+		}
+		packages := client.PmV1alpha1().Packages("shop")
+		for _, come := range []bool{true, false} {
+			for i := range 50 {
+				name, err := fmt.Sprint("user-", i), error(nil)
+				if come {
+					_, err = packages.Create(t.Context(), makePackage(dependingOn("store", ""), named(name)), metav1.CreateOptions{})
+				} else {
+					err = packages.Delete(t.Context(), name, metav1.DeleteOptions{})
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(100 * time.Millisecond)
+			}
+			time.Sleep(time.Minute)
+			// Five seconds, and what is left over in the end.
+			if got := asked.since(); got < 4 || got > 6 {
+				t.Errorf("looked %d times at a package with 50 dependents that come (%t) or go within 5 seconds, want 5 or so", got, come)
+			}
+		}
+	})
 }
 
-func TestAReservationThatIsLeftOverIsLookedAtAgain(t *testing.T) {
-	reserve, end := reservedBy(`{"id":{"package":"web"}}`), func(p *pmv1alpha1.Package) { p.Annotations = nil }
-	for name, test := range map[string]struct {
-		start   *pmv1alpha1.Package
-		changes []func(*pmv1alpha1.Package)
-		// again is true where a look follows without a change, and repeated where
-		// others follow that one.
-		again, repeated bool
-	}{
-		"a package without reservations is left alone":                 {start: makePackage()},
-		"one that was reserved before the controller started is not":   {start: makePackage(reserve), again: true, repeated: true},
-		"one that was reserved afterwards is not either":               {start: makePackage(), changes: []func(*pmv1alpha1.Package){reserve}, again: true, repeated: true},
-		"one whose reservation was followed up is looked at once more": {start: makePackage(reserve), changes: []func(*pmv1alpha1.Package){end}, again: true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				client, asked := run(t, test.start)
-				time.Sleep(time.Second)
-				if got := asked.since(); got == 0 {
-					t.Error("a package that came was not looked at")
-				}
-				for _, change := range test.changes {
-					pkg, err := client.PmV1alpha1().Packages("shop").Get(t.Context(), "store", metav1.GetOptions{})
-					if err != nil {
-						t.Fatal(err)
-					}
-					change(pkg)
-					pkg.ResourceVersion = "changed"
-					if _, err := client.PmV1alpha1().Packages("shop").Update(t.Context(), pkg, metav1.UpdateOptions{}); err != nil {
-						t.Fatal(err)
-					}
-				}
-				time.Sleep(lookAgain - time.Minute)
-				if got := asked.since(); got != 0 {
-					t.Errorf("looked %d times while the reservation may be followed up, want none", got)
-				}
-				time.Sleep(lookAgain)
-				if got := asked.since() > 0; got != test.again {
-					t.Errorf("looked again: %t, want %t", got, test.again)
-				}
-				time.Sleep(lookAgain)
-				if got := asked.since() > 0; got != test.repeated {
-					t.Errorf("looked yet again: %t, want %t", got, test.repeated)
-				}
-			})
-		})
-	}
+func named(name string) func(*pmv1alpha1.Package) {
+	return func(p *pmv1alpha1.Package) { p.Name, p.UID = name, types.UID(name) }
 }

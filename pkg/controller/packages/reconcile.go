@@ -43,11 +43,11 @@ func (c *Controller) reconcile(ctx context.Context, key types.NamespacedName) (t
 	if failure != nil {
 		return 0, failure
 	}
-	after, err := c.repairDependents(ctx, pkg)
+	var after time.Duration
 	if seen.applied.refused != "" {
-		after = sooner(after, refusedRetry)
+		after = refusedRetry
 	}
-	return after, err
+	return after, c.refreshDependents(ctx, pkg)
 }
 
 // observe collects what a package's status tells of others.
@@ -116,12 +116,4 @@ func eventType(pkg *pmv1alpha1.Package, condition metav1.Condition, before *meta
 		return corev1.EventTypeNormal, worth
 	}
 	return corev1.EventTypeWarning, worth
-}
-
-// sooner is the earlier of two times to look again, of which 0 is never.
-func sooner(a, b time.Duration) time.Duration {
-	if a == 0 || (b != 0 && b < a) {
-		return b
-	}
-	return a
 }

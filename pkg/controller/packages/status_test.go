@@ -112,12 +112,12 @@ func TestConditions(t *testing.T) {
 
 func TestTheStatusCountsAndChangesOnlyWithWhatItTells(t *testing.T) {
 	pkg := makePackage(deploying("a"))
-	pkg.Status.Dependents = []pmv1alpha1.PackageDependent{{Name: "web"}}
+	pkg.Status.Dependents, pkg.Status.DependentCount = []pmv1alpha1.PackageDependent{{Name: "web"}}, 1
 	pkg.Status = nextStatus(pkg, observation{users: []string{"b", "a"}}, now)
 	if pkg.Status.ClassCount != 1 || pkg.Status.FunctionCount != 2 || !slices.Equal(pkg.Status.Deployments, []string{"a", "b"}) || pkg.Status.ObservedGeneration != 2 {
 		t.Errorf("status is %+v, want 1 class, 2 functions, deployments a and b, generation 2", pkg.Status)
 	}
-	if len(pkg.Status.Dependents) != 1 {
+	if len(pkg.Status.Dependents) != 1 || pkg.Status.DependentCount != 1 {
 		t.Error("the dependents are gone, which the API server keeps")
 	}
 	if again := nextStatus(pkg, observation{users: []string{"a", "b"}}, now.Add(time.Hour)); !apiequality.Semantic.DeepEqual(pkg.Status, again) {
@@ -189,28 +189,6 @@ func TestWhatAnEventIsMadeOf(t *testing.T) {
 			kind, worth := eventType(pkg, test.after, before)
 			if worth != (test.want != "") || worth && kind != test.want {
 				t.Errorf("event of type %s: %t, want %q", kind, worth, test.want)
-			}
-		})
-	}
-}
-
-func TestDependentsThatNeedAnotherLook(t *testing.T) {
-	for name, test := range map[string]struct {
-		entries, dependents []string
-		want                bool
-	}{
-		"none":                        {},
-		"each has its entry":          {entries: []string{"web", "api"}, dependents: []string{"api", "web"}},
-		"an entry of nobody":          {entries: []string{"web"}, want: true},
-		"a package without its entry": {dependents: []string{"web"}, want: true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var entries []pmv1alpha1.PackageDependent
-			for _, name := range test.entries {
-				entries = append(entries, pmv1alpha1.PackageDependent{Name: name})
-			}
-			if got := unconfirmed(entries, test.dependents); got != test.want {
-				t.Errorf("unconfirmed: %t, want %t", got, test.want)
 			}
 		})
 	}

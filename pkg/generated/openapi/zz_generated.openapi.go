@@ -6303,7 +6303,7 @@ func schema_pkg_apis_pm_v1alpha1_PackageDependent(ref common.ReferenceCallback) 
 					},
 					"since": {
 						SchemaProps: spec.SchemaProps{
-							Description: "since is when the dependent announced itself, which it does before it is stored.",
+							Description: "since is when the dependent was first seen to depend.",
 							Ref:         ref(metav1.Time{}.OpenAPIModelName()),
 						},
 					},
@@ -6649,7 +6649,7 @@ func schema_pkg_apis_pm_v1alpha1_PackageStatus(ref common.ReferenceCallback) com
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "dependents are the packages that depend on this one. The API server keeps the list as part of writing those packages; nobody else can change it.",
+							Description: "dependents are the packages that depend on this one, the first hundred by name. The list is for people and follows within seconds; what is refused for the sake of dependents does not depend on it. Only the API server can write it.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -6670,6 +6670,13 @@ func schema_pkg_apis_pm_v1alpha1_PackageStatus(ref common.ReferenceCallback) com
 					"functionCount": {
 						SchemaProps: spec.SchemaProps{
 							Description: "functionCount is the number of functions.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"dependentCount": {
+						SchemaProps: spec.SchemaProps{
+							Description: "dependentCount is the number of packages that depend on this one, of which dependents names the first. Only the API server can write it.",
 							Type:        []string{"integer"},
 							Format:      "int32",
 						},

@@ -58,8 +58,12 @@ func Open(options Options) (map[string]rest.Storage, error) {
 		storage[name+"/status"] = resource.Status
 	}
 	// These two have rules about each other.
+	notices, err := packages.OpenNotices(options.Getter)
+	if err != nil {
+		return nil, err
+	}
 	served := packages.NewREST(
-		stores[resources.Packages], classdeployments.NewUsers(stores[resources.ClassDeployments]), clock.RealClock{})
+		stores[resources.Packages], notices, classdeployments.NewUsers(stores[resources.ClassDeployments]), clock.RealClock{})
 	if options.Collected {
 		served = served.Collected()
 	}

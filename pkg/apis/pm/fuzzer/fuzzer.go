@@ -46,6 +46,10 @@ func Funcs(_ runtimeserializer.CodecFactory) []any {
 			c.FillNoCustom(p)
 			p.OnUnreachable = pick(c, pm.UnreachableBestEffort, pm.UnreachableRefuse)
 		},
+		func(s *pm.ClassDeploymentSpec, c randfill.Continue) {
+			c.FillNoCustom(s)
+			s.DeletionPolicy = pick(c, pm.DeletionDelete, pm.DeletionRetain)
+		},
 		func(s *pm.ClusterSpec, c randfill.Continue) {
 			c.FillNoCustom(s)
 			attempts := positive(c)

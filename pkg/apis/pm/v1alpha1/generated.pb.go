@@ -2898,6 +2898,9 @@ func (m *PackageStatus) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	i = encodeVarintGenerated(dAtA, i, uint64(m.DependentCount))
+	i--
+	dAtA[i] = 0x38
 	i = encodeVarintGenerated(dAtA, i, uint64(m.FunctionCount))
 	i--
 	dAtA[i] = 0x30
@@ -4856,6 +4859,7 @@ func (m *PackageStatus) Size() (n int) {
 	}
 	n += 1 + sovGenerated(uint64(m.ClassCount))
 	n += 1 + sovGenerated(uint64(m.FunctionCount))
+	n += 1 + sovGenerated(uint64(m.DependentCount))
 	return n
 }
 
@@ -5999,6 +6003,7 @@ func (this *PackageStatus) String() string {
 		`Dependents:` + repeatedStringForDependents + `,`,
 		`ClassCount:` + fmt.Sprintf("%v", this.ClassCount) + `,`,
 		`FunctionCount:` + fmt.Sprintf("%v", this.FunctionCount) + `,`,
+		`DependentCount:` + fmt.Sprintf("%v", this.DependentCount) + `,`,
 		`}`,
 	}, "")
 	return s
@@ -15642,6 +15647,25 @@ func (m *PackageStatus) Unmarshal(dAtA []byte) error {
 				b := dAtA[iNdEx]
 				iNdEx++
 				m.FunctionCount |= int32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 7:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field DependentCount", wireType)
+			}
+			m.DependentCount = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenerated
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.DependentCount |= int32(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}

@@ -167,10 +167,10 @@ const (
 // until all of them are gone from their clusters.
 const PackageFinalizer = "pm.oaas.io/undeploy-classes"
 
-// PackageReservationsAnnotation holds, on a package that others depend on, what
-// writes under way are about to need of it. The server writes it, and takes it away
-// as soon as the write has ended; clients cannot.
-const PackageReservationsAnnotation = "pm.oaas.io/reservations"
+// PackageDependedOnAnnotation is on every package that others depend on, or did
+// once. The server sets it before the first of them is stored, and keeps it; clients
+// can neither set it nor take it away.
+const PackageDependedOnAnnotation = "pm.oaas.io/depended-on"
 
 // PackageStatus is what the Package Manager observed of a package.
 type PackageStatus struct {
@@ -190,8 +190,9 @@ type PackageStatus struct {
 	// +optional
 	// +listType=set
 	Deployments []string `json:"deployments,omitempty" protobuf:"bytes,3,rep,name=deployments"`
-	// dependents are the packages that depend on this one. The API server keeps the
-	// list as part of writing those packages; nobody else can change it.
+	// dependents are the packages that depend on this one, the first hundred by name.
+	// The list is for people and follows within seconds; what is refused for the sake
+	// of dependents does not depend on it. Only the API server can write it.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
@@ -204,6 +205,10 @@ type PackageStatus struct {
 	// functionCount is the number of functions.
 	// +optional
 	FunctionCount int32 `json:"functionCount,omitempty" protobuf:"varint,6,opt,name=functionCount"`
+	// dependentCount is the number of packages that depend on this one, of which
+	// dependents names the first. Only the API server can write it.
+	// +optional
+	DependentCount int32 `json:"dependentCount,omitempty" protobuf:"varint,7,opt,name=dependentCount"`
 }
 
 // PackageDependent is a package that depends on another one, and what it needs of
@@ -219,8 +224,7 @@ type PackageDependent struct {
 	// +optional
 	// +listType=set
 	Functions []string `json:"functions,omitempty" protobuf:"bytes,3,rep,name=functions"`
-	// since is when the dependent announced itself, which it does before it is
-	// stored.
+	// since is when the dependent was first seen to depend.
 	// +required
 	Since metav1.Time `json:"since" protobuf:"bytes,4,opt,name=since"`
 }

@@ -3562,6 +3562,7 @@ func Validate_PackageStatus(
 	// field PackageStatus.Dependents has no validation
 	// field PackageStatus.ClassCount has no validation
 	// field PackageStatus.FunctionCount has no validation
+	// field PackageStatus.DependentCount has no validation
 	return errs
 }
 

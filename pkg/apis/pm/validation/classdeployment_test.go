@@ -32,7 +32,8 @@ func validClassDeployment() *pm.ClassDeployment {
 			ODGM: &pm.ODGMSpec{
 				Collections: []string{"shop.Cart"}, PartitionCount: ptr.To[int32](8), ReplicaCount: ptr.To[int32](3), ShardType: "raft", ZenohMode: "peer",
 			},
-			Telemetry: &pm.TelemetrySpec{SamplingRate: "0.1"},
+			Telemetry:      &pm.TelemetrySpec{SamplingRate: "0.1"},
+			DeletionPolicy: pm.DeletionRetain,
 		},
 	}
 }
@@ -43,9 +44,11 @@ func TestValidateClassDeployment(t *testing.T) {
 		want   []string
 	}{
 		"a complete deployment is accepted": {change: func(*pm.ClassDeploymentSpec) {}},
-		"a package and a class are enough":  {change: func(s *pm.ClassDeploymentSpec) { *s = pm.ClassDeploymentSpec{PackageName: "shop", ClassKey: "Cart"} }},
-		"availability 1 is accepted":        {change: func(s *pm.ClassDeploymentSpec) { s.NFR.Availability = "1.0" }},
-		"availability 0 is accepted":        {change: func(s *pm.ClassDeploymentSpec) { s.NFR.Availability = "0" }},
+		"a package and a class are enough": {change: func(s *pm.ClassDeploymentSpec) {
+			*s = pm.ClassDeploymentSpec{PackageName: "shop", ClassKey: "Cart", DeletionPolicy: pm.DeletionDelete}
+		}},
+		"availability 1 is accepted": {change: func(s *pm.ClassDeploymentSpec) { s.NFR.Availability = "1.0" }},
+		"availability 0 is accepted": {change: func(s *pm.ClassDeploymentSpec) { s.NFR.Availability = "0" }},
 		"the default environment takes a template": {change: func(s *pm.ClassDeploymentSpec) {
 			s.TargetEnvironments, s.Templates = nil, map[string]string{"default": "job"}
 		}},
@@ -77,6 +80,7 @@ func TestValidateClassDeployment(t *testing.T) {
 		"the same collection twice is refused":    {change: func(s *pm.ClassDeploymentSpec) { s.ODGM.Collections = []string{"a", "a"} }, want: []string{duplicate + "spec.odgm.collections[1]"}},
 		"a sampling rate above 1 is refused":      {change: func(s *pm.ClassDeploymentSpec) { s.Telemetry.SamplingRate = "2" }, want: []string{invalid + "spec.telemetry.samplingRate"}},
 		"an attribute without a name is refused":  {change: func(s *pm.ClassDeploymentSpec) { s.Telemetry.ResourceAttributes = map[string]string{"": "x"} }, want: []string{tooShort + "spec.telemetry.resourceAttributes"}},
+		"an unknown deletion policy is refused":   {change: func(s *pm.ClassDeploymentSpec) { s.DeletionPolicy = "Forget" }, want: []string{unsupported + "spec.deletionPolicy"}},
 		"several errors in one part come at once": {change: func(s *pm.ClassDeploymentSpec) { s.NFR.Availability = "x"; s.NFR.MaxLatencyMs = ptr.To[int64](-1) }, want: []string{invalid + "spec.nfr.availability", invalid + "spec.nfr.maxLatencyMs"}},
 	}
 	for sentence, test := range tests {

@@ -25,6 +25,8 @@ const (
 	maxVersionLength = 256
 	maxImageLength   = 1024
 	maxURLLength     = 2048
+	// maxVariableLength is also the longest key in a Secret.
+	maxVariableLength = 253
 )
 
 // patterns are compiled once and never change.

@@ -28,6 +28,25 @@ func validateFunction(function *pm.FunctionDefinition, path *field.Path) field.E
 	for _, name := range slices.Sorted(maps.Keys(function.Config)) {
 		errs = append(errs, invalidFor(name, path.Child("config").Key(name), validation.IsCIdentifier(name))...)
 	}
+	return append(errs, validateSecretConfig(function, path.Child("secretConfig"))...)
+}
+
+// validateSecretConfig checks the names of variables and keys. That each is there
+// and once, and the names of Secrets, are declared.
+func validateSecretConfig(function *pm.FunctionDefinition, path *field.Path) field.ErrorList {
+	var errs field.ErrorList
+	for i, variable := range function.SecretConfig {
+		at := path.Index(i)
+		if variable.Name != "" && len(variable.Name) <= maxVariableLength {
+			errs = append(errs, invalidFor(variable.Name, at.Child("name"), validation.IsCIdentifier(variable.Name))...)
+		}
+		if _, taken := function.Config[variable.Name]; taken {
+			errs = append(errs, field.Invalid(at.Child("name"), variable.Name, "is in config too: a variable has one value, take it out of one of the two"))
+		}
+		if variable.Key != "" && len(variable.Key) <= maxVariableLength {
+			errs = append(errs, invalidFor(variable.Key, at.Child("key"), validation.IsConfigMapKey(variable.Key))...)
+		}
+	}
 	return errs
 }
 

@@ -74,7 +74,7 @@ func FuzzValidatePackage(f *testing.F) {
 		    "functionBindings":[{"name":"m","functionKey":"f"},{"name":"m","functionKey":"g","accessModifier":"No"}]}],
 		  "functions":[{"key":"f","provision":{"image":"acme/f:1","minScale":3,"maxScale":1,
 		    "resources":{"requests":{"cpu":"100u","memory":"1e3","acme.com/gpu":"1"},"limits":{"cpu":"-1","hugepages-2Mi":"1"}},
-		    "probes":{"liveness":{"path":"x","periodSeconds":-1}}},"config":{"A-B":"1","C":""}},
+		    "probes":{"liveness":{"path":"x","periodSeconds":-1}}},"config":{"A-B":"1","C":"","A_TOKEN":"x"},"secretConfig":[{"name":"C","secretName":"-","key":"/"},{"name":"C"},{}]},
 		    {"key":"f","type":"Wasm","provision":{"wasmModuleURL":"oci:"}}]}}`,
 		`{` + kind + `,"metadata":{"name":"shop","namespace":"a"},"spec":{"dependencies":[{"name":"images","version":"^1"}],
 		  "classes":[{"key":"C","functionBindings":[{"name":"a","functionKey":"images.Image.resize"},{"name":"b","functionKey":"images."},
@@ -113,7 +113,7 @@ func FuzzValidateClassDeployment(f *testing.F) {
 		  "placement":{},"nfr":{"minThroughputRPS":-1,"maxLatencyMs":0,"availability":"1.5","cpuUtilizationTarget":101},
 		  "replicas":{"min":3,"max":1},"enforcement":{"mode":"X","dimensions":["cpu","cpu"]},"templates":{"prod":"-","dev":""},
 		  "odgm":{"collections":["a","a"],"partitionCount":0,"shardType":"x","options":{"":""}},
-		  "telemetry":{"samplingRate":"2","resourceAttributes":{"":""}}},
+		  "telemetry":{"samplingRate":"2","resourceAttributes":{"":""}},"deletionPolicy":"x"},
 		  "status":{"observedGeneration":-1,"phase":"x","units":[{},{}],"conditions":[{}]}}`,
 	} {
 		f.Add([]byte(seed))

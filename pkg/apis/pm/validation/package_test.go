@@ -63,7 +63,13 @@ func TestValidatePackage(t *testing.T) {
 		binding  = class + ".functionBindings[0]"
 		function = "spec.functions[0]"
 		provides = function + ".provision"
+		secrets  = function + ".secretConfig[0]"
 	)
+	secret := func(change func(*pm.SecretVariable)) func(*pm.Package) {
+		variable := pm.SecretVariable{Name: "DB_URL", SecretName: "db", Key: "url"}
+		change(&variable)
+		return func(p *pm.Package) { p.Spec.Functions[0].SecretConfig = []pm.SecretVariable{variable} }
+	}
 	provision := func(change func(*pm.FunctionProvision)) func(*pm.Package) {
 		return func(p *pm.Package) { change(p.Spec.Functions[0].Provision) }
 	}
@@ -127,8 +133,20 @@ func TestValidatePackage(t *testing.T) {
 		"a probe needs a path":                        {change: provision(func(f *pm.FunctionProvision) { f.Probes.Readiness.Path = "ready" }), want: []string{invalid + provides + ".probes.readiness.path"}},
 		"a probe waits no negative time":              {change: provision(func(f *pm.FunctionProvision) { f.Probes.Readiness.InitialDelaySeconds = -1 }), want: []string{invalid + provides + ".probes.readiness.initialDelaySeconds"}},
 		"a configuration name with a dash is refused": {change: func(p *pm.Package) { p.Spec.Functions[0].Config = map[string]string{"http-port": "80"} }, want: []string{invalid + function + ".config[http-port]"}},
-		"an option without a name is refused":         {change: func(p *pm.Package) { p.Spec.Classes[0].Options = map[string]string{"": "x"} }, want: []string{tooShort + class + ".options"}},
-		"half a device is refused":                    {change: provision(func(f *pm.FunctionProvision) { f.Resources.Limits["acme.com/gpu"] = resource.MustParse("500m") }), want: []string{invalid + provides + ".resources.limits[acme.com/gpu]"}},
+		"a variable from a Secret is accepted":        {change: secret(func(*pm.SecretVariable) {})},
+		"a variable from a Secret needs a name":       {change: secret(func(v *pm.SecretVariable) { v.Name = "" }), want: []string{required + secrets + ".name"}},
+		"its name is that of a variable":              {change: secret(func(v *pm.SecretVariable) { v.Name = "db-url" }), want: []string{invalid + secrets + ".name"}},
+		"it is not in the configuration too":          {change: secret(func(v *pm.SecretVariable) { v.Name = "HTTP_PORT" }), want: []string{invalid + secrets + ".name"}},
+		"it needs a Secret":                           {change: secret(func(v *pm.SecretVariable) { v.SecretName = "" }), want: []string{required + secrets + ".secretName"}},
+		"its Secret has the name of one":              {change: secret(func(v *pm.SecretVariable) { v.SecretName = "Db" }), want: []string{invalid + secrets + ".secretName"}},
+		"it needs a key":                              {change: secret(func(v *pm.SecretVariable) { v.Key = "" }), want: []string{required + secrets + ".key"}},
+		"its key is one that a Secret can have":       {change: secret(func(v *pm.SecretVariable) { v.Key = "a/b" }), want: []string{invalid + secrets + ".key"}},
+		"two variables with one name are refused": {change: func(p *pm.Package) {
+			variable := pm.SecretVariable{Name: "DB_URL", SecretName: "db", Key: "url"}
+			p.Spec.Functions[0].SecretConfig = []pm.SecretVariable{variable, variable}
+		}, want: []string{duplicate + function + ".secretConfig[1]"}},
+		"an option without a name is refused": {change: func(p *pm.Package) { p.Spec.Classes[0].Options = map[string]string{"": "x"} }, want: []string{tooShort + class + ".options"}},
+		"half a device is refused":            {change: provision(func(f *pm.FunctionProvision) { f.Resources.Limits["acme.com/gpu"] = resource.MustParse("500m") }), want: []string{invalid + provides + ".resources.limits[acme.com/gpu]"}},
 		"a device is limited as it is requested": {change: provision(func(f *pm.FunctionProvision) {
 			f.Resources.Limits["acme.com/gpu"] = resource.MustParse("2")
 			f.Resources.Requests["acme.com/gpu"] = resource.MustParse("1")
@@ -192,6 +210,25 @@ func TestPackageWarnings(t *testing.T) {
 		"an image that is never run": {
 			change: func(p *pm.Package) { p.Spec.Functions[0].Type = pm.FunctionLogical },
 			want:   []string{image + "ignored, only Custom functions run an image"},
+		},
+		"secrets in plain text": {
+			change: func(p *pm.Package) {
+				p.Spec.Functions[0].Config = map[string]string{
+					"DB_PASSWORD": "x", "api_token": "x", "CLIENT_SECRET": "x",
+					"TOKEN_FILE": "/run/token", "EMPTY_SECRET": "", "HTTP_PORT": "80",
+				}
+			},
+			want: []string{
+				"spec.functions[0].config[CLIENT_SECRET]: looks like a secret in plain text, use secretConfig",
+				"spec.functions[0].config[DB_PASSWORD]: looks like a secret in plain text, use secretConfig",
+				"spec.functions[0].config[api_token]: looks like a secret in plain text, use secretConfig",
+			},
+		},
+		"secrets of a function without a container": {
+			change: func(p *pm.Package) {
+				p.Spec.Functions[2].SecretConfig = []pm.SecretVariable{{Name: "A", SecretName: "b", Key: "c"}}
+			},
+			want: []string{"spec.functions[2].secretConfig: ignored, only Custom functions have containers"},
 		},
 		"a trigger on state that is not there": {
 			change: func(p *pm.Package) { p.Spec.Classes[0].StateSpec = nil },

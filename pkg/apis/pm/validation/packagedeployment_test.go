@@ -16,7 +16,7 @@ func packageWithDeployments(change func(first *pm.PackageDeployment)) *pm.Packag
 	spec := validClassDeployment().Spec
 	p.Spec.Deployments = []pm.PackageDeployment{
 		{Name: "cart", Labels: map[string]string{"tier": "gold"}, Annotations: map[string]string{"note": "a b"}, Spec: spec},
-		{Name: "cart-edge", Spec: pm.ClassDeploymentSpec{ClassKey: "shop.Cart"}},
+		{Name: "cart-edge", Spec: pm.ClassDeploymentSpec{ClassKey: "shop.Cart", DeletionPolicy: pm.DeletionDelete}},
 	}
 	change(&p.Spec.Deployments[0])
 	return p

@@ -5,6 +5,9 @@ package validation
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/distribution/reference"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -17,10 +20,15 @@ import (
 func PackageWarnings(p *pm.Package) []string {
 	var warnings []string
 	for i := range p.Spec.Functions {
-		function, path := &p.Spec.Functions[i], field.NewPath("spec", "functions").Index(i).Child("provision")
+		function, path := &p.Spec.Functions[i], field.NewPath("spec", "functions").Index(i)
+		warnings = append(warnings, plainSecrets(function, path.Child("config"))...)
+		if function.Type != pm.FunctionCustom && len(function.SecretConfig) > 0 {
+			warnings = append(warnings, fmt.Sprintf("%s: ignored, only Custom functions have containers", path.Child("secretConfig")))
+		}
 		if function.Provision == nil {
 			continue
 		}
+		path = path.Child("provision")
 		if image := function.Provision.Image; image != "" {
 			if function.Type != pm.FunctionCustom {
 				warnings = append(warnings, fmt.Sprintf("%s: ignored, only Custom functions run an image", path.Child("image")))
@@ -39,6 +47,24 @@ func PackageWarnings(p *pm.Package) []string {
 				path := field.NewPath("spec", "classes").Index(i).Child("functionBindings").Index(j).Child("triggerOnStateChange")
 				warnings = append(warnings, fmt.Sprintf("%s: never happens, the class has no stateSpec", path))
 			}
+		}
+	}
+	return warnings
+}
+
+// plainSecrets warns of values that everybody who reads the package can read, by
+// the names that such values have. A name that ends in _FILE or _PATH says where
+// the value is.
+func plainSecrets(function *pm.FunctionDefinition, path *field.Path) []string {
+	var warnings []string
+	for _, name := range slices.Sorted(maps.Keys(function.Config)) {
+		upper := strings.ToUpper(name)
+		if strings.HasSuffix(upper, "_FILE") || strings.HasSuffix(upper, "_PATH") || function.Config[name] == "" {
+			continue
+		}
+		secret := func(word string) bool { return strings.Contains(upper, word) }
+		if slices.ContainsFunc([]string{"PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_KEY", "APIKEY", "PRIVATE_KEY", "CREDENTIAL"}, secret) {
+			warnings = append(warnings, fmt.Sprintf("%s: looks like a secret in plain text, use secretConfig", path.Key(name)))
 		}
 	}
 	return warnings

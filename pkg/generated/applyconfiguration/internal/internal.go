@@ -912,6 +912,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - type
+    - name: dependentCount
+      type:
+        scalar: numeric
     - name: dependents
       type:
         list:

@@ -6,9 +6,12 @@ package packages
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -32,29 +35,9 @@ func (s *scene) storeOnly(p *pm.Package) {
 	}
 }
 
-// repair repairs a package until the watch caches have caught up and the lists
-// are as wanted.
-func (s *scene) repair(names ...string) {
-	s.Helper()
-	for _, name := range names {
-		if err := s.two.Dependents().Repair(s.ctx(), namespace, name); err != nil {
-			s.Fatalf("repair %s: %v", name, err)
-		}
-	}
+func toVersion(version string) func(*pm.Package) {
+	return func(p *pm.Package) { p.Spec.Version = version }
 }
-
-func (s *scene) repairUntil(name string, done func(*pm.Package) bool) {
-	s.Helper()
-	err := wait.PollUntilContextTimeout(s.ctx(), 10*time.Millisecond, 10*time.Second, true, func(context.Context) (bool, error) {
-		s.repair(name)
-		return done(s.get(name)), nil
-	})
-	if err != nil {
-		s.Fatalf("%s is not repaired: %+v", name, s.get(name))
-	}
-}
-
-func (s *scene) pass(d time.Duration) { s.clock.SetTime(s.clock.Now().Add(d)) }
 
 func TestAServerThatDiedBeforeItStoredThePackage(t *testing.T) {
 	s := newScene(t)
@@ -63,92 +46,169 @@ func TestAServerThatDiedBeforeItStoredThePackage(t *testing.T) {
 
 	// For all that anybody knows, the package may be stored at any moment.
 	expectError(t, s.delete("b"), "Conflict", "under way", "a", "try again")
-	expectError(t, s.update("b", func(p *pm.Package) { p.Spec.Version = "2.0" }), "Conflict", "under way", `"a"`)
+	expectError(t, s.update("b", toVersion("2.0")), "Conflict", "under way", `"a"`)
 	expectError(t, s.update("b", withoutFunction("f")), "Conflict", "under way")
-	s.repair("b")
-	if len(reservationsOf(s.get("b"))) != 1 {
-		t.Error("a write that may be under way lost its reservation")
+	expectError(t, s.update("b", toVersion("1.1")), "")
+	if diff := cmp.Diff([]string{"a needs b ^1 : f"}, s.notices()); diff != "" {
+		t.Errorf("what is under way differs (-want +got):\n%s", diff)
 	}
 
 	// Then it can no longer be, and nobody has to repair anything first.
-	s.pass(reservedFor)
-	expectError(t, s.update("b", func(p *pm.Package) { p.Spec.Version = "2.0" }), "")
+	s.expire()
+	expectError(t, s.update("b", toVersion("2.0")), "")
 	expectError(t, s.update("b", withoutFunction("f")), "")
 	expectError(t, s.delete("b"), "")
 }
 
-func TestRepairTakesAwayWhatADeadServerReserved(t *testing.T) {
+func TestEtcdForgetsANoticeThatNobodyWithdrew(t *testing.T) {
 	s := newScene(t)
 	s.mustCreate(pkg("b", "1"))
+	if s.one.edges.notices.life <= requestWithin {
+		t.Errorf("a notice lives for %s, and a write may take %s", s.one.edges.notices.life, requestWithin)
+	}
+	s.one.edges.notices.life = time.Second
 	expectError(t, s.announceOnly(pkg("a", "1", "b")), "")
-	s.pass(reservedFor)
-	s.repairUntil("b", func(p *pm.Package) bool { return len(reservationsOf(p)) == 0 })
-	s.expectDependents("b")
+	err := wait.PollUntilContextTimeout(s.ctx(), 100*time.Millisecond, 30*time.Second, true, func(context.Context) (bool, error) {
+		return len(s.notices()) == 0, nil
+	})
+	if err != nil {
+		t.Errorf("left are %v", s.notices())
+	}
+	expectError(t, s.delete("b"), "")
 }
 
 func TestAServerThatDiedAfterItStoredThePackage(t *testing.T) {
 	s := newScene(t)
 	s.mustCreate(pkg("b", "1"))
 	s.storeOnly(pkg("a", "1", "b ^1"))
-	for _, passed := range []time.Duration{0, reservedFor} {
-		s.pass(passed)
-		// The reservation may count no longer; the package that is stored does.
+	for range 2 {
 		expectError(t, s.delete("b"), "Conflict", "other packages depend on it: a")
-		expectError(t, s.update("b", func(p *pm.Package) { p.Spec.Version = "2" }), "Invalid", "a (^1)")
+		expectError(t, s.update("b", toVersion("2")), "Invalid", "a (^1)")
+		// The notice may be gone; the package that is stored is not.
+		s.expire()
 	}
-	s.repairUntil("b", func(p *pm.Package) bool { return len(p.Status.Dependents) == 1 && len(reservationsOf(p)) == 0 })
 	s.expectDependents("b", "a ^1")
 }
 
-func TestAServerThatDiedAfterItDeletedThePackage(t *testing.T) {
-	s := newScene(t)
-	s.mustCreate(pkg("b", "1"), pkg("kept", "1", "b"), pkg("a", "1", "b"))
-	s.one.AfterDelete = nil
-	expectError(t, s.delete("a"), "")
-	s.expectDependents("b", "a", "kept")
-	expectError(t, s.update("b", func(p *pm.Package) { setNeeds(p, "kept") }), "Invalid", "b -> kept -> b")
-	expectError(t, s.delete("kept"), "")
-	s.expectDependents("b", "a", "kept")
-
-	s.repairUntil("b", func(p *pm.Package) bool { return len(p.Status.Dependents) == 0 })
-	expectError(t, s.delete("b"), "")
+// takeOnly does what a server does that is killed before it deletes the package.
+func (s *scene) takeOnly(name string) {
+	s.Helper()
+	if err := s.two.edges.begin(false).mayGo(s.ctx(), s.get(name)); err != nil {
+		s.Fatal(err)
+	}
 }
 
-func TestWhatIsGoneNeedsNothingEvenWhenItIsListed(t *testing.T) {
+func TestAServerThatDiedBeforeItDeletedThePackage(t *testing.T) {
 	s := newScene(t)
-	s.mustCreate(pkg("b", "1"), pkg("a", "1", "b ^1 : f"))
-	s.one.AfterDelete = nil
+	s.mustCreate(pkg("b", "1"), pkg("c", "1"), pkg("a", "1", "b"))
 	expectError(t, s.delete("a"), "")
-	expectError(t, s.update("b", func(p *pm.Package) { withoutFunction("f")(p); p.Spec.Version = "2" }), "")
-	expectError(t, s.delete("b"), "")
+	s.takeOnly("b")
+
+	// For all that anybody knows, b may be deleted at any moment.
+	expectError(t, s.create(pkg("a", "1", "b")), "Conflict", `"b"`, "under way", "try again")
+	expectError(t, s.create(pkg("a", "1", "c")), "")
+	expectError(t, s.update("b", toVersion("2")), "")
+	s.expire()
+	expectError(t, s.update("a", func(p *pm.Package) { setNeeds(p, "b") }), "")
+	s.expectDependents("b", "a")
 }
 
-func TestPackagesFromBeforeThereWereListsAreListed(t *testing.T) {
+func TestAWriteWaitsForOneThatMayTakeAwayWhatItNeeds(t *testing.T) {
+	for sentence, test := range map[string]struct {
+		deletes bool
+		reason  string
+	}{
+		"it goes on when nothing was taken away":   {},
+		"it is refused when what it needs is gone": {deletes: true, reason: "Invalid"},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			s := newScene(t)
+			s.mustCreate(pkg("b", "1"), pkg("a", "1", "b"))
+			expectError(t, s.delete("a"), "")
+			taker := s.two.edges.begin(false)
+			if err := taker.mayGo(s.ctx(), s.get("b")); err != nil {
+				t.Fatal(err)
+			}
+			done := make(chan error, 1)
+			go func() { done <- s.create(pkg("a", "1", "b")) }()
+			err := wait.PollUntilContextTimeout(s.ctx(), time.Millisecond, 10*time.Second, true, func(context.Context) (bool, error) {
+				return slices.Contains(s.notices(), "a needs b"), nil
+			})
+			if err != nil {
+				t.Fatalf("the write does not tell what it needs: %v", err)
+			}
+			if test.deletes {
+				if _, _, err := s.two.REST.Delete(s.ctx(), "b", rest.ValidateAllObjectFunc, &metav1.DeleteOptions{}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			select {
+			case err := <-done:
+				t.Fatalf("the write did not wait: %v", err)
+			default:
+			}
+			taker.end(s.ctx(), nil)
+			expectError(t, <-done, test.reason)
+		})
+	}
+}
+
+func TestWhatTheCacheOfAnotherServerMissedIsSeen(t *testing.T) {
+	s := newScene(t)
+	s.mustCreate(pkg("b", "1.0"))
+	for i := range 20 {
+		name := fmt.Sprint("a", i)
+		s.mustCreate(pkg(name, "1", "b ^1"))
+		// The other server answers at once.
+		expectError(t, s.update("b", toVersion("2.0")), "Invalid", name)
+		_, _, err := s.two.Delete(s.ctx(), "b", rest.ValidateAllObjectFunc, &metav1.DeleteOptions{})
+		expectError(t, err, "Conflict", name)
+		expectError(t, s.delete(name), "")
+		expectError(t, s.update("b", toVersion("2.0")), "")
+		expectError(t, s.update("b", toVersion("1.0")), "")
+	}
+}
+
+func TestAPackageThatNobodyEverDependedOnIsDeletedWithoutNotices(t *testing.T) {
+	s := newScene(t)
+	s.mustCreate(pkg("b", "1"), pkg("a", "1", "b"))
+	for name, want := range map[string]bool{"a": false, "b": true} {
+		if got := dependedOn(s.get(name)); got != want {
+			t.Errorf("%s is marked: %t, want %t", name, got, want)
+		}
+	}
+	before := s.get("b").ResourceVersion
+	s.mustCreate(pkg("another", "1", "b"))
+	expectError(t, s.update("another", func(p *pm.Package) { setNeeds(p, "b : f") }), "")
+	expectError(t, s.delete("another"), "")
+	if after := s.get("b").ResourceVersion; after != before {
+		t.Error("a package is written when others begin to depend on it, or end")
+	}
+}
+
+func TestPackagesFromBeforePackagesWereMarked(t *testing.T) {
 	s := newScene(t)
 	s.mustCreate(pkg("b", "1"))
 	if _, err := s.one.REST.Create(s.ctx(), pkg("a", "1", "b : f", "gone"), rest.ValidateAllObjectFunc, &metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	s.expectDependents("b")
-	err := wait.PollUntilContextTimeout(s.ctx(), 10*time.Millisecond, 10*time.Second, true, func(context.Context) (bool, error) {
-		s.repair("a")
-		return len(s.get("b").Status.Dependents) == 1, nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	s.expectDependents("b", "a : f")
+	expectError(t, s.delete("b"), "Conflict", "a")
 	// What was wrong before the rules does not stand in the way of what is right.
 	expectError(t, s.update("a", func(p *pm.Package) { p.Spec.Description = "changed" }), "")
-	s.repair("a", "b", "gone")
+	for _, name := range []string{"a", "b", "gone"} {
+		if err := s.two.Dependents().Refresh(s.ctx(), namespace, name); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
-func TestRepairWritesNothingWhereNothingDiffers(t *testing.T) {
+func TestAListThatIsTrueIsNotWritten(t *testing.T) {
 	s := newScene(t)
 	s.mustCreate(pkg("b", "1"), pkg("a", "1", "b"))
-	s.repairUntil("b", func(p *pm.Package) bool { return len(p.Status.Dependents) == 1 })
+	s.expectDependents("b", "a")
 	before := s.get("b").ResourceVersion
-	s.repair("a", "b")
+	s.expectDependents("b", "a")
 	if after := s.get("b").ResourceVersion; after != before {
 		t.Error("the package was written")
 	}
@@ -163,12 +223,12 @@ func TestTwoWritesUnderWayThatWouldCloseACycleTogether(t *testing.T) {
 	expectError(t, s.announceOnly(c), "")
 	// So a cannot depend on c now; whether it can later, only the other write knows.
 	expectError(t, s.update("a", func(p *pm.Package) { setNeeds(p, "c") }), "Conflict", "a -> c -> b -> a", "try again")
-	s.expectDependents("c")
-	s.pass(reservedFor)
+	s.expire()
 	expectError(t, s.update("a", func(p *pm.Package) { setNeeds(p, "c") }), "")
+	s.expectDependents("c", "a")
 }
 
-func TestAWriteWhoseEndNobodyKnowsKeepsItsReservation(t *testing.T) {
+func TestAWriteWhoseEndNobodyKnowsKeepsItsNotices(t *testing.T) {
 	s := newScene(t)
 	s.mustCreate(pkg("b", "1"))
 	ctx, cancel := context.WithCancel(s.ctx())
@@ -179,7 +239,7 @@ func TestAWriteWhoseEndNobodyKnowsKeepsItsReservation(t *testing.T) {
 	}
 	cancel()
 	w.end(ctx, context.Canceled)
-	if len(reservationsOf(s.get("b"))) != 1 {
+	if len(s.notices()) != 1 {
 		t.Fatal("the package may have been stored, and nothing keeps what it needs")
 	}
 	// A refusal is certain, also for a client that is gone.
@@ -195,9 +255,9 @@ func TestAWriteWhoseEndNobodyKnowsKeepsItsReservation(t *testing.T) {
 	s.expectDependents("b")
 }
 
-// TestAWriteDoesNotTakeAwayWhatAnotherReserved holds what one entry for both, or
-// one without an owner, would break.
-func TestAWriteDoesNotTakeAwayWhatAnotherReserved(t *testing.T) {
+// TestAWriteDoesNotTakeAwayWhatAnotherNeeds holds what one notice for both, or one
+// without an owner, would break.
+func TestAWriteDoesNotTakeAwayWhatAnotherNeeds(t *testing.T) {
 	s := newScene(t)
 	s.mustCreate(pkg("b", "1"), pkg("a", "1"))
 	slow := s.one.edges.begin(false)

@@ -12,13 +12,11 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/apiserver/pkg/storage"
 	storeerr "k8s.io/apiserver/pkg/storage/errors"
 	"k8s.io/apiserver/pkg/util/dryrun"
-	"k8s.io/klog/v2"
 
 	"oaas.io/oaas/pkg/apis/pm"
 )
@@ -35,12 +33,24 @@ func (r *REST) Delete(
 	if options == nil {
 		options = metav1.NewDeleteOptions(0)
 	}
+	write := r.edges.begin(dryrun.IsDryRun(options.DryRun))
+	bounded, cancel := context.WithTimeout(ctx, requestWithin)
+	defer cancel()
+	obj, gone, err := r.delete(bounded, write, name, validate, options)
+	write.end(ctx, err)
+	return obj, gone, err
+}
+
+func (r *REST) delete(
+	ctx context.Context, write *write, name string, validate rest.ValidateObjectFunc, options *metav1.DeleteOptions,
+) (runtime.Object, bool, error) {
 	users, err := r.deployments.Using(ctx, request.NamespaceValue(ctx), name)
 	if err != nil {
 		return nil, false, fmt.Errorf("look for class deployments that use package %q: %w", name, err)
 	}
 	policy := propagation(options)
 	check := func(ctx context.Context, obj runtime.Object) error {
+		write.tried = false
 		if validate != nil {
 			if err := validate(ctx, obj); err != nil {
 				return err
@@ -48,12 +58,12 @@ func (r *REST) Delete(
 		}
 		p := obj.(*pm.Package)
 		if p.DeletionTimestamp != nil {
-			return nil
+			return write.try(nil)
 		}
-		if err := r.edges.mayGo(ctx, p); err != nil {
+		if err := write.mayGo(ctx, p); err != nil {
 			return err
 		}
-		return mayUndeploy(p, users, policy)
+		return write.try(mayUndeploy(p, users, policy))
 	}
 	if len(users) > 0 {
 		return r.deleteAfterUndeploying(ctx, name, check, options)
@@ -78,27 +88,67 @@ func (r *REST) Delete(
 var errMayDeploy = errors.New("the package has deployments of its own")
 
 // mayGo refuses to delete a package that others need, whatever the client asks for.
-func (e *edges) mayGo(ctx context.Context, p *pm.Package) error {
-	claims := announcedOn(p, e.clock.Now())
-	if len(claims) == 0 {
+func (w *write) mayGo(ctx context.Context, p *pm.Package) error {
+	if !dependedOn(p) {
 		return nil
 	}
-	names := claims.names()
-	need, pending, err := e.confirmed(ctx, p, claims, names)
-	switch {
-	case err != nil:
+	// Most often it can be told without keeping anybody from depending on it.
+	need, err := w.edges.certain(ctx, p)
+	if err != nil {
 		return err
-	case len(need) == shownNames:
-		need = append(need, names[slices.Index(names, need[shownNames-1])+1:]...)
-		fallthrough
-	case len(need) > 0:
+	}
+	if len(need) > 0 {
+		return stillNeeded(p, need)
+	}
+	dependents, drafts, err := w.takeFrom(ctx, p)
+	if err != nil {
+		return err
+	}
+	if len(dependents) > 0 {
+		return stillNeeded(p, namesOf(dependents))
+	}
+	var pending []string
+	for i := range drafts {
+		if _, needs := needsOf(&drafts[i])[p.Name]; needs {
+			pending = append(pending, drafts[i].Name)
+		}
+	}
+	if len(pending) > 0 {
+		slices.Sort(pending)
 		return apierrors.NewConflict(pm.Resource("packages"), p.Name, fmt.Errorf(
-			"other packages depend on it: %s: delete them first, or remove it from their spec.dependencies", enumerate(need)))
-	case len(pending) > 0:
-		return apierrors.NewConflict(pm.Resource("packages"), p.Name, fmt.Errorf(
-			"changes that are under way make other packages depend on it: %s: try again", enumerate(pending)))
+			"changes that are under way make other packages depend on it: %s: try again", enumerate(slices.Compact(pending))))
 	}
 	return nil
+}
+
+func stillNeeded(p *pm.Package, by []string) error {
+	return apierrors.NewConflict(pm.Resource("packages"), p.Name, fmt.Errorf(
+		"other packages depend on it: %s: delete them first, or remove it from their spec.dependencies", enumerate(by)))
+}
+
+// certain are dependents of a package, if the watch cache knows some and etcd
+// confirms one of the first of them.
+func (e *edges) certain(ctx context.Context, p *pm.Package) ([]string, error) {
+	known, err := e.dependents(ctx, p.Namespace, p.Name, asCached)
+	if err != nil {
+		return nil, err
+	}
+	names := namesOf(known)
+	first := min(len(names), shownNames)
+	var confirmed []string
+	for _, name := range names[:first] {
+		dependent, err := e.fresh(ctx, p.Namespace, name)
+		if err != nil {
+			return nil, err
+		}
+		if _, needs := needsOf(dependent)[p.Name]; needs {
+			confirmed = append(confirmed, name)
+		}
+	}
+	if len(confirmed) == 0 {
+		return nil, nil
+	}
+	return append(confirmed, names[first:]...), nil
 }
 
 // mayUndeploy refuses to take deployments from under those who made them, unless
@@ -197,26 +247,4 @@ func (r *REST) propagated(options *metav1.DeleteOptions) *metav1.DeleteOptions {
 	options = options.DeepCopy()
 	options.PropagationPolicy = new(metav1.DeletePropagationBackground)
 	return options
-}
-
-// afterDelete takes a package that is gone out of the lists of those that it
-// needed. It runs for every way in which a package goes, without the context of the
-// request.
-func (e *edges) afterDelete(obj runtime.Object, options *metav1.DeleteOptions) {
-	p, ok := obj.(*pm.Package)
-	if !ok || options != nil && dryrun.IsDryRun(options.DryRun) {
-		return
-	}
-	needs := needsOf(p)
-	if len(needs) == 0 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), settleWithin)
-	defer cancel()
-	for name := range needs {
-		if err := e.settle(ctx, types.NamespacedName{Namespace: p.Namespace, Name: name}, []string{p.Name}, ""); err != nil {
-			klog.Background().Error(err, "A package that is gone is still listed as a dependent, which is repaired later",
-				"package", klog.KRef(p.Namespace, name), "dependent", p.Name)
-		}
-	}
 }

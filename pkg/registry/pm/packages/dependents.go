@@ -6,86 +6,127 @@ package packages
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
+	"strings"
+	"time"
 
-	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apiserver/pkg/storage"
 
 	"oaas.io/oaas/pkg/apis/pm"
 )
 
-// Dependents keeps status.dependents of packages true. Every write of a package
-// keeps the lists of those that it depends on; what is left over is what a server
-// left behind that stopped half way, and what was stored before there were lists.
+// listedDependents bounds status.dependents.
+const listedDependents = 100
+
+// Dependents keeps status.dependents and status.dependentCount of packages, which
+// tell people who depends on a package. Nothing is refused by them.
 type Dependents interface {
-	// Repair makes the lists true as far as one package is concerned: its own
-	// list, and its entries in the lists of others. It reads the watch cache, and
-	// etcd only where something differs, so it may be called for every package at
+	// Refresh makes the list of one package tell what the watch cache knows. It
+	// writes only where something differs, so it may be called for every package at
 	// every turn. A package that is gone is no error.
-	//
-	// An announcement that nobody followed up counts for two minutes; until then
-	// Repair leaves it alone.
-	Repair(ctx context.Context, namespace, name string) error
+	Refresh(ctx context.Context, namespace, name string) error
 }
 
 var _ Dependents = (*edges)(nil)
 
-// Repair implements Dependents.
-func (e *edges) Repair(ctx context.Context, namespace, name string) error {
+// Refresh implements Dependents. It also marks a package that was stored before
+// packages were marked, and has dependents.
+func (e *edges) Refresh(ctx context.Context, namespace, name string) error {
 	p, err := e.cached(ctx, namespace, name)
 	if err != nil || p == nil {
 		return err
 	}
-	needs := needsOf(p)
-	for _, dependency := range slices.Sorted(maps.Keys(needs)) {
-		target, err := e.cached(ctx, namespace, dependency)
-		if err != nil {
-			return err
-		}
-		if target == nil || listed(target, name, needs[dependency]) {
-			continue
-		}
-		if err := e.settle(ctx, types.NamespacedName{Namespace: namespace, Name: dependency}, []string{name}, ""); err != nil {
-			return fmt.Errorf("list package %q as a dependent of %q: %w", name, dependency, err)
-		}
-	}
-
-	doubtful, err := e.doubtful(ctx, p)
-	if err != nil || len(doubtful) == 0 {
+	dependents, err := e.dependents(ctx, namespace, name, asCached)
+	if err != nil {
 		return err
 	}
-	if err := e.settle(ctx, types.NamespacedName{Namespace: namespace, Name: name}, doubtful, ""); err != nil {
-		return fmt.Errorf("settle the dependents of package %q: %w", name, err)
+	now := metav1.NewTime(e.clock.Now().Truncate(time.Second))
+	refresh := func(p *pm.Package) {
+		p.Status.Dependents = listOf(dependents, p.Status.Dependents, now)
+		p.Status.DependentCount = int32(len(dependents))
+		if len(dependents) > 0 {
+			markDependedOn(p)
+		}
+	}
+	refreshed := p.DeepCopy()
+	if refresh(refreshed); equality.Semantic.DeepEqual(p, refreshed) {
+		return nil
+	}
+	err = e.change(ctx, namespace, name, func(p *pm.Package) error {
+		refresh(p)
+		return nil
+	})
+	if err != nil && !storage.IsNotFound(err) {
+		return fmt.Errorf("list the dependents of package %q: %w", name, err)
 	}
 	return nil
 }
 
-// doubtful are the listed dependents of a package that the watch cache does not
-// confirm, and those of reservations that count no longer.
-func (e *edges) doubtful(ctx context.Context, p *pm.Package) ([]string, error) {
-	var names []string
-	for _, entry := range p.Status.Dependents {
-		dependent, err := e.cached(ctx, p.Namespace, entry.Name)
-		if err != nil {
-			return nil, err
-		}
-		if needed, found := needsOf(dependent)[p.Name]; !found || !needed.equal(needOf(entry)) {
-			names = append(names, entry.Name)
-		}
+// listOf are the first dependents by name. Those that were listed before keep the
+// time since when they are.
+func listOf(dependents []dependent, before []pm.PackageDependent, now metav1.Time) []pm.PackageDependent {
+	if len(dependents) == 0 {
+		return nil
 	}
-	for _, reserved := range reservationsOf(p) {
-		if !reserved.counts(e.clock.Now()) && !slices.Contains(names, reserved.Package) {
-			names = append(names, reserved.Package)
-		}
+	since := make(map[string]metav1.Time, len(before))
+	for _, entry := range before {
+		since[entry.Name] = entry.Since
 	}
-	return names, nil
+	first := dependents[:min(len(dependents), listedDependents)]
+	list := make([]pm.PackageDependent, 0, len(first))
+	for _, d := range first {
+		entry := pm.PackageDependent{Name: d.name, Version: d.versions, Functions: d.functions, Since: now}
+		if known, found := since[d.name]; found {
+			entry.Since = known
+		}
+		list = append(list, entry)
+	}
+	return list
 }
 
-func listed(target *pm.Package, dependent string, needed need) bool {
-	index := dependentIndex(target, dependent)
-	return index >= 0 && needOf(target.Status.Dependents[index]).equal(needed)
+// dependent is a package that depends on another one, and what it needs of it.
+type dependent struct {
+	name string
+	need
 }
 
-func dependentIndex(target *pm.Package, dependent string) int {
-	return slices.IndexFunc(target.Status.Dependents, func(d pm.PackageDependent) bool { return d.Name == dependent })
+// namesOf keeps the order.
+func namesOf(dependents []dependent) []string {
+	names := make([]string, 0, len(dependents))
+	for _, d := range dependents {
+		names = append(names, d.name)
+	}
+	return names
+}
+
+func sortByName(dependents []dependent) {
+	slices.SortFunc(dependents, func(a, b dependent) int { return strings.Compare(a.name, b.name) })
+}
+
+// dependedOn is true for a package that others may depend on. One for which it is
+// false has no dependents, as long as it stays as it is in etcd. A list of
+// dependents is enough, on a package that was stored before packages were marked.
+func dependedOn(p *pm.Package) bool {
+	return p.Annotations[pm.PackageDependedOnAnnotation] != "" || len(p.Status.Dependents) > 0
+}
+
+func markDependedOn(p *pm.Package) {
+	if p.Annotations == nil {
+		p.Annotations = map[string]string{}
+	}
+	p.Annotations[pm.PackageDependedOnAnnotation] = "true"
+}
+
+// keepOwn puts back what only the server writes: who depends on the package, and
+// that somebody may.
+func keepOwn(updated, stored *pm.Package) {
+	updated.Status.Dependents = stored.Status.Dependents
+	updated.Status.DependentCount = stored.Status.DependentCount
+	if stored.Annotations[pm.PackageDependedOnAnnotation] != "" {
+		markDependedOn(updated)
+	} else {
+		delete(updated.Annotations, pm.PackageDependedOnAnnotation)
+	}
 }

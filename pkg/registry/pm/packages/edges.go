@@ -7,14 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
-	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/apiserver/pkg/registry/generic/registry"
@@ -26,12 +20,13 @@ import (
 )
 
 // edges are the dependencies between packages as etcd has them. An edge is in the
-// spec of the dependent, which is the truth, and announced on the dependency,
-// which is what protects it. Everything here works on single objects in etcd, so
-// it holds between any number of servers.
+// spec of the dependent and nowhere else; notices protect it while it comes into
+// being. Everything here works on single objects in etcd, so it holds between any
+// number of servers.
 type edges struct {
-	store *registry.Store
-	clock clock.PassiveClock
+	store   *registry.Store
+	notices *Notices
+	clock   clock.PassiveClock
 }
 
 // fresh reads a package from etcd; nil when there is none.
@@ -41,7 +36,7 @@ func (e *edges) fresh(ctx context.Context, namespace, name string) (*pm.Package,
 
 // cached reads a package from the watch cache; nil when it has none.
 func (e *edges) cached(ctx context.Context, namespace, name string) (*pm.Package, error) {
-	return e.get(ctx, namespace, name, storage.GetOptions{ResourceVersion: "0"})
+	return e.get(ctx, namespace, name, storage.GetOptions{ResourceVersion: asCached})
 }
 
 func (e *edges) get(ctx context.Context, namespace, name string, options storage.GetOptions) (*pm.Package, error) {
@@ -80,26 +75,28 @@ func (e *edges) change(ctx context.Context, namespace, name string, change func(
 		}), false, nil)
 }
 
-// unmetError carries why a reservation was refused out of an update.
+// unmetError carries why a package was not marked out of an update.
 type unmetError struct{ field.ErrorList }
 
 func (e unmetError) Error() string { return e.ToAggregate().Error() }
 
-// reserve announces on a package that another one is about to need something of
-// it, if it has that. From here on the package keeps it.
-func (e *edges) reserve(ctx context.Context, dependent *pm.Package, name string, needed need, id string) (field.ErrorList, error) {
-	err := e.change(ctx, dependent.Namespace, name, func(target *pm.Package) error {
+// require returns why a package cannot have what it needs of another one. The other
+// one is marked as one that is depended on, unless it is already or this is a dry
+// run: from here on nobody takes something from it without looking for notices.
+func (e *edges) require(ctx context.Context, dependent *pm.Package, name string, needed need, dryRun bool) (field.ErrorList, error) {
+	target, err := e.fresh(ctx, dependent.Namespace, name)
+	if err != nil {
+		return nil, err
+	}
+	if errs := unmet(dependent, name, needed, target); len(errs) > 0 || dryRun || target.Annotations[pm.PackageDependedOnAnnotation] != "" {
+		return errs, nil
+	}
+	err = e.change(ctx, dependent.Namespace, name, func(target *pm.Package) error {
 		if errs := unmet(dependent, name, needed, target); len(errs) > 0 {
 			return unmetError{errs}
 		}
-		reserved := reservationsOf(target)
-		if reserved == nil {
-			reserved = map[string]reservation{}
-		}
-		reserved[id] = reservation{
-			Package: dependent.Name, Version: needed.versions, Functions: needed.functions, Since: e.clock.Now().Unix(),
-		}
-		return setReservations(target, reserved)
+		markDependedOn(target)
+		return nil
 	})
 	var refused unmetError
 	switch {
@@ -108,114 +105,57 @@ func (e *edges) reserve(ctx context.Context, dependent *pm.Package, name string,
 	case storage.IsNotFound(err):
 		return unmet(dependent, name, needed, nil), nil
 	case err != nil:
-		return nil, fmt.Errorf("reserve package %q for %q: %w", name, dependent.Name, err)
+		return nil, fmt.Errorf("mark package %q, which %q depends on: %w", name, dependent.Name, err)
 	}
 	return nil, nil
 }
 
-// settle lists dependents of a package as they stand in etcd, and takes away the
-// reservation with the given id, if any, and those of the same dependents that
-// count no longer. A package that is gone needs no list.
-//
-// Each dependent is read after the package was and before it is written. A write
-// of the dependent that this misses has either reserved before, and its
-// reservation stays; or reserves after, and this begins anew.
-func (e *edges) settle(ctx context.Context, target types.NamespacedName, dependents []string, id string) error {
-	err := e.change(ctx, target.Namespace, target.Name, func(p *pm.Package) error {
-		now := e.clock.Now()
-		reserved := reservationsOf(p)
-		since := now
-		if own, found := reserved[id]; found {
-			since = time.Unix(own.Since, 0)
-			delete(reserved, id)
-		}
-		maps.DeleteFunc(reserved, func(_ string, r reservation) bool {
-			return !r.counts(now) && slices.Contains(dependents, r.Package)
-		})
-		if err := setReservations(p, reserved); err != nil {
-			return err
-		}
-		for _, name := range dependents {
-			dependent, err := e.fresh(ctx, target.Namespace, name)
-			if err != nil {
-				return err
-			}
-			needed, found := needsOf(dependent)[target.Name]
-			list(p, name, needed, found, metav1.NewTime(since))
-		}
-		return nil
-	})
-	if storage.IsNotFound(err) {
-		return nil
-	}
-	return err
-}
-
-// list puts a dependent into the list of a package, or takes it out.
-func list(p *pm.Package, dependent string, needed need, needs bool, since metav1.Time) {
-	index, found := slices.BinarySearchFunc(p.Status.Dependents, dependent, func(d pm.PackageDependent, name string) int {
-		return strings.Compare(d.Name, name)
-	})
-	switch {
-	case found && !needs:
-		p.Status.Dependents = slices.Delete(p.Status.Dependents, index, index+1)
-	case found:
-		entry := &p.Status.Dependents[index]
-		entry.Version, entry.Functions = needed.versions, needed.functions
-	case needs:
-		p.Status.Dependents = slices.Insert(p.Status.Dependents, index, pm.PackageDependent{
-			Name: dependent, Version: needed.versions, Functions: needed.functions, Since: since,
-		})
-	}
-	if len(p.Status.Dependents) == 0 {
-		p.Status.Dependents = nil
-	}
-}
-
 // cycle returns the path of a cycle that a package would close with its
 // dependencies, and whether a write under way has part in it; nil when there is
-// none. The dependencies must have been reserved: of several writers that would
-// close a cycle together, the last to reserve then finds what all others announced.
+// none. What the package is about to need must have been posted: of several writers
+// that would close a cycle together, the last to post then finds what all others
+// posted or stored.
 //
-// It goes from the package to those that depend on it, and to those that depend
-// on them, and reads each from etcd after the one that it needs. What is announced
-// but not in the dependent's spec, and cannot be under way, does not count.
+// It goes from the package to what it depends on, and to what that depends on.
 func (e *edges) cycle(ctx context.Context, p *pm.Package) (path []string, pending bool, err error) {
-	start, err := e.fresh(ctx, p.Namespace, p.Name)
-	if err != nil || start == nil {
+	drafts, _, err := e.notices.standing(ctx, p.Namespace, needing)
+	if err != nil {
 		return nil, false, err
 	}
 	certain, possible := packagegraph.Graph{}, packagegraph.Graph{}
-	for _, dependency := range p.Spec.Dependencies {
-		certain.Add(p.Name, dependency.Name)
-		possible.Add(p.Name, dependency.Name)
+	for _, draft := range drafts {
+		for _, dependency := range draft.Spec.Dependencies {
+			// What else is about to happen to the package itself replaces what this
+			// write stores, and looks for itself.
+			if draft.Name != p.Name {
+				possible.Add(draft.Name, dependency.Name)
+			}
+		}
 	}
-	known := map[string]*pm.Package{p.Name: start}
-	for reached := []*pm.Package{start}; len(reached) > 0; reached = reached[1:] {
-		target := reached[0]
-		claims := announcedOn(target, e.clock.Now())
-		for _, name := range claims.names() {
-			if name == p.Name {
+	// Stored packages are read after the notices: what is no longer a notice is
+	// stored, if it ever was.
+	read := map[string]struct{}{}
+	for reached := []*pm.Package{p}; len(reached) > 0; reached = reached[1:] {
+		from := reached[0]
+		for _, dependency := range from.Spec.Dependencies {
+			certain.Add(from.Name, dependency.Name)
+			possible.Add(from.Name, dependency.Name)
+		}
+		for _, name := range possible[from.Name] {
+			if _, known := read[name]; known || name == p.Name {
 				continue
 			}
-			dependent, seen := known[name]
-			if _, needs := needsOf(dependent)[target.Name]; !needs {
-				if dependent, err = e.fresh(ctx, p.Namespace, name); err != nil {
-					return nil, false, err
-				}
+			read[name] = struct{}{}
+			next, err := e.fresh(ctx, p.Namespace, name)
+			if err != nil {
+				return nil, false, err
 			}
-			_, needs := needsOf(dependent)[target.Name]
-			if !needs && !claims.pending(name) {
-				continue
+			if next == nil {
+				// It may be about to be stored, with what its notice tells.
+				next = &pm.Package{}
+				next.Name = name
 			}
-			possible.Add(name, target.Name)
-			if needs {
-				certain.Add(name, target.Name)
-			}
-			if dependent != nil && !seen {
-				known[name] = dependent
-				reached = append(reached, dependent)
-			}
+			reached = append(reached, next)
 		}
 	}
 	if path := certain.Cycle(p.Name); path != nil {
@@ -223,25 +163,4 @@ func (e *edges) cycle(ctx context.Context, p *pm.Package) (path []string, pendin
 	}
 	path = possible.Cycle(p.Name)
 	return path, path != nil, nil
-}
-
-// confirmed are those of some dependents that need a package according to etcd,
-// and those that may be about to. It stops looking when it has enough of the
-// former for a message.
-func (e *edges) confirmed(ctx context.Context, target *pm.Package, claims announced, names []string) (need []string, pending []string, err error) {
-	for _, name := range names {
-		dependent, err := e.fresh(ctx, target.Namespace, name)
-		if err != nil {
-			return nil, nil, err
-		}
-		if _, needs := needsOf(dependent)[target.Name]; needs {
-			need = append(need, name)
-		} else if claims.pending(name) {
-			pending = append(pending, name)
-		}
-		if len(need) == shownNames {
-			break
-		}
-	}
-	return need, pending, nil
 }

@@ -9,9 +9,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"oaas.io/oaas/pkg/apis/pm"
 )
@@ -109,34 +109,36 @@ func TestMessagesNameAFewPackages(t *testing.T) {
 	}
 }
 
-func TestReservationsAreKeptUntilTheyAreSettled(t *testing.T) {
-	p := pkg("b", "1")
-	p.Annotations = map[string]string{"note": "kept"}
-	now := time.Unix(1_800_000_000, 0)
-	reserved := map[string]reservation{
-		"x": {Package: "a", Version: "^1", Functions: []string{"f"}, Since: now.Unix()},
-		"y": {Package: "old", Since: now.Add(-reservedFor).Unix()},
+func TestADraftTellsWhatIsNeededAndNothingElse(t *testing.T) {
+	p := pkg("a", "1", "b >=1 : f", "c : g", "d")
+	p.Annotations = map[string]string{"note": "long"}
+	p.Spec.Functions = append(p.Spec.Functions, pm.FunctionDefinition{Key: "b.own"})
+	p.Spec.Classes[0].FunctionBindings = append(p.Spec.Classes[0].FunctionBindings, pm.FunctionBinding{FunctionKey: "b.own"})
+	needs := needsOf(p)
+	delete(needs, "c")
+	d := draft(p, needs)
+	if diff := cmp.Diff(texts(needs), texts(needsOf(d))); diff != "" {
+		t.Errorf("the needs differ (-want +got):\n%s", diff)
 	}
-	if err := setReservations(p, reserved); err != nil {
-		t.Fatal(err)
+	if d.Name != p.Name || d.Namespace != p.Namespace || d.Annotations != nil || d.Spec.Functions != nil || len(d.Spec.Classes[0].FunctionBindings) != 1 {
+		t.Errorf("got %+v, want name, namespace and needs only", d)
 	}
-	if diff := cmp.Diff(reserved, reservationsOf(p)); diff != "" {
-		t.Errorf("what was written is not what is read (-want +got):\n%s", diff)
-	}
-	claims := announcedOn(p, now)
-	if !claims.pending("a") || claims.pending("old") || claims.pending("nobody") {
-		t.Errorf("got the claims %+v, want that of a pending and that of old not", claims)
-	}
+}
 
-	updated := pkg("b", "2")
-	keepOwn(updated, p)
-	if diff := cmp.Diff(reserved, reservationsOf(updated)); diff != "" {
-		t.Errorf("an update lost reservations (-want +got):\n%s", diff)
+func TestTheListOfDependentsIsBounded(t *testing.T) {
+	var dependents []dependent
+	for i := range listedDependents + 7 {
+		dependents = append(dependents, dependent{name: fmt.Sprintf("p%03d", i), need: need{versions: "^1"}})
 	}
-	if err := setReservations(p, nil); err != nil {
-		t.Fatal(err)
+	earlier, now := metav1.Unix(1_800_000_000, 0), metav1.Unix(1_800_000_100, 0)
+	list := listOf(dependents, []pm.PackageDependent{{Name: "p001", Since: earlier}, {Name: "gone", Since: earlier}}, now)
+	if len(list) != listedDependents || list[0].Name != "p000" || list[listedDependents-1].Name != "p099" || list[1].Version != "^1" {
+		t.Errorf("got %v, want the first %d by name", list, listedDependents)
 	}
-	if diff := cmp.Diff(map[string]string{"note": "kept"}, p.Annotations); diff != "" {
-		t.Errorf("annotations differ (-want +got):\n%s", diff)
+	if !list[0].Since.Equal(&now) || !list[1].Since.Equal(&earlier) {
+		t.Errorf("got the times %s and %s, want that of a new one and that of one listed before", list[0].Since, list[1].Since)
+	}
+	if listOf(nil, list, now) != nil {
+		t.Error("a package without dependents lists some")
 	}
 }

@@ -17,42 +17,32 @@ import (
 
 // keepPromises refuses a change that takes away what other packages need: a
 // version within their range, or a function that they bind. stored is what the
-// change will replace, so an announcement that comes later makes the write fail and
-// this look again.
-func (e *edges) keepPromises(ctx context.Context, updated, stored *pm.Package) error {
-	claims := announcedOn(stored, e.clock.Now())
-	if len(claims) == 0 {
+// change will replace, so that a dependent that comes first to a package that had
+// none makes the write fail and this look again.
+func (w *write) keepPromises(ctx context.Context, updated, stored *pm.Package) error {
+	removed := removedFunctions(updated, stored)
+	if !dependedOn(stored) || len(removed) == 0 && updated.Spec.Version == stored.Spec.Version {
 		return nil
 	}
-	removed := removedFunctions(updated, stored)
-	if len(removed) == 0 && updated.Spec.Version == stored.Spec.Version {
-		return nil
+	dependents, drafts, err := w.takeFrom(ctx, stored)
+	if err != nil {
+		return err
 	}
 	broken := promises{functions: map[string][]string{}}
-	for _, name := range claims.names() {
-		if !slices.ContainsFunc(claims[name], func(c claim) bool { return !c.takesAway(updated, stored, removed).nothing() }) {
-			continue
-		}
-		// What was announced may be out of date; the dependent itself is not.
-		dependent, err := e.fresh(ctx, stored.Namespace, name)
-		if err != nil {
-			return err
-		}
-		needed, needs := needsOf(dependent)[stored.Name]
-		if taken := needed.takesAway(updated, stored, removed); needs && !taken.nothing() {
-			broken.add(name, needed, taken)
-			continue
-		}
-		pending := slices.ContainsFunc(claims[name], func(c claim) bool {
-			return c.pending && !c.takesAway(updated, stored, removed).nothing()
-		})
-		if pending {
-			return apierrors.NewConflict(pm.Resource("packages"), stored.Name, fmt.Errorf(
-				"a change of package %q that is under way needs what this one takes away: try again", name))
+	for _, d := range dependents {
+		if taken := d.takesAway(updated, stored, removed); !taken.nothing() {
+			broken.add(d.name, d.need, taken)
 		}
 	}
 	if errs := broken.errors(&updated.Spec); len(errs) > 0 {
 		return apierrors.NewInvalid(pm.Kind("Package"), updated.Name, errs)
+	}
+	for i := range drafts {
+		needed, needs := needsOf(&drafts[i])[stored.Name]
+		if needs && !needed.takesAway(updated, stored, removed).nothing() {
+			return apierrors.NewConflict(pm.Resource("packages"), stored.Name, fmt.Errorf(
+				"a change of package %q that is under way needs what this one takes away: try again", drafts[i].Name))
+		}
 	}
 	return nil
 }

@@ -99,17 +99,23 @@ func TestTheListOfDependentsFollowsEveryWrite(t *testing.T) {
 func TestClientsCannotWriteTheList(t *testing.T) {
 	s := newScene(t)
 	s.mustCreate(pkg("b", "1"), pkg("a", "1", "b"))
+	s.expectDependents("b", "a")
 	forged := pkg("forged", "1")
 	forged.Status.Dependents = []pm.PackageDependent{{Name: "nobody"}}
-	forged.Annotations = map[string]string{ReservationsAnnotation: `{"x":{"package":"nobody","since":9999999999}}`}
+	forged.Annotations = map[string]string{pm.PackageDependedOnAnnotation: "true"}
 	s.mustCreate(forged)
 	s.expectDependents("forged")
 
-	forge := func(p *pm.Package) {
-		p.Status.Dependents = nil
-		p.Annotations = map[string]string{ReservationsAnnotation: `{"x":{"package":"nobody","since":9999999999}}`}
+	if dependedOn(s.get("forged")) {
+		t.Error("a client marked a package as one that is depended on")
 	}
+
+	forge := func(p *pm.Package) { p.Status.Dependents, p.Status.DependentCount, p.Annotations = nil, 9, nil }
 	expectError(t, s.update("b", forge), "")
+	if p := s.get("b"); len(p.Status.Dependents) != 1 || p.Status.DependentCount != 1 || !dependedOn(p) {
+		t.Errorf("got the dependents %v, the count %d and the annotations %v of what is stored, want them unchanged",
+			p.Status.Dependents, p.Status.DependentCount, p.Annotations)
+	}
 	s.expectDependents("b", "a")
 }
 
@@ -189,7 +195,7 @@ func TestDeploymentsAndTheirPackageGoTogether(t *testing.T) {
 			s := newScene(t)
 			made := pkg("p", "1", "b : f")
 			if test.planned {
-				made.Spec.Deployments = []pm.PackageDeployment{{Name: "d", Spec: pm.ClassDeploymentSpec{ClassKey: "C"}}}
+				made.Spec.Deployments = []pm.PackageDeployment{{Name: "d", Spec: pm.ClassDeploymentSpec{ClassKey: "C", DeletionPolicy: pm.DeletionDelete}}}
 			}
 			s.mustCreate(pkg("b", "1"), made)
 			if test.own {
@@ -280,7 +286,7 @@ func TestGeneratedNamesAreListed(t *testing.T) {
 	p := pkg("", "1", "b")
 	p.GenerateName = "made-"
 	p.Spec.Classes = []pm.ClassDefinition{{Key: "C", StateSpec: &pm.StateSpec{ConsistencyModel: pm.ConsistencyNone}}}
-	p.Spec.Deployments = []pm.PackageDeployment{{Name: "d", Spec: pm.ClassDeploymentSpec{ClassKey: "C"}}}
+	p.Spec.Deployments = []pm.PackageDeployment{{Name: "d", Spec: pm.ClassDeploymentSpec{ClassKey: "C", DeletionPolicy: pm.DeletionDelete}}}
 	obj, err := s.one.Create(s.ctx(), p, rest.ValidateAllObjectFunc, &metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)

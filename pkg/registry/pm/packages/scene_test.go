@@ -34,33 +34,39 @@ const namespace = "shop"
 // scene is an etcd with two servers on it, each with a watch cache of its own.
 // The clock stands still until the test moves it.
 type scene struct {
-	*testing.T
+	testing.TB
 	one, two    *REST
 	clock       *testingclock.FakePassiveClock
 	deployments *fakeDeployments
 }
 
-func newScene(t *testing.T) *scene {
+func newScene(t testing.TB) *scene {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	install.Install(scheme)
 	config := storagebackend.NewDefaultConfig("/test", serializer.NewCodecFactory(scheme).LegacyCodec(v1alpha1.SchemeGroupVersion))
 	config.Transport.ServerList = []string{startEtcd(t)}
 	s := &scene{
-		T:           t,
+		TB:          t,
 		clock:       testingclock.NewFakePassiveClock(time.Now()),
 		deployments: &fakeDeployments{},
 	}
 	open := func() *REST {
-		store, err := OpenStore(scheme, generic.RESTOptions{
+		options := generic.RESTOptions{
 			StorageConfig: config.ForResource(pm.Resource("packages")), Decorator: registry.StorageWithCacher(),
 			ResourcePrefix: "packages", EnableGarbageCollection: true, DeleteCollectionWorkers: 1,
-		})
+		}
+		store, err := OpenStore(scheme, options)
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(store.Object.Destroy)
-		return NewREST(store.Object, s.deployments, s.clock)
+		notices, err := OpenNotices(options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		served := NewREST(store.Object, notices, s.deployments, s.clock)
+		t.Cleanup(served.Destroy)
+		return served
 	}
 	s.one, s.two = open(), open()
 	return s
@@ -69,7 +75,7 @@ func newScene(t *testing.T) *scene {
 // ctx is that of a request in the namespace.
 func (s *scene) ctx() context.Context { return request.WithNamespace(s.Context(), namespace) }
 
-func startEtcd(t *testing.T) string {
+func startEtcd(t testing.TB) string {
 	t.Helper()
 	// The path must be short enough for a socket, which that of t.TempDir may not be.
 	dir, err := os.MkdirTemp("", "pkg") //nolint:usetesting // see above
@@ -180,27 +186,80 @@ func (s *scene) get(name string) *pm.Package {
 	return p
 }
 
-// expectDependents compares the list of a package with texts such as
-// "a >=1 : f g"; and nothing may be left reserved.
+// notices are those that stand: "a needs b c", or "b is taken from".
+func (s *scene) notices() []string {
+	s.Helper()
+	var all []string
+	for _, about := range []concern{needing, taking} {
+		standing, _, err := s.one.edges.notices.standing(s.ctx(), namespace, about)
+		if err != nil {
+			s.Fatal(err)
+		}
+		for _, p := range standing {
+			text := p.Name + " is taken from"
+			if about == needing {
+				text = p.Name + " needs " + texts(needsOf(&p))
+			}
+			all = append(all, text)
+		}
+	}
+	return all
+}
+
+// expire does what etcd does with notices that nobody withdrew.
+func (s *scene) expire() {
+	s.Helper()
+	for _, about := range []concern{needing, taking} {
+		standing, _, err := s.one.edges.notices.standing(s.ctx(), namespace, about)
+		if err != nil {
+			s.Fatal(err)
+		}
+		for _, p := range standing {
+			if err := s.one.edges.notices.withdraw(s.ctx(), &notice{key: noticesOf(namespace, about) + string(p.UID)}); err != nil {
+				s.Fatal(err)
+			}
+		}
+	}
+}
+
+// expectDependents compares those that depend on a package with texts such as
+// "a >=1 : f g": as the rules see them, and once they are listed as people see them.
+// And nothing may be under way any more.
 func (s *scene) expectDependents(name string, want ...string) {
 	s.Helper()
+	left, revision, err := s.one.edges.notices.standing(s.ctx(), namespace, needing)
+	if err != nil {
+		s.Fatal(err)
+	}
+	found, err := s.one.edges.dependents(s.ctx(), namespace, name, revision)
+	if err != nil {
+		s.Fatal(err)
+	}
+	if err := s.one.Dependents().Refresh(s.ctx(), namespace, name); err != nil {
+		s.Fatal(err)
+	}
 	p := s.get(name)
 	if p == nil {
 		s.Fatalf("package %s is gone", name)
 	}
-	var got []string
-	for _, d := range p.Status.Dependents {
-		text := strings.TrimSpace(d.Name + " " + d.Version)
-		if len(d.Functions) > 0 {
-			text += " : " + strings.Join(d.Functions, " ")
-		}
-		got = append(got, text)
+	var seen, listed []string
+	for _, d := range found {
+		seen = append(seen, texts(map[string]need{d.name: d.need}))
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	for _, d := range p.Status.Dependents {
+		listed = append(listed, texts(map[string]need{d.Name: {versions: d.Version, functions: d.Functions}}))
+	}
+	if diff := cmp.Diff(want, seen); diff != "" {
 		s.Errorf("the dependents of %s differ (-want +got):\n%s", name, diff)
 	}
-	if left := p.Annotations[ReservationsAnnotation]; left != "" {
-		s.Errorf("reservations are left on %s: %s", name, left)
+	if diff := cmp.Diff(want, listed); diff != "" {
+		s.Errorf("the listed dependents of %s differ (-want +got):\n%s", name, diff)
+	}
+	if int(p.Status.DependentCount) != len(want) {
+		s.Errorf("%s has the count of dependents %d, want %d", name, p.Status.DependentCount, len(want))
+	}
+	if len(left) > 0 {
+		s.Errorf("notices are left: %v", s.notices())
 	}
 }
 

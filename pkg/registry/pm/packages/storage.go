@@ -41,11 +41,19 @@ type REST struct {
 	collected   bool
 }
 
-// NewREST puts the rules on top of a store, which must not be served otherwise.
-func NewREST(store *stored.REST, deployments Deployments, clock clock.PassiveClock) *REST {
-	edges := &edges{store: store.Store, clock: clock}
-	store.AfterDelete = edges.afterDelete
-	return &REST{REST: store, edges: edges, deployments: deployments}
+// NewREST puts the rules on top of a store, which must not be served otherwise. It
+// closes the notices when it is destroyed.
+func NewREST(store *stored.REST, notices *Notices, deployments Deployments, clock clock.PassiveClock) *REST {
+	return &REST{
+		REST: store, deployments: deployments,
+		edges: &edges{store: store.Store, notices: notices, clock: clock},
+	}
+}
+
+// Destroy closes the connections to etcd.
+func (r *REST) Destroy() {
+	r.REST.Destroy()
+	r.edges.notices.Destroy()
 }
 
 // Collected tells that there is a garbage collector that looks after packages,

@@ -39,8 +39,10 @@ func resource() *stored.Resource[*pm.Package, pm.PackageSpec, pm.PackageStatus] 
 		Keep:    keepOwn,
 		KeptFields: []fieldpath.Path{
 			fieldpath.MakePathOrDie("status", "dependents"),
-			fieldpath.MakePathOrDie("metadata", "annotations", ReservationsAnnotation),
+			fieldpath.MakePathOrDie("status", "dependentCount"),
+			fieldpath.MakePathOrDie("metadata", "annotations", pm.PackageDependedOnAnnotation),
 		},
+		Indexes: map[string]func(*pm.Package) []string{byDependency: dependenciesOf},
 
 		Validate:       validation.ValidatePackage,
 		ValidateUpdate: validation.ValidatePackageUpdate,

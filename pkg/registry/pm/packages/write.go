@@ -15,45 +15,42 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/klog/v2"
 
 	"oaas.io/oaas/pkg/apis/pm"
 )
 
-// settleWithin bounds what follows a write that has ended. The client waits for
-// it, so that what it does next finds the lists true.
-const settleWithin = 10 * time.Second
+const (
+	// withdrawWithin bounds what follows a write that has ended. The client waits for
+	// it, so that what it does next is not refused for the sake of what has ended.
+	withdrawWithin = 10 * time.Second
+	// patience is how long a write that needs something waits for one that may take
+	// it away, and lookEvery how often it looks. The other one decides in a moment,
+	// unless its server died.
+	patience  = 3 * time.Second
+	lookEvery = 10 * time.Millisecond
+)
 
-// write is one write of a package. The checks run right before the package is
-// stored, perhaps several times: when the stored package changed meanwhile, or
-// when a generated name was taken. Each time they reserve what the package is
-// about to need; end settles all of it.
+// write is one write of a package, which may be its deletion. The checks run right
+// before the package is stored, perhaps several times: when the stored package
+// changed meanwhile, or when a generated name was taken. They post notices of what
+// the write is about to do; end withdraws them.
 type write struct {
 	edges  *edges
 	dryRun bool
-	// id of the write's reservations.
-	id string
-	// reserved and dropped are the edges that were reserved and that the package no
-	// longer has.
-	reserved, dropped map[edge]struct{}
+	// notices are those that were posted, or may have been.
+	notices []*notice
+	// takes is true when one of them tells that something is taken away.
+	takes bool
 	// tried is true when the last check passed, and the package may therefore have
 	// been stored.
 	tried bool
 }
 
-// edge is a dependency between two packages of a namespace.
-type edge struct{ namespace, dependent, dependency string }
-
-func (e *edges) begin(dryRun bool) *write {
-	return &write{
-		edges: e, dryRun: dryRun, id: string(uuid.NewUUID()),
-		reserved: map[edge]struct{}{}, dropped: map[edge]struct{}{},
-	}
-}
+func (e *edges) begin(dryRun bool) *write { return &write{edges: e, dryRun: dryRun} }
 
 // onCreate checks a new package after everything else was checked.
 func (w *write) onCreate(validate rest.ValidateObjectFunc) rest.ValidateObjectFunc {
@@ -78,7 +75,7 @@ func (w *write) onUpdate(validate rest.ValidateObjectUpdateFunc) rest.ValidateOb
 			}
 		}
 		updated, stored := obj.(*pm.Package), old.(*pm.Package)
-		if err := w.edges.keepPromises(ctx, updated, stored); err != nil {
+		if err := w.keepPromises(ctx, updated, stored); err != nil {
 			return err
 		}
 		return w.try(w.announce(ctx, updated, stored))
@@ -90,35 +87,43 @@ func (w *write) try(err error) error {
 	return err
 }
 
-// announce reserves what a package is about to need and did not need before, and
+// announce posts what a package is about to need and did not need before, and
 // refuses what cannot be had and what would close a cycle. old is nil for a new
 // package. Nothing can depend on a package that does not exist, so a new one closes
-// no cycle.
+// no cycle; neither does one that nobody ever depended on.
 func (w *write) announce(ctx context.Context, p, old *pm.Package) error {
 	needs, had := needsOf(p), needsOf(old)
-	var errs field.ErrorList
-	closes := false
-	for _, name := range slices.Sorted(maps.Keys(needs)) {
+	adds := false
+	for name, needed := range needs {
 		before, found := had[name]
-		if found && before.equal(needs[name]) {
-			continue
+		if found && before.equal(needed) {
+			delete(needs, name)
 		}
-		problems, err := w.reserve(ctx, p, name, needs[name])
+		adds = adds || !found
+	}
+	if len(needs) == 0 {
+		return nil
+	}
+	if !w.dryRun {
+		if err := w.post(ctx, needing, draft(p, needs)); err != nil {
+			return err
+		}
+		if err := w.giveWay(ctx, p, needs); err != nil {
+			return err
+		}
+	}
+	var errs field.ErrorList
+	for _, name := range slices.Sorted(maps.Keys(needs)) {
+		problems, err := w.edges.require(ctx, p, name, needs[name], w.dryRun)
 		if err != nil {
 			return err
 		}
 		errs = append(errs, problems...)
-		closes = closes || !found && old != nil
 	}
 	if len(errs) > 0 {
 		return apierrors.NewInvalid(pm.Kind("Package"), p.Name, errs)
 	}
-	for name := range had {
-		if _, kept := needs[name]; !kept {
-			w.dropped[edge{p.Namespace, p.Name, name}] = struct{}{}
-		}
-	}
-	if !closes {
+	if !adds || old == nil || !dependedOn(old) {
 		return nil
 	}
 	path, pending, err := w.edges.cycle(ctx, p)
@@ -128,17 +133,57 @@ func (w *write) announce(ctx context.Context, p, old *pm.Package) error {
 	return cycleError(p, path, pending)
 }
 
-func (w *write) reserve(ctx context.Context, p *pm.Package, name string, needed need) (field.ErrorList, error) {
-	if w.dryRun {
-		target, err := w.edges.fresh(ctx, p.Namespace, name)
-		if err != nil {
-			return nil, err
-		}
-		return unmet(p, name, needed, target), nil
-	}
+func (w *write) post(ctx context.Context, about concern, content *pm.Package) error {
+	at := newNotice(about, content)
 	// Noted before it is done: a request that is cut off may still be carried out.
-	w.reserved[edge{p.Namespace, p.Name, name}] = struct{}{}
-	return w.edges.reserve(ctx, p, name, needed, w.id)
+	w.notices = append(w.notices, at)
+	return w.edges.notices.post(ctx, at)
+}
+
+// giveWay waits for the writes that may take away what a package needs. Those never
+// wait, but a write that does both would wait for one that waits for it.
+func (w *write) giveWay(ctx context.Context, p *pm.Package, needs map[string]need) error {
+	var taken string
+	err := wait.PollUntilContextTimeout(ctx, lookEvery, patience, true, func(context.Context) (bool, error) {
+		takers, _, err := w.edges.notices.standing(ctx, p.Namespace, taking)
+		if err != nil {
+			return false, err
+		}
+		index := slices.IndexFunc(takers, func(t pm.Package) bool { _, needed := needs[t.Name]; return needed })
+		if index < 0 {
+			taken = ""
+			return true, nil
+		}
+		taken = takers[index].Name
+		return w.takes, nil
+	})
+	if taken != "" && ctx.Err() == nil && (err == nil || wait.Interrupted(err)) {
+		return apierrors.NewConflict(pm.Resource("packages"), p.Name, fmt.Errorf(
+			"a change of package %q that is under way may take away what this one needs: try again", taken))
+	}
+	return err
+}
+
+// takeFrom posts that something is about to be taken away from a package, and
+// returns who depends on it and which writes are about to make somebody need
+// something. From here on nobody else begins to depend on the package until the
+// write has ended.
+func (w *write) takeFrom(ctx context.Context, p *pm.Package) (dependents []dependent, drafts []pm.Package, err error) {
+	if !w.dryRun && !w.takes {
+		content := &pm.Package{}
+		content.Namespace, content.Name = p.Namespace, p.Name
+		if err := w.post(ctx, taking, content); err != nil {
+			return nil, nil, err
+		}
+		w.takes = true
+	}
+	// In this order: who is no longer about to need something does, or never will.
+	drafts, revision, err := w.edges.notices.standing(ctx, p.Namespace, needing)
+	if err != nil {
+		return nil, nil, err
+	}
+	dependents, err = w.edges.dependents(ctx, p.Namespace, p.Name, revision)
+	return dependents, drafts, err
 }
 
 func cycleError(p *pm.Package, path []string, pending bool) error {
@@ -153,28 +198,20 @@ func cycleError(p *pm.Package, path []string, pending bool) error {
 		fmt.Sprintf("closes the cycle %s: remove one of these dependencies", circle))})
 }
 
-// end settles the reservations of a write that ended with the given error.
+// end withdraws the notices of a write that ended with the given error.
 func (w *write) end(ctx context.Context, outcome error) {
-	unsettled := w.reserved
-	switch {
-	case outcome == nil:
-		maps.Copy(unsettled, w.dropped)
-	case w.tried && !refused(outcome):
-		// Nobody knows whether the package was stored, or still will be. The
-		// reservations hold until it can be known; then they are repaired.
-		return
-	}
-	if w.dryRun || len(unsettled) == 0 {
+	if outcome != nil && w.tried && !refused(outcome) {
+		// Nobody knows whether the package was stored, or still will be. The notices
+		// hold until it can no longer happen.
 		return
 	}
 	// The client may be gone already, which is no reason to leave things behind.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleWithin)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), withdrawWithin)
 	defer cancel()
-	for changed := range unsettled {
-		target := types.NamespacedName{Namespace: changed.namespace, Name: changed.dependency}
-		if err := w.edges.settle(ctx, target, []string{changed.dependent}, w.id); err != nil {
-			klog.FromContext(ctx).Error(err, "The dependents of a package are not settled, which is repaired later",
-				"package", klog.KRef(target.Namespace, target.Name), "dependent", changed.dependent)
+	for _, posted := range w.notices {
+		if err := w.edges.notices.withdraw(ctx, posted); err != nil {
+			klog.FromContext(ctx).Error(err, "What a write of a package told others is not taken back, and ends by itself",
+				"notice", posted.key, "after", w.edges.notices.life)
 		}
 	}
 }

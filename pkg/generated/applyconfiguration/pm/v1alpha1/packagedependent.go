@@ -21,8 +21,7 @@ type PackageDependentApplyConfiguration struct {
 	Version *string `json:"version,omitempty"`
 	// functions are the keys of the functions that the dependent binds.
 	Functions []string `json:"functions,omitempty"`
-	// since is when the dependent announced itself, which it does before it is
-	// stored.
+	// since is when the dependent was first seen to depend.
 	Since *v1.Time `json:"since,omitempty"`
 }
 

@@ -21,13 +21,17 @@ type PackageStatusApplyConfiguration struct {
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// deployments are the names of the ClassDeployments that use the package.
 	Deployments []string `json:"deployments,omitempty"`
-	// dependents are the packages that depend on this one. The API server keeps the
-	// list as part of writing those packages; nobody else can change it.
+	// dependents are the packages that depend on this one, the first hundred by name.
+	// The list is for people and follows within seconds; what is refused for the sake
+	// of dependents does not depend on it. Only the API server can write it.
 	Dependents []PackageDependentApplyConfiguration `json:"dependents,omitempty"`
 	// classCount is the number of classes.
 	ClassCount *int32 `json:"classCount,omitempty"`
 	// functionCount is the number of functions.
 	FunctionCount *int32 `json:"functionCount,omitempty"`
+	// dependentCount is the number of packages that depend on this one, of which
+	// dependents names the first. Only the API server can write it.
+	DependentCount *int32 `json:"dependentCount,omitempty"`
 }
 
 // PackageStatusApplyConfiguration constructs a declarative configuration of the PackageStatus type for use with
@@ -93,5 +97,13 @@ func (b *PackageStatusApplyConfiguration) WithClassCount(value int32) *PackageSt
 // If called multiple times, the FunctionCount field is set to the value of the last call.
 func (b *PackageStatusApplyConfiguration) WithFunctionCount(value int32) *PackageStatusApplyConfiguration {
 	b.FunctionCount = &value
+	return b
+}
+
+// WithDependentCount sets the DependentCount field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the DependentCount field is set to the value of the last call.
+func (b *PackageStatusApplyConfiguration) WithDependentCount(value int32) *PackageStatusApplyConfiguration {
+	b.DependentCount = &value
 	return b
 }
