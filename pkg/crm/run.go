@@ -31,7 +31,6 @@ import (
 	"oaas.io/oaas/pkg/controller/deploymentrecord"
 	"oaas.io/oaas/pkg/crm/config"
 	"oaas.io/oaas/pkg/crm/crds"
-	"oaas.io/oaas/pkg/crm/render"
 	"oaas.io/oaas/pkg/crm/report"
 	"oaas.io/oaas/pkg/crm/server"
 	"oaas.io/oaas/pkg/version"
@@ -82,7 +81,7 @@ func Run(ctx context.Context, settings config.Config, kube *rest.Config, log log
 		return fmt.Errorf("set up manager: %w", err)
 	}
 
-	reconciler, err := deploymentrecord.New(mgr, render.Options{MaxReplicas: settings.Limits.MaxReplicas}, clock.RealClock{}, registry)
+	reconciler, err := deploymentrecord.New(mgr, settings.Limits.MaxReplicas, clock.RealClock{}, registry)
 	if err != nil {
 		return err
 	}

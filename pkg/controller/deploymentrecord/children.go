@@ -21,6 +21,7 @@ import (
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 	"oaas.io/oaas/pkg/crm/drift"
+	"oaas.io/oaas/pkg/crm/render"
 )
 
 // errForeign says that somebody else's object has the name that a child needs.
@@ -160,11 +161,11 @@ func (r *Reconciler) apply(ctx context.Context, intent *unstructured.Unstructure
 }
 
 // prune deletes the children that the record no longer asks for.
-func (r *Reconciler) prune(ctx context.Context, wanted []*unstructured.Unstructured, owned map[childKey]*unstructured.Unstructured) []error {
+func (r *Reconciler) prune(ctx context.Context, wanted []render.Object, owned map[childKey]*unstructured.Unstructured) []error {
 	surplus := make(map[childKey]*unstructured.Unstructured, len(owned))
 	maps.Copy(surplus, owned)
-	for _, intent := range wanted {
-		delete(surplus, keyOf(intent))
+	for _, object := range wanted {
+		delete(surplus, keyOf(object.Intent))
 	}
 	var failures []error
 	for _, object := range surplus {

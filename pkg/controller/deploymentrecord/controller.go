@@ -31,7 +31,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
-	"oaas.io/oaas/pkg/crm/render"
 )
 
 const (
@@ -57,13 +56,14 @@ type Reconciler struct {
 	live     client.Reader
 	recorder events.EventRecorder
 	clock    clock.PassiveClock
-	options  render.Options
-	duration *prometheus.HistogramVec
+	// maxReplicas caps the replicas of each function; 0 means no cap.
+	maxReplicas int32
+	duration    *prometheus.HistogramVec
 }
 
 // New returns a reconciler that works through the manager's client and caches,
 // and registers its metrics.
-func New(mgr manager.Manager, options render.Options, clock clock.PassiveClock, metrics prometheus.Registerer) (*Reconciler, error) {
+func New(mgr manager.Manager, maxReplicas int32, clock clock.PassiveClock, metrics prometheus.Registerer) (*Reconciler, error) {
 	duration := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "crm_reconciliation_duration_seconds",
 		Help:    "Time that one pass over one deployment record took, by result.",
@@ -73,12 +73,12 @@ func New(mgr manager.Manager, options render.Options, clock clock.PassiveClock, 
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
 	return &Reconciler{
-		client:   mgr.GetClient(),
-		live:     mgr.GetAPIReader(),
-		recorder: mgr.GetEventRecorder("oaas-crm"),
-		clock:    clock,
-		options:  options,
-		duration: duration,
+		client:      mgr.GetClient(),
+		live:        mgr.GetAPIReader(),
+		recorder:    mgr.GetEventRecorder("oaas-crm"),
+		clock:       clock,
+		maxReplicas: maxReplicas,
+		duration:    duration,
 	}, nil
 }
 

@@ -81,7 +81,7 @@ func (r *Reconciler) converge(ctx context.Context, record *v1alpha1.DeploymentRe
 		err = errors.Join(err, r.writeStatus(ctx, record, seen))
 	}()
 
-	seen.rendering, seen.renderErr = render.Render(record, r.options)
+	seen.rendering, seen.renderErr = render.Render(render.Input{Record: record, MaxReplicas: r.maxReplicas})
 	if seen.renderErr != nil {
 		// Only another record helps, and that wakes us.
 		return reconcile.Result{}, nil
@@ -91,8 +91,8 @@ func (r *Reconciler) converge(ctx context.Context, record *v1alpha1.DeploymentRe
 		return reconcile.Result{}, err
 	}
 	var failures []error
-	for _, intent := range seen.rendering.Objects {
-		child := r.ensure(ctx, record, intent, owned)
+	for _, object := range seen.rendering.Objects {
+		child := r.ensure(ctx, record, object.Intent, owned)
 		seen.children = append(seen.children, child)
 		switch {
 		case errors.Is(child.problem, errForeign):

@@ -121,7 +121,7 @@ func computeStatus(record *v1alpha1.DeploymentRecord, seen *observation, now tim
 	status.FunctionContainerStatus = nil
 	for _, w := range workloads {
 		status.FunctionContainerStatus = append(status.FunctionContainerStatus, v1alpha1.FunctionContainerStatus{
-			FunctionKey: w.function.Key, Workload: w.function.Workload, URL: w.function.URL,
+			FunctionKey: w.function.Key, Workload: w.function.Name, URL: w.function.URL,
 			Replicas: w.function.Replicas, ReadyReplicas: w.ready, Message: w.message(),
 		})
 	}

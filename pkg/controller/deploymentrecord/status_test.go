@@ -37,13 +37,13 @@ func newRecord() *v1alpha1.DeploymentRecord {
 // given state.
 func seen(t *testing.T, state map[string]any, change ...func(*observation)) *observation {
 	t.Helper()
-	rendering, err := render.Render(newRecord(), render.Options{})
+	rendering, err := render.Render(render.Input{Record: newRecord()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	o := &observation{rendering: rendering, complete: true}
 	for _, object := range rendering.Objects {
-		live := object.DeepCopy()
+		live := object.Intent.DeepCopy()
 		live.SetUID("live")
 		live.SetGeneration(1)
 		if live.GetKind() == "Deployment" {
@@ -51,7 +51,7 @@ func seen(t *testing.T, state map[string]any, change ...func(*observation)) *obs
 				t.Fatal(err)
 			}
 		}
-		o.children = append(o.children, child{intent: object, live: live})
+		o.children = append(o.children, child{intent: object.Intent, live: live})
 	}
 	for _, c := range change {
 		c(o)

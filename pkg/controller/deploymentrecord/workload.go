@@ -56,7 +56,7 @@ func workloadsOf(seen *observation) []workload {
 	workloads := make([]workload, 0, len(seen.rendering.Functions))
 	for _, function := range seen.rendering.Functions {
 		w := workload{function: function, waiting: "Waiting for the Deployment."}
-		if object := live[function.Workload]; object != nil {
+		if object := live[function.Name]; object != nil {
 			w.observe(object)
 		}
 		// A pod that has ended is history once the workload is whole again.

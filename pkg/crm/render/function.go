@@ -44,12 +44,13 @@ type function struct {
 	replicas  int32
 }
 
-func newFunction(record *v1alpha1.DeploymentRecord, container *v1alpha1.FunctionContainer, options Options) *function {
+func newFunction(in Input, container *v1alpha1.FunctionContainer) *function {
+	record := in.Record
 	return &function{
 		record:    record,
 		container: container,
 		name:      names.Workload(record.Name, container.FunctionKey),
-		replicas:  replicasOf(record.Spec.ResourceAllocation, container, options),
+		replicas:  replicasOf(record.Spec.ResourceAllocation, container, in.MaxReplicas),
 	}
 }
 
@@ -57,7 +58,7 @@ func newFunction(record *v1alpha1.DeploymentRecord, container *v1alpha1.Function
 // record's, within the maximum of the same and the cluster's cap. It is at least
 // 1, since nothing here would wake a function that has no replica, unless the
 // function's own maximum is 0: that is how a function is stopped.
-func replicasOf(allocation v1alpha1.ResourceAllocation, container *v1alpha1.FunctionContainer, options Options) int32 {
+func replicasOf(allocation v1alpha1.ResourceAllocation, container *v1alpha1.FunctionContainer, ceiling int32) int32 {
 	least, most := allocation.MinReplicas, allocation.MaxReplicas
 	if container.MinReplicas != nil {
 		least = *container.MinReplicas
@@ -69,7 +70,7 @@ func replicasOf(allocation v1alpha1.ResourceAllocation, container *v1alpha1.Func
 		}
 	}
 	replicas := least
-	for _, bound := range []int32{most, options.MaxReplicas} {
+	for _, bound := range []int32{most, ceiling} {
 		if bound > 0 {
 			replicas = min(replicas, bound)
 		}

@@ -73,13 +73,13 @@ func TestRenderGolden(t *testing.T) {
 	}
 	for name, r := range cases {
 		t.Run(name, func(t *testing.T) {
-			rendering, err := Render(r, Options{MaxReplicas: 20})
+			rendering, err := Render(Input{Record: r, MaxReplicas: 20})
 			if err != nil {
 				t.Fatal(err)
 			}
 			var got bytes.Buffer
 			for _, object := range rendering.Objects {
-				document, err := yaml.Marshal(object.Object)
+				document, err := yaml.Marshal(object.Intent.Object)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -120,7 +120,7 @@ func TestReplicas(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			if got := replicasOf(tc.allocation, &tc.container, Options{MaxReplicas: tc.cap}); got != tc.want {
+			if got := replicasOf(tc.allocation, &tc.container, tc.cap); got != tc.want {
 				t.Errorf("replicas = %d, want %d", got, tc.want)
 			}
 		})
@@ -136,7 +136,7 @@ func TestDefaultsNeverContradictTheUser(t *testing.T) {
 		} else if rapid.Bool().Draw(t, "hasLimit") {
 			c.Resources.Limits = corev1.ResourceList{corev1.ResourceCPU: *resource.NewMilliQuantity(rapid.Int64Range(1, 900).Draw(t, "limit"), resource.DecimalSI)}
 		}
-		got := newFunction(r, c, Options{}).resources()
+		got := newFunction(Input{Record: r}, c).resources()
 		if got.Requests.Cpu().Cmp(*got.Limits.Cpu()) > 0 {
 			t.Fatalf("request %s exceeds limit %s", got.Requests.Cpu(), got.Limits.Cpu())
 		}
@@ -154,7 +154,7 @@ func TestResourcesAreWhatKubernetesStores(t *testing.T) {
 	r.Spec.FunctionContainers[0].Resources.Requests = corev1.ResourceList{
 		corev1.ResourceCPU: resource.MustParse("100u"), gpu: resource.MustParse("2"), pages: resource.MustParse("4Mi"),
 	}
-	got := newFunction(r, &r.Spec.FunctionContainers[0], Options{}).resources()
+	got := newFunction(Input{Record: r}, &r.Spec.FunctionContainers[0]).resources()
 	if got.Requests.Cpu().String() != "1m" {
 		t.Errorf("cpu = %s, want 1m: the API server stores nothing finer, so 100u would be repaired for ever", got.Requests.Cpu())
 	}
@@ -166,18 +166,18 @@ func TestResourcesAreWhatKubernetesStores(t *testing.T) {
 }
 
 func TestUnknownTemplateIsRefused(t *testing.T) {
-	_, err := Render(record(func(r *v1alpha1.DeploymentRecord) { r.Spec.SelectedTemplate = "knative" }), Options{})
+	_, err := Render(Input{Record: record(func(r *v1alpha1.DeploymentRecord) { r.Spec.SelectedTemplate = "knative" })})
 	if err == nil || !strings.Contains(err.Error(), `"knative"`) {
 		t.Errorf("err = %v, want one that names the template", err)
 	}
 }
 
 func TestRenderIsStable(t *testing.T) {
-	first, err := Render(record(), Options{})
+	first, err := Render(Input{Record: record()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := Render(record(), Options{})
+	second, err := Render(Input{Record: record()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -71,7 +71,7 @@ func FuzzValidateUnit(f *testing.F) {
 		}
 		record := &v1alpha1.DeploymentRecord{ObjectMeta: metav1.ObjectMeta{Name: unit.GetId(), Namespace: unit.GetNamespace()}, Spec: spec}
 		record.Spec.SelectedTemplate = ""
-		if _, err := render.Render(record, render.Options{MaxReplicas: 20}); err != nil {
+		if _, err := render.Render(render.Input{Record: record, MaxReplicas: 20}); err != nil {
 			t.Fatalf("an accepted unit cannot be rendered: %v", err)
 		}
 	})
