@@ -397,7 +397,7 @@ type DeploymentRecordStatus struct {
 	// admitted is what the record was given of its environment's quotas; absent until
 	// it was let in.
 	// +optional
-	Admitted *UsedQuotas `json:"admitted,omitempty"`
+	Admitted *Admission `json:"admitted,omitempty"`
 	// conditions tell the state: Available, Progressing, Degraded and, with a data
 	// grid, ODGMReady.
 	// +optional
@@ -428,6 +428,16 @@ type DeploymentRecordStatus struct {
 	// none.
 	// +optional
 	ODGMClusterStatus *ODGMClusterStatus `json:"odgmClusterStatus,omitempty"`
+}
+
+// Admission is what a record was given of the quotas of an environment.
+type Admission struct {
+	// environment whose quotas it counts towards.
+	// +required
+	Environment string `json:"environment"`
+	// amount that was given.
+	// +required
+	Amount UsedQuotas `json:"amount"`
 }
 
 // TemplateSelection tells why a template was chosen.
