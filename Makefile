@@ -13,6 +13,8 @@ export CGO_ENABLED := 0
 GO_BUILD := go build -ldflags "$(LDFLAGS)"
 # What and how much `make bench-api` measures, such as -parts lists -packages 300.
 BENCH_API_FLAGS ?=
+# How many records `make bench-crm` measures with, such as -records 100,1000.
+BENCH_CRM_FLAGS ?=
 # How long a package's tests may take, the cold build of Kubernetes included.
 TEST_TIMEOUT ?= 40m
 
@@ -75,12 +77,17 @@ lint: ## Run the linters
 ##@ Measure
 
 .PHONY: bench
-bench: bench-api ## Run every benchmark
+bench: bench-api bench-crm ## Run every benchmark
 
 .PHONY: bench-api
 bench-api: build ## Measure the aggregated API beside a CRD and sample-apiserver, and time to Available
 	go run ./hack/localcluster build
 	go run ./test/bench/api $(BENCH_API_FLAGS)
+
+.PHONY: bench-crm
+bench-crm: build ## Measure the runtime manager beside the same objects made directly, at work and at rest
+	go run ./hack/localcluster build
+	go run ./test/bench/crm $(BENCH_CRM_FLAGS)
 
 ##@ Help
 

@@ -101,7 +101,7 @@ func Run(ctx context.Context, settings config.Config, kube *rest.Config, log log
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(mgr.Add(calls), addMetrics(mgr, settings.MetricsAddress, registry), addProbes(mgr, calls)); err != nil {
+	if err := errors.Join(mgr.Add(calls), addMetrics(mgr, settings, registry), addProbes(mgr, calls)); err != nil {
 		return err
 	}
 	if settings.Report.Endpoint != "" {
@@ -166,9 +166,11 @@ func addProbes(mgr manager.Manager, calls *server.Server) error {
 
 // addMetrics serves the program's own metrics beside controller-runtime's, whose
 // registry is global.
-func addMetrics(mgr manager.Manager, address string, own *prometheus.Registry) error {
-	if address == "0" {
+func addMetrics(mgr manager.Manager, settings config.Config, own *prometheus.Registry) error {
+	if settings.MetricsAddress == "0" {
 		return nil
 	}
-	return mgr.Add(&metricsServer{address: address, gatherer: prometheus.Gatherers{crmetrics.Registry, own}})
+	return mgr.Add(&metricsServer{
+		address: settings.MetricsAddress, gatherer: prometheus.Gatherers{crmetrics.Registry, own}, profiling: settings.Features.Profiling,
+	})
 }

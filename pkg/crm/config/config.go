@@ -90,6 +90,9 @@ type Features struct {
 	// Knative lets records run as Knative Services on a cluster that has them. On in
 	// full unless set.
 	Knative bool `json:"knative" env:"KNATIVE, overwrite"`
+	// Profiling serves Go's profiles under /debug/pprof of MetricsAddress. Off unless
+	// set: whoever reaches the port can then make the program work.
+	Profiling bool `json:"profiling" env:"PROFILING, overwrite"`
 }
 
 // ODGM is the data grid that runs beside classes with state.

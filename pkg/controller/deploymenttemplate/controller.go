@@ -1,0 +1,184 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package deploymenttemplate checks deployment templates, keeps the revisions that
+// records still use and lets a change reach the records in batches.
+package deploymenttemplate
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+	"oaas.io/oaas/pkg/crm/template"
+)
+
+const (
+	// Name is the controller's name in logs, metrics and events.
+	Name = "deploymenttemplate"
+	// settle gathers the changes of many records into one pass over their template.
+	settle = time.Second
+	// firstRetry and lastRetry bound the exponential backoff of one template.
+	firstRetry = 100 * time.Millisecond
+	lastRetry  = time.Minute
+)
+
+// templateIndex finds records by the template that their status names.
+const templateIndex = "status.selectedTemplate"
+
+// Compiler turns a template into one that can be rendered. It may remember.
+type Compiler interface {
+	Compile(name string, spec *v1alpha1.DeploymentTemplateSpec) (*template.Template, field.ErrorList)
+}
+
+// Kinds tells which kinds the cluster serves.
+type Kinds interface {
+	Served(kind schema.GroupVersionKind) bool
+}
+
+// Options are what a reconciler works with.
+type Options struct {
+	// Compiler checks templates.
+	Compiler Compiler
+	// Kinds tells which templates the cluster can run.
+	Kinds Kinds
+	// KindsChanged delivers an event when the cluster begins or ceases to serve a
+	// kind. The object does not matter.
+	KindsChanged <-chan event.GenericEvent
+	// BatchSize is the number of records that take a changed template at a time.
+	BatchSize int
+	// Clock tells the times of transitions.
+	Clock clock.PassiveClock
+}
+
+// Reconciler looks after templates.
+type Reconciler struct {
+	// client reads from caches.
+	client   client.Client
+	recorder events.EventRecorder
+	options  Options
+}
+
+// New returns a reconciler that works through the manager's client and caches.
+func New(mgr manager.Manager, options Options) (*Reconciler, error) {
+	byTemplate := func(object client.Object) []string {
+		record, ok := object.(*v1alpha1.DeploymentRecord)
+		if !ok || record.Status.SelectedTemplate == "" {
+			return nil
+		}
+		return []string{record.Status.SelectedTemplate}
+	}
+	if err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.DeploymentRecord{}, templateIndex, byTemplate); err != nil {
+		return nil, fmt.Errorf("index records by template: %w", err)
+	}
+	return &Reconciler{client: mgr.GetClient(), recorder: mgr.GetEventRecorder("oaas-crm"), options: options}, nil
+}
+
+// Register adds the reconciler to the manager.
+func (r *Reconciler) Register(mgr manager.Manager) error {
+	b := builder.ControllerManagedBy(mgr).
+		Named(Name).
+		For(&v1alpha1.DeploymentTemplate{}, builder.WithPredicates(contentChanged())).
+		Watches(&v1alpha1.DeploymentRecord{}, templatesOfRecord{}, builder.WithPredicates(useChanged())).
+		WithOptions(controller.Options{
+			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
+			// Names are for metrics; tests run several managers in one process.
+			SkipNameValidation: new(true),
+			LogConstructor: func(request *reconcile.Request) logr.Logger {
+				log := mgr.GetLogger().WithName(Name)
+				if request != nil {
+					log = log.WithValues("template", request.Name)
+				}
+				return log
+			},
+		})
+	if r.options.KindsChanged != nil {
+		b = b.WatchesRawSource(kindsSource(r.options.KindsChanged, r.allTemplates))
+	}
+	if err := b.Complete(r); err != nil {
+		return fmt.Errorf("set up controller %s: %w", Name, err)
+	}
+	return nil
+}
+
+// allTemplates are asked for when the cluster serves other kinds than before.
+func (r *Reconciler) allTemplates(ctx context.Context, _ client.Object) []reconcile.Request {
+	list := &v1alpha1.DeploymentTemplateList{}
+	if err := r.client.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
+		logr.FromContextOrDiscard(ctx).Error(err, "list templates")
+		return nil
+	}
+	requests := make([]reconcile.Request, 0, len(list.Items))
+	for i := range list.Items {
+		requests = append(requests, request(list.Items[i].Name))
+	}
+	return requests
+}
+
+func request(template string) reconcile.Request {
+	return reconcile.Request{NamespacedName: types.NamespacedName{Name: template}}
+}
+
+// contentChanged passes a new content and a deletion; our own status writes do not
+// wake us.
+func contentChanged() predicate.Predicate {
+	return predicate.GenerationChangedPredicate{}
+}
+
+// useChanged passes records that use another template or revision than before, or
+// whose health changed.
+func useChanged() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		before, okBefore := e.ObjectOld.(*v1alpha1.DeploymentRecord)
+		after, okAfter := e.ObjectNew.(*v1alpha1.DeploymentRecord)
+		return okBefore && okAfter && useOf(before) != useOf(after)
+	}}
+}
+
+// templatesOfRecord enqueues the templates that a record used and uses, after a
+// pause in which more records can change.
+type templatesOfRecord struct{}
+
+type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+
+var _ handler.EventHandler = templatesOfRecord{}
+
+// Create implements handler.EventHandler.
+func (templatesOfRecord) Create(_ context.Context, e event.CreateEvent, q queue) { enqueue(e.Object, q) }
+
+// Update implements handler.EventHandler.
+func (templatesOfRecord) Update(_ context.Context, e event.UpdateEvent, q queue) {
+	enqueue(e.ObjectOld, q)
+	enqueue(e.ObjectNew, q)
+}
+
+// Delete implements handler.EventHandler.
+func (templatesOfRecord) Delete(_ context.Context, e event.DeleteEvent, q queue) { enqueue(e.Object, q) }
+
+// Generic implements handler.EventHandler.
+func (templatesOfRecord) Generic(_ context.Context, e event.GenericEvent, q queue) {
+	enqueue(e.Object, q)
+}
+
+func enqueue(object client.Object, q queue) {
+	if record, ok := object.(*v1alpha1.DeploymentRecord); ok && record.Status.SelectedTemplate != "" {
+		q.AddAfter(request(record.Status.SelectedTemplate), settle)
+	}
+}

@@ -1,0 +1,36 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/dynamic"
+
+	"oaas.io/oaas/hack/localcluster/cluster"
+	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+)
+
+// touchEnvironment changes something of the environment that no record depends on.
+func touchEnvironment(ctx context.Context, hub *cluster.Cluster, turn int) error {
+	client, err := dynamic.NewForConfig(hub.RESTConfig())
+	if err != nil {
+		return fmt.Errorf("making a client: %w", err)
+	}
+	config := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": v1alpha1.SchemeGroupVersion.String(),
+		"kind":       v1alpha1.KindEnvironmentConfig,
+		"metadata":   map[string]any{"name": environment},
+		"spec":       map[string]any{"odgm": map[string]any{"maxReplicaCount": int64(turn % 64)}},
+	}}
+	_, err = client.Resource(v1alpha1.SchemeGroupVersion.WithResource("environmentconfigs")).
+		Apply(ctx, environment, config, metav1.ApplyOptions{FieldManager: "bench", Force: true})
+	if err != nil {
+		return fmt.Errorf("changing the environment: %w", err)
+	}
+	return nil
+}

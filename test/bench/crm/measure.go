@@ -1,0 +1,202 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"oaas.io/oaas/hack/localcluster/cluster"
+	"oaas.io/oaas/test/bench/report"
+	"oaas.io/oaas/test/bench/scale"
+)
+
+const (
+	kib = 1 << 10
+	// profileFor is long enough to see a whole roll-out of the smallest size.
+	profileFor = 10 * time.Second
+	// settleFor lets what controllers do after the last Deployment come to an end.
+	settleFor = 10 * time.Second
+)
+
+// measure takes all figures of one number of records and leaves nothing behind.
+func measure(ctx context.Context, s settings, hub *cluster.Cluster, m *manager, p *peer, records int, figures *report.Report) error {
+	namespace, floorNamespace := fmt.Sprintf("crm-%d", records), fmt.Sprintf("floor-%d", records)
+	for _, name := range []string{namespace, floorNamespace} {
+		if err := makeNamespace(ctx, p, name); err != nil {
+			return err
+		}
+	}
+	add := func(name string, value float64, unit, aim string) {
+		figures.Add(fmt.Sprintf("%d records: %s", records, name), value, unit, aim)
+	}
+	heapBefore, err := m.heap(ctx)
+	if err != nil {
+		return err
+	}
+	before, err := m.counters(ctx)
+	if err != nil {
+		return err
+	}
+
+	var took time.Duration
+	err = step(ctx, s, fmt.Sprintf("deploying %d records", records), func(ctx context.Context) error {
+		if s.keep != "" {
+			go func() {
+				// A profile that fails is no reason to stop measuring.
+				_ = m.profile(ctx, filepath.Join(s.keep, namespace+".pprof"), profileFor)
+			}()
+		}
+		begin := time.Now()
+		err := m.deployAll(ctx, namespace, records, s.clients)
+		took = time.Since(begin)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	pause(ctx, settleFor)
+	after, err := m.counters(ctx)
+	if err != nil {
+		return err
+	}
+	made := after.since(before)
+	add("records to available", float64(records)/took.Seconds(), "1/s", "")
+	add("writes to the API server per record", made.writes/float64(records), "writes", fmt.Sprintf("<= %d", childrenOfRecord+3))
+	add("p99 pass over a record", quantile(made, 0.99)*1000, "ms", "")
+
+	if err := atRest(ctx, s, m, after, add); err != nil {
+		return err
+	}
+	heapAfter, err := m.heap(ctx)
+	if err != nil {
+		return err
+	}
+	add("memory per record", float64(heapAfter-heapBefore)/float64(records)/kib, "KiB", "<= 60")
+	if err := unchanged(ctx, s, hub, m, p, records, add); err != nil {
+		return err
+	}
+	if err := step(ctx, s, fmt.Sprintf("repairing %d Deployments", s.repair), func(ctx context.Context) error {
+		begin := time.Now()
+		err := p.removeDeployments(ctx, namespace, s.repair)
+		took := time.Since(begin)
+		add(fmt.Sprintf("repair of %d deleted Deployments", min(s.repair, records*functions)), took.Seconds(), "s", "")
+		return err
+	}); err != nil {
+		return err
+	}
+	pattern, err := p.childrenOf(ctx, namespace, unit(namespace, 0).GetId())
+	if err != nil {
+		return err
+	}
+	if err := step(ctx, s, fmt.Sprintf("removing %d records", records), func(ctx context.Context) error {
+		begin := time.Now()
+		err := m.removeAll(ctx, namespace, records, s.clients)
+		add("records removed", float64(records)/time.Since(begin).Seconds(), "1/s", "")
+		return err
+	}); err != nil {
+		return err
+	}
+	return floor(ctx, s, p, namespace, floorNamespace, pattern, records, took, add)
+}
+
+type addFigure func(name string, value float64, unit, aim string)
+
+// floor makes the same objects directly.
+func floor(ctx context.Context, s settings, p *peer, namespace, floorNamespace string, pattern children, records int, took time.Duration, add addFigure) error {
+	var floorTook time.Duration
+	err := step(ctx, s, fmt.Sprintf("making the children of %d records directly", records), func(ctx context.Context) error {
+		begin := time.Now()
+		err := p.makeAll(ctx, floorNamespace, pattern, records)
+		floorTook = time.Since(begin)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	add("the same children made directly", float64(records)/floorTook.Seconds(), "1/s", "")
+	add("time to available, to that of the children made directly", took.Seconds()/floorTook.Seconds(), "ratio", "<= 1.5")
+	return step(ctx, s, "removing what was made", func(ctx context.Context) error {
+		for _, name := range []string{namespace, floorNamespace} {
+			if err := p.removeNamespace(ctx, name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// atRest looks on while nothing is asked for.
+func atRest(ctx context.Context, s settings, m *manager, before counters, add addFigure) error {
+	return step(ctx, s, fmt.Sprintf("looking on for %s at rest", s.rest), func(ctx context.Context) error {
+		pid := m.command.Process.Pid
+		cpuBefore, err := scale.CPU(pid)
+		if err != nil {
+			return err
+		}
+		pause(ctx, s.rest)
+		cpuAfter, err := scale.CPU(pid)
+		if err != nil {
+			return err
+		}
+		after, err := m.counters(ctx)
+		if err != nil {
+			return err
+		}
+		add("writes at rest", after.since(before).writes, "writes", "<= 0")
+		add("processor at rest", 100*(cpuAfter-cpuBefore).Seconds()/s.rest.Seconds(), "%", "<= 1")
+		return ctx.Err()
+	})
+}
+
+// unchanged has every record looked at although nothing changed for it.
+func unchanged(ctx context.Context, s settings, hub *cluster.Cluster, m *manager, p *peer, records int, add addFigure) error {
+	return step(ctx, s, "having every record looked at", func(ctx context.Context) error {
+		before, err := m.counters(ctx)
+		if err != nil {
+			return err
+		}
+		if err := touchEnvironment(ctx, hub, records); err != nil {
+			return err
+		}
+		var passed counters
+		for deadline := time.Now().Add(2 * time.Minute); passed.count < float64(records); {
+			if time.Now().After(deadline) {
+				return fmt.Errorf("after 2 minutes %.0f of %d records were looked at", passed.count, records)
+			}
+			pause(ctx, 500*time.Millisecond)
+			after, err := m.counters(ctx)
+			if err != nil {
+				return err
+			}
+			passed = after.since(before)
+		}
+		// The environment's own status is read and written, once.
+		const ofTheEnvironment = 4
+		add("pass over an unchanged record", 1000*passed.seconds/passed.count, "ms", "<= 1")
+		add("requests per pass over an unchanged record", max(0, passed.reads+passed.writes-ofTheEnvironment)/passed.count, "requests", "<= 0")
+		return ctx.Err()
+	})
+}
+
+// quantile of the passes: the bound of the bucket in which it falls.
+func quantile(c counters, q float64) float64 {
+	for _, bound := range slices.Sorted(maps.Keys(c.passes)) {
+		if c.passes[bound] >= q*c.count {
+			return bound
+		}
+	}
+	return 0
+}
+
+func pause(ctx context.Context, duration time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(duration):
+	}
+}

@@ -1,0 +1,207 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"oaas.io/oaas/hack/localcluster/cluster"
+	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+)
+
+// peer makes with client-go what the runtime manager makes: the floor that no
+// controller can go below.
+type peer struct {
+	kubernetes.Interface
+	clients int
+}
+
+func newPeer(_ context.Context, hub *cluster.Cluster, clients int) (*peer, error) {
+	path := filepath.Join(hub.Dir(), "bench-peer.kubeconfig")
+	if err := hub.WriteKubeconfig(path, "bench-peer", "system:masters"); err != nil {
+		return nil, err
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the peer's kubeconfig: %w", err)
+	}
+	config.QPS = -1
+	kube, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("making the peer's client: %w", err)
+	}
+	return &peer{kube, clients}, nil
+}
+
+// children are the objects of one record.
+type children struct {
+	deployments []appsv1.Deployment
+	services    []corev1.Service
+}
+
+// childrenOf reads what the runtime manager made for a record, without what the
+// API server added.
+func (p *peer) childrenOf(ctx context.Context, namespace, record string) (children, error) {
+	options := metav1.ListOptions{LabelSelector: v1alpha1.LabelDeploymentID + "=" + record}
+	deployments, err := p.AppsV1().Deployments(namespace).List(ctx, options)
+	if err != nil {
+		return children{}, fmt.Errorf("reading the children: %w", err)
+	}
+	services, err := p.CoreV1().Services(namespace).List(ctx, options)
+	if err != nil {
+		return children{}, fmt.Errorf("reading the children: %w", err)
+	}
+	found := children{deployments.Items, services.Items}
+	if len(found.deployments)+len(found.services) != childrenOfRecord {
+		return children{}, fmt.Errorf("record %s has %d Deployments and %d Services, which are not the %d children that are counted with",
+			record, len(found.deployments), len(found.services), childrenOfRecord)
+	}
+	for i := range found.deployments {
+		found.deployments[i].ObjectMeta = ownMeta(found.deployments[i].ObjectMeta)
+		found.deployments[i].Status = appsv1.DeploymentStatus{}
+	}
+	for i := range found.services {
+		found.services[i].ObjectMeta = ownMeta(found.services[i].ObjectMeta)
+		found.services[i].Spec.ClusterIP, found.services[i].Spec.ClusterIPs = "", nil
+	}
+	return found, nil
+}
+
+func ownMeta(full metav1.ObjectMeta) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Name: full.Name, Labels: full.Labels, Annotations: full.Annotations}
+}
+
+// makeAll makes the children of so many records and returns when all Deployments
+// are available.
+func (p *peer) makeAll(ctx context.Context, namespace string, pattern children, records int) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return p.await(ctx, namespace, records*len(pattern.deployments)) })
+	group.Go(func() error {
+		return each(ctx, records, p.clients, func(ctx context.Context, i int) error { return p.make(ctx, namespace, pattern, i) })
+	})
+	return group.Wait()
+}
+
+// make makes the children of record number i, one after the other as the runtime
+// manager does.
+func (p *peer) make(ctx context.Context, namespace string, pattern children, i int) error {
+	for j := range pattern.deployments {
+		id := fmt.Sprintf("floor-%05d-%d", i, j)
+		deployment := pattern.deployments[j].DeepCopy()
+		deployment.Name = id
+		// Each with pods of its own.
+		for _, labels := range []map[string]string{deployment.Labels, deployment.Spec.Selector.MatchLabels, deployment.Spec.Template.Labels} {
+			labels[v1alpha1.LabelDeploymentID] = id
+			delete(labels, v1alpha1.LabelManagedBy)
+		}
+		service := pattern.services[j].DeepCopy()
+		service.Name = id
+		delete(service.Labels, v1alpha1.LabelManagedBy)
+		service.Spec.Selector[v1alpha1.LabelDeploymentID] = id
+		if _, err := p.AppsV1().Deployments(namespace).Create(ctx, deployment, metav1.CreateOptions{}); err != nil {
+			return fmt.Errorf("making Deployment %s: %w", id, err)
+		}
+		if _, err := p.CoreV1().Services(namespace).Create(ctx, service, metav1.CreateOptions{}); err != nil {
+			return fmt.Errorf("making Service %s: %w", id, err)
+		}
+	}
+	return nil
+}
+
+// await follows the Deployments of a namespace until so many are available.
+func (p *peer) await(ctx context.Context, namespace string, deployments int) error {
+	watch, err := p.AppsV1().Deployments(namespace).Watch(ctx, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("watching Deployments: %w", err)
+	}
+	defer watch.Stop()
+	available := map[string]bool{}
+	for len(available) < deployments {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case event, ok := <-watch.ResultChan():
+			if !ok {
+				return errors.New("the watch of Deployments ended")
+			}
+			deployment, ok := event.Object.(*appsv1.Deployment)
+			if !ok {
+				return fmt.Errorf("watching Deployments: %w", apierrors.FromObject(event.Object))
+			}
+			if deployment.Status.ObservedGeneration >= deployment.Generation && deployment.Status.AvailableReplicas > 0 {
+				available[deployment.Name] = true
+			}
+		}
+	}
+	return nil
+}
+
+// removeNamespace deletes a namespace with all that is in it and waits until it is
+// gone, so that nothing of it runs beside the next measurement.
+func (p *peer) removeNamespace(ctx context.Context, name string) error {
+	if err := p.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
+		return fmt.Errorf("removing namespace %s: %w", name, err)
+	}
+	err := wait.PollUntilContextTimeout(ctx, time.Second, 20*time.Minute, true, func(ctx context.Context) (bool, error) {
+		_, err := p.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
+		return apierrors.IsNotFound(err), nil
+	})
+	if err != nil {
+		return fmt.Errorf("waiting until namespace %s is gone: %w", name, err)
+	}
+	return nil
+}
+
+// removeDeployments deletes so many Deployments of a namespace at once and returns
+// when others of the same names are available.
+func (p *peer) removeDeployments(ctx context.Context, namespace string, count int) error {
+	before, err := p.AppsV1().Deployments(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("listing Deployments: %w", err)
+	}
+	removed := map[string]string{}
+	for i := range before.Items[:min(count, len(before.Items))] {
+		removed[before.Items[i].Name] = string(before.Items[i].UID)
+	}
+	for name := range removed {
+		if err := p.AppsV1().Deployments(namespace).Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
+			return fmt.Errorf("deleting Deployment %s: %w", name, err)
+		}
+	}
+	watch, err := p.AppsV1().Deployments(namespace).Watch(ctx, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("watching Deployments: %w", err)
+	}
+	defer watch.Stop()
+	for len(removed) > 0 {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case event, ok := <-watch.ResultChan():
+			if !ok {
+				return errors.New("the watch of Deployments ended")
+			}
+			deployment, ok := event.Object.(*appsv1.Deployment)
+			if ok && removed[deployment.Name] != string(deployment.UID) && deployment.Status.AvailableReplicas > 0 {
+				delete(removed, deployment.Name)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,138 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
+)
+
+// functions of each record.
+const functions = 2
+
+// childrenOfRecord are a Deployment and a Service for each function.
+const childrenOfRecord = 2 * functions
+
+// unit is record number i of a run.
+func unit(namespace string, i int) *deploymentv1.DeploymentUnit {
+	u := &deploymentv1.DeploymentUnit{
+		Id:                 fmt.Sprintf("%s-%05d", namespace, i),
+		Namespace:          namespace,
+		ClassDeployment:    fmt.Sprintf("deployment-%05d", i),
+		PackageName:        "bench",
+		PackageVersion:     "1.0.0",
+		ClassKey:           "Record",
+		Environment:        environment,
+		NfrRequirements:    &deploymentv1.NfrRequirements{MinThroughputRps: new(int64(100))},
+		ResourceAllocation: &deploymentv1.ResourceAllocation{ReplicationFactor: 1, MinReplicas: 1, MaxReplicas: 1},
+	}
+	for f := range functions {
+		u.FunctionContainers = append(u.FunctionContainers, &deploymentv1.FunctionContainer{
+			FunctionKey: fmt.Sprintf("Record.f%d", f), Image: "registry.example/function:1.0.0", Port: 8080,
+		})
+	}
+	return u
+}
+
+// environment of all records.
+const environment = "bench"
+
+func makeNamespace(ctx context.Context, kube kubernetes.Interface, name string) error {
+	_, err := kube.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
+	if err != nil {
+		return fmt.Errorf("making namespace %s: %w", name, err)
+	}
+	return nil
+}
+
+// deployAll sends all units of a run from several callers and returns when all
+// records are available.
+func (m *manager) deployAll(ctx context.Context, namespace string, records, clients int) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return m.await(ctx, records, running(namespace)) })
+	group.Go(func() error {
+		return each(ctx, records, clients, func(ctx context.Context, i int) error {
+			if _, err := m.Deploy(ctx, &deploymentv1.DeployRequest{Unit: unit(namespace, i)}); err != nil {
+				return fmt.Errorf("deploying record %d: %w", i, err)
+			}
+			return nil
+		})
+	})
+	return group.Wait()
+}
+
+// removeAll deletes all units of a run and returns when all records are gone.
+func (m *manager) removeAll(ctx context.Context, namespace string, records, clients int) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return m.await(ctx, records, gone(namespace)) })
+	group.Go(func() error {
+		return each(ctx, records, clients, func(ctx context.Context, i int) error {
+			if _, err := m.DeleteDeployment(ctx, &deploymentv1.DeleteDeploymentRequest{DeploymentId: unit(namespace, i).GetId()}); err != nil {
+				return fmt.Errorf("deleting record %d: %w", i, err)
+			}
+			return nil
+		})
+	})
+	return group.Wait()
+}
+
+// counted tells of an event whether it makes a record count.
+type counted func(*deploymentv1.WatchDeploymentRecordsResponse) bool
+
+func running(namespace string) counted {
+	return func(event *deploymentv1.WatchDeploymentRecordsResponse) bool {
+		return event.GetRecord().GetUnit().GetNamespace() == namespace &&
+			event.GetRecord().GetStatus().GetCondition() == deploymentv1.RecordCondition_RECORD_CONDITION_RUNNING
+	}
+}
+
+func gone(namespace string) counted {
+	return func(event *deploymentv1.WatchDeploymentRecordsResponse) bool {
+		return event.GetRecord().GetUnit().GetNamespace() == namespace &&
+			event.GetType() == deploymentv1.WatchEventType_WATCH_EVENT_TYPE_DELETED
+	}
+}
+
+// await follows the records until so many of them count.
+func (m *manager) await(ctx context.Context, records int, counts counted) error {
+	stream, err := m.WatchDeploymentRecords(ctx, &deploymentv1.WatchDeploymentRecordsRequest{})
+	if err != nil {
+		return fmt.Errorf("watching records: %w", err)
+	}
+	seen := map[string]bool{}
+	for len(seen) < records {
+		event, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return errors.New("the watch of records ended")
+		}
+		if err != nil {
+			return fmt.Errorf("watching records: %w", err)
+		}
+		if counts(event) {
+			seen[event.GetRecord().GetUnit().GetId()] = true
+		}
+	}
+	return nil
+}
+
+// each does something for every number below count, several at a time.
+func each(ctx context.Context, count, atATime int, do func(context.Context, int) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(atATime)
+	for i := range count {
+		group.Go(func() error { return do(ctx, i) })
+	}
+	return group.Wait()
+}
