@@ -1,0 +1,188 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package children
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+)
+
+// Holds tells whether the object is as the intent wants it. Otherwise path is the
+// first field that is not, such as spec.replicas.
+//
+// Whoever changes or removes a field that the reconciler applied takes it over in
+// the object's managed fields, so an object holds an intent as long as it has the
+// intent's hash and every field of the intent is still the reconciler's. What
+// others added and the API server filled in is not looked at.
+func (o *Object) Holds(intent *unstructured.Unstructured) (path string, holds bool) {
+	hash := intent.GetAnnotations()[v1alpha1.AnnotationSpecHash]
+	if o.Annotations[v1alpha1.AnnotationSpecHash] != hash || hash == "" {
+		return "metadata.annotations." + v1alpha1.AnnotationSpecHash, false
+	}
+	if proven := o.proven.Load(); proven != nil && *proven == hash {
+		return "", true
+	}
+	var owned map[string]any
+	if err := json.Unmarshal(o.applied, &owned); err != nil {
+		// Nothing of it is the reconciler's.
+		return "metadata.managedFields", false
+	}
+	if path, missing := missingIn("", withoutIdentity(intent.Object), owned); missing {
+		return path, false
+	}
+	o.proven.Store(&hash)
+	return "", true
+}
+
+// withoutIdentity leaves out what no manager owns.
+func withoutIdentity(intent map[string]any) map[string]any {
+	content := make(map[string]any, len(intent))
+	for key, value := range intent {
+		switch key {
+		case "apiVersion", "kind":
+		case "metadata":
+			if metadata, ok := value.(map[string]any); ok {
+				kept := map[string]any{}
+				for _, field := range []string{"labels", "annotations", "ownerReferences", "finalizers"} {
+					if value, ok := metadata[field]; ok {
+						kept[field] = value
+					}
+				}
+				content[key] = kept
+			}
+		default:
+			content[key] = value
+		}
+	}
+	return content
+}
+
+// missingIn returns the path of the first field of want that is not among those
+// owned, which are in the form of FieldsV1.
+func missingIn(path string, want, owned map[string]any) (string, bool) {
+	keys := make([]string, 0, len(want))
+	for key, value := range want {
+		// A null asks for absence, which nobody owns.
+		if value != nil {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	for _, key := range keys {
+		at := key
+		if path != "" {
+			at = path + "." + key
+		}
+		node, ok := owned["f:"+key].(map[string]any)
+		if !ok {
+			if isEmpty(want[key]) {
+				continue
+			}
+			return at, true
+		}
+		if at, missing := missingBelow(at, want[key], node); missing {
+			return at, true
+		}
+	}
+	return "", false
+}
+
+func missingBelow(path string, want any, owned map[string]any) (string, bool) {
+	if len(owned) == 0 {
+		// A leaf, or an atomic value that is owned as a whole.
+		return "", false
+	}
+	switch want := want.(type) {
+	case map[string]any:
+		return missingIn(path, want, owned)
+	case []any:
+		for i, item := range want {
+			if at, missing := missingItem(fmt.Sprintf("%s[%d]", path, i), item, owned); missing {
+				return at, true
+			}
+		}
+	}
+	return "", false
+}
+
+// missingItem looks for an item of a list that is merged by keys or as a set.
+func missingItem(path string, item any, owned map[string]any) (string, bool) {
+	first, found := path, false
+	for name, node := range owned {
+		node, ok := node.(map[string]any)
+		if !ok || !identifies(name, item) {
+			continue
+		}
+		content, isMap := item.(map[string]any)
+		if !isMap || len(node) == 0 {
+			return "", false
+		}
+		at, missing := missingIn(path, content, node)
+		if !missing {
+			return "", false
+		}
+		if !found || at < first {
+			first, found = at, true
+		}
+	}
+	return first, true
+}
+
+// identifies tells whether a path element such as k:{"name":"a"} or v:"a" stands
+// for an item. Keys that the item leaves out were filled in by the API server.
+func identifies(element string, item any) bool {
+	kind, text, _ := strings.Cut(element, ":")
+	var value any
+	if json.Unmarshal([]byte(text), &value) != nil {
+		return false
+	}
+	switch kind {
+	case "v":
+		return sameScalar(value, item)
+	case "k":
+		keys, okKeys := value.(map[string]any)
+		content, okItem := item.(map[string]any)
+		if !okKeys || !okItem {
+			return false
+		}
+		for key, value := range keys {
+			if own, ok := content[key]; ok && !sameScalar(value, own) {
+				return false
+			}
+		}
+		return true
+	default:
+		return false
+	}
+}
+
+// sameScalar compares what was read from JSON, where numbers are floats, with the
+// content of an object.
+func sameScalar(read, own any) bool {
+	switch own := own.(type) {
+	case int64:
+		number, ok := read.(float64)
+		return ok && number == float64(own)
+	default:
+		return equality.Semantic.DeepEqual(read, own)
+	}
+}
+
+func isEmpty(value any) bool {
+	switch value := value.(type) {
+	case map[string]any:
+		return len(value) == 0
+	case []any:
+		return len(value) == 0
+	default:
+		return false
+	}
+}
