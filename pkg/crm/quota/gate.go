@@ -1,0 +1,96 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package quota
+
+import (
+	"context"
+	"errors"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+)
+
+// Gate lets records in that are about to be worked on, however they were written.
+type Gate struct {
+	// Cache reads EnvironmentConfigs and records.
+	Cache client.Reader
+	// Ledger gives room to a record that nobody reserved any for.
+	Ledger *Ledger
+}
+
+// Admitted returns nil for a record that may be provisioned as its spec stands; its
+// status then notes Meter.Admission. The error is an *Exceeded where the
+// environment has no room: what runs of the record stays as it is, and Waiting
+// tells when to ask again.
+//
+// A record that asks for no more than it was let in with costs no call.
+func (g *Gate) Admitted(ctx context.Context, record *v1alpha1.DeploymentRecord) error {
+	environment := record.Spec.TargetEnvironment
+	config := &v1alpha1.EnvironmentConfig{}
+	if err := g.Cache.Get(ctx, client.ObjectKey{Name: environment}, config); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if !Bounded(config.Spec.Quotas) {
+		return nil
+	}
+	demand, err := g.Ledger.Meter.Demand(&record.Spec)
+	if err != nil {
+		return err
+	}
+	if covers(g.Ledger.Meter.has(record, environment, reservationOf(config, Key(client.ObjectKeyFromObject(record)))), demand) {
+		return nil
+	}
+	_, err = g.Ledger.Reserve(ctx, Request{
+		Environment: environment, Record: client.ObjectKeyFromObject(record), Demand: demand, Before: record,
+	})
+	return err
+}
+
+// Waiting lists the records that an environment had no room for when they were
+// last looked at. Ask for them whenever its EnvironmentConfig changes.
+func (g *Gate) Waiting(ctx context.Context, environment string) ([]reconcile.Request, error) {
+	records := &v1alpha1.DeploymentRecordList{}
+	if err := g.Cache.List(ctx, records, client.MatchingFields{EnvironmentIndex: environment}, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, err
+	}
+	var waiting []reconcile.Request
+	for i := range records.Items {
+		record := &records.Items[i]
+		for _, condition := range record.Status.Conditions {
+			if condition.Reason == ReasonQuotaExceeded && record.Spec.TargetEnvironment == environment {
+				waiting = append(waiting, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(record)})
+				break
+			}
+		}
+	}
+	return waiting, nil
+}
+
+// EnvironmentIndex finds records in the cache by Environments.
+const EnvironmentIndex = "environments"
+
+// IndexRecords adds EnvironmentIndex to a cache, before it is started.
+func IndexRecords(ctx context.Context, records client.FieldIndexer) error {
+	err := records.IndexField(ctx, &v1alpha1.DeploymentRecord{}, EnvironmentIndex, func(object client.Object) []string {
+		record, ok := object.(*v1alpha1.DeploymentRecord)
+		if !ok {
+			return nil
+		}
+		return Environments(record)
+	})
+	if err != nil {
+		return errors.Join(errors.New("index records by environment"), err)
+	}
+	return nil
+}
+
+// Definitive tells that a write which failed with err did not happen and will not,
+// so that what was reserved for it can be given back.
+func Definitive(err error) bool {
+	return apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsNotFound(err) || apierrors.IsConflict(err) ||
+		apierrors.IsBadRequest(err) || apierrors.IsAlreadyExists(err) || apierrors.IsRequestEntityTooLargeError(err)
+}
