@@ -1,0 +1,104 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package odgm
+
+import (
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+)
+
+// revisionHistory is the number of old revisions kept for a rollback.
+const revisionHistory = 3
+
+// statefulSet runs the nodes of a grid of its own.
+func (g *Grid) statefulSet() *appsv1.StatefulSet {
+	volumes, claims := g.volumes()
+	return &appsv1.StatefulSet{
+		TypeMeta:   metav1.TypeMeta{APIVersion: appsv1.SchemeGroupVersion.String(), Kind: "StatefulSet"},
+		ObjectMeta: g.meta(g.Name),
+		Spec: appsv1.StatefulSetSpec{
+			Replicas:    new(g.Nodes),
+			ServiceName: g.headlessName(),
+			Ordinals:    &appsv1.StatefulSetOrdinals{Start: firstID},
+			// Nodes that wait for a majority would wait for ever if each started after the
+			// one before it. An update still takes one at a time.
+			PodManagementPolicy:  appsv1.ParallelPodManagement,
+			RevisionHistoryLimit: ptr.To[int32](revisionHistory),
+			Selector:             &metav1.LabelSelector{MatchLabels: g.selector()},
+			UpdateStrategy:       appsv1.StatefulSetUpdateStrategy{Type: appsv1.RollingUpdateStatefulSetStrategyType},
+			// Data goes when the record's deletion policy says so, never with a workload
+			// that another template replaces.
+			PersistentVolumeClaimRetentionPolicy: &appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy{
+				WhenDeleted: appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
+				WhenScaled:  appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
+			},
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: g.podLabels(), Annotations: g.meta("").Annotations},
+				Spec:       g.podSpec(volumes),
+			},
+			VolumeClaimTemplates: claims,
+		},
+	}
+}
+
+func (g *Grid) podSpec(volumes []corev1.Volume) corev1.PodSpec {
+	scheduling := g.in.Environment.Scheduling
+	spec := corev1.PodSpec{
+		// Nodes do not talk to Kubernetes; a token would only be there to steal.
+		AutomountServiceAccountToken: new(false),
+		// Variables for every Service of the namespace would clash with the node's own:
+		// a Service named odgm makes ODGM_SERVICE_HOST and more.
+		EnableServiceLinks: new(false),
+		SecurityContext: &corev1.PodSecurityContext{
+			RunAsNonRoot:   new(true),
+			RunAsUser:      ptr.To[int64](nobody),
+			RunAsGroup:     ptr.To[int64](nobody),
+			FSGroup:        ptr.To[int64](nobody),
+			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+			// Changing the owner of a large volume takes minutes, and is needed once.
+			FSGroupChangePolicy: ptr.To(corev1.FSGroupChangeOnRootMismatch),
+		},
+		Containers:                []corev1.Container{g.container()},
+		Volumes:                   volumes,
+		NodeSelector:              scheduling.NodeSelector,
+		Tolerations:               scheduling.Tolerations,
+		PriorityClassName:         scheduling.PriorityClassName,
+		Affinity:                  &corev1.Affinity{PodAntiAffinity: g.antiAffinity()},
+		TopologySpreadConstraints: g.acrossZones(),
+	}
+	if scheduling.RuntimeClassName != "" {
+		spec.RuntimeClassName = new(scheduling.RuntimeClassName)
+	}
+	for _, secret := range scheduling.ImagePullSecrets {
+		spec.ImagePullSecrets = append(spec.ImagePullSecrets, corev1.LocalObjectReference{Name: secret})
+	}
+	return spec
+}
+
+// antiAffinity keeps the nodes of a grid on machines of their own: where one machine
+// takes two copies with it, copies are worth less.
+func (g *Grid) antiAffinity() *corev1.PodAntiAffinity {
+	term := corev1.PodAffinityTerm{
+		TopologyKey:   corev1.LabelHostname,
+		LabelSelector: &metav1.LabelSelector{MatchLabels: g.selector()},
+	}
+	if g.in.RequireSpread {
+		return &corev1.PodAntiAffinity{RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{term}}
+	}
+	return &corev1.PodAntiAffinity{PreferredDuringSchedulingIgnoredDuringExecution: []corev1.WeightedPodAffinityTerm{
+		{Weight: 100, PodAffinityTerm: term},
+	}}
+}
+
+// acrossZones spreads nodes over the zones that there are.
+func (g *Grid) acrossZones() []corev1.TopologySpreadConstraint {
+	return []corev1.TopologySpreadConstraint{{
+		MaxSkew:           1,
+		TopologyKey:       corev1.LabelTopologyZone,
+		WhenUnsatisfiable: corev1.ScheduleAnyway,
+		LabelSelector:     &metav1.LabelSelector{MatchLabels: g.selector()},
+	}}
+}
