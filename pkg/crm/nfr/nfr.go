@@ -9,9 +9,9 @@
 //
 //	least    function.minReplicas, resourceAllocation.minReplicas,
 //	         and for a record without any allocation: max(ceil(throughput / 1000),
-//	         copies that the availability asks for)
+//	         copies that the availability asks for), where that is more than 1
 //	greatest function.maxReplicas, resourceAllocation.maxReplicas,
-//	         and for a record without any allocation: twice the least
+//	         and for a record without any allocation: twice the same
 //
 // bounded by the ceiling of the environment's template and the program's cap. A
 // record that the Package Manager planned has an allocation, and the plan counts:
@@ -71,7 +71,7 @@ type Analysis struct {
 	Sized bool
 	// MinReplicas and MaxReplicas bound each function that has no bounds of its own,
 	// before any ceiling. MinReplicas is 0 where nobody asks for a replica that
-	// waits; MaxReplicas is 0 where it follows the minimum.
+	// waits for calls; MaxReplicas is 0 where it follows the minimum.
 	MinReplicas, MaxReplicas int32
 }
 
@@ -111,16 +111,19 @@ func Analyze(spec *v1alpha1.DeploymentRecordSpec) (Analysis, error) {
 }
 
 // derive sizes a record that nobody planned, by the rules that the Package Manager
-// plans with. Without a requirement there is nothing to derive, and nobody asks for
-// a replica that waits.
+// plans with. A single replica is not asked for by a requirement: a workload that
+// can wake up for the first call may do without.
 func (a *Analysis) derive() {
 	if a.MinThroughputRPS == 0 && a.Copies < 2 {
 		return
 	}
 	// Written so that the greatest int64 does not overflow.
 	byThroughput := min((max(a.MinThroughputRPS, 1)-1)/ReplicaCapacityRPS+1, maxReplicas)
-	a.MinReplicas = max(int32(byThroughput), a.Copies)
-	a.MaxReplicas = 2 * a.MinReplicas
+	least := max(int32(byThroughput), a.Copies)
+	a.MaxReplicas = 2 * least
+	if least > 1 {
+		a.MinReplicas = least
+	}
 }
 
 // copiesFor reads the availability exactly; a float would put 0.999 on the wrong

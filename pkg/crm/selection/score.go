@@ -97,13 +97,13 @@ func (c contest) priority() point {
 // no score.
 func (c contest) remarks() []string {
 	switch {
-	case !c.hasState():
+	case !c.hasState() || (c.persistent() && c.ownStorage()):
 		return nil
 	case !c.Environment.GridConfigured():
 		return []string{"state is not kept: no image of the data grid is configured"}
-	case c.gridMode() == v1alpha1.ODGMNone && !c.keepsState():
+	case c.gridMode() == v1alpha1.ODGMNone:
 		return []string{"state is not kept: the template runs no data grid"}
-	case c.persistent() && c.gridMode() != v1alpha1.ODGMNone && c.Environment.Spec.ODGM.Storage == nil:
+	case c.persistent() && c.Environment.Spec.ODGM.Storage == nil:
 		return []string{"state lives as long as the pods of the data grid: the environment gives them no storage"}
 	}
 	return nil
