@@ -88,15 +88,21 @@ func Run(ctx context.Context, settings config.Config, kube *rest.Config, log log
 	if err := reconciler.Register(mgr, settings.ReconcileConcurrency); err != nil {
 		return err
 	}
+	ledger := newLedger(mgr, settings)
+	if err := addEnvironments(ctx, mgr, ledger); err != nil {
+		return err
+	}
 	calls, err := server.New(ctx, server.Options{
-		Settings: settings,
-		Kube:     kube,
-		Cache:    mgr.GetCache(),
-		Client:   mgr.GetClient(),
-		Live:     mgr.GetAPIReader(),
-		Clock:    clock.RealClock{},
-		Metrics:  registry,
-		Log:      log.WithName("grpc"),
+		Settings:     settings,
+		Environments: environmentDefaults(settings),
+		Ledger:       ledger,
+		Kube:         kube,
+		Cache:        mgr.GetCache(),
+		Client:       mgr.GetClient(),
+		Live:         mgr.GetAPIReader(),
+		Clock:        clock.RealClock{},
+		Metrics:      registry,
+		Log:          log.WithName("grpc"),
 	})
 	if err != nil {
 		return err

@@ -79,7 +79,9 @@ func Fits(environment string, quotas v1alpha1.Quotas, used, demand v1alpha1.Used
 	return nil
 }
 
-func of(number int32) resource.Quantity { return *resource.NewQuantity(int64(number), resource.DecimalSI) }
+func of(number int32) resource.Quantity {
+	return *resource.NewQuantity(int64(number), resource.DecimalSI)
+}
 
 func count(limit *int32) *resource.Quantity {
 	if limit == nil {

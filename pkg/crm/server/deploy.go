@@ -4,7 +4,6 @@
 package server
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -21,7 +20,9 @@ import (
 	"github.com/go-logr/logr"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+	"oaas.io/oaas/pkg/crm/environment"
 	"oaas.io/oaas/pkg/crm/intent"
+	"oaas.io/oaas/pkg/crm/quota"
 	"oaas.io/oaas/pkg/crm/render/names"
 	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
 	"oaas.io/oaas/pkg/grpcserver"
@@ -30,8 +31,10 @@ import (
 // deployments answers calls about deployment records.
 type deployments struct {
 	deploymentv1.UnimplementedDeploymentServiceServer
-	// namespace of all records; empty puts each into that of its ClassDeployment.
-	namespace string
+	// environments are the defaults of all environments.
+	environments environment.Defaults
+	// ledger keeps the quotas of environments.
+	ledger *quota.Ledger
 	// client writes to the API server and reads from the cache.
 	client client.Client
 	// live reads from the API server.
@@ -48,32 +51,35 @@ func (d *deployments) Deploy(ctx context.Context, request *deploymentv1.DeployRe
 	if problems := validateUnit(unit); len(problems) > 0 {
 		return nil, invalid(problems)
 	}
-	namespace := cmp.Or(d.namespace, unit.GetNamespace())
 	spec := specOf(unit)
-
-	before, err := d.existing(ctx, namespace, spec.DeploymentUnit)
+	place, err := d.placeOf(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	before, err := d.existing(ctx, place.namespace, spec.DeploymentUnit)
 	if err != nil {
 		return nil, err
 	}
 	if before != nil && equality.Semantic.DeepEqual(before.Spec, spec) {
 		return d.deployed(ctx, request, before, deploymentv1.DeployOutcome_DEPLOY_OUTCOME_UNCHANGED), nil
 	}
-	wanted, err := intentOf(namespace, spec, grpcserver.CorrelationID(ctx))
+	wanted, err := intentOf(place.namespace, spec, grpcserver.CorrelationID(ctx))
 	if err != nil {
 		return nil, status.Error(codes.Internal, err.Error())
 	}
-	options := []client.ApplyOption{client.FieldOwner(v1alpha1.FieldManagerServer), client.ForceOwnership}
-	if request.GetDryRun() {
-		options = append(options, client.DryRunAll)
+	reservation, err := d.reserve(ctx, &spec, place.namespace, before, request.GetDryRun())
+	if err != nil {
+		return nil, err
 	}
-	if err := d.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(wanted), options...); err != nil {
+	if err := d.write(ctx, place, wanted, request.GetDryRun()); err != nil {
+		d.release(ctx, reservation, err)
 		if apierrors.IsInvalid(err) {
 			// Another ClassDeployment may have taken the id a moment ago.
-			if _, taken := d.existing(ctx, namespace, spec.DeploymentUnit); taken != nil {
+			if _, taken := d.existing(ctx, place.namespace, spec.DeploymentUnit); taken != nil {
 				return nil, taken
 			}
 		}
-		return nil, writeError(err, namespace)
+		return nil, writeError(err, place.namespace)
 	}
 	after := &v1alpha1.DeploymentRecord{}
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(wanted.Object, after); err != nil {
@@ -83,6 +89,27 @@ func (d *deployments) Deploy(ctx context.Context, request *deploymentv1.DeployRe
 		return nil, beingRemoved(after.Name)
 	}
 	return d.deployed(ctx, request, after, outcomeOf(before, after)), nil
+}
+
+// write applies a record and reads it back. A namespace that the environment makes
+// itself is made when the API server misses it, so that the others cost no call.
+func (d *deployments) write(ctx context.Context, place place, wanted *unstructured.Unstructured, dryRun bool) error {
+	options := []client.ApplyOption{client.FieldOwner(v1alpha1.FieldManagerServer), client.ForceOwnership}
+	if dryRun {
+		options = append(options, client.DryRunAll)
+	}
+	apply := func() error {
+		return d.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(wanted), options...)
+	}
+	err := apply()
+	if !place.create || !apierrors.IsNotFound(err) || kindOf(err) != kindNamespaces {
+		return err
+	}
+	if err := d.createNamespace(ctx, place.namespace, dryRun); err != nil || dryRun {
+		// A namespace that would be made has no record that could be tried.
+		return err
+	}
+	return apply()
 }
 
 // existing returns the record that Deploy is about to change, nil for none. It

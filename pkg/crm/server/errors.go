@@ -16,6 +16,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+	"oaas.io/oaas/pkg/crm/quota"
 )
 
 // invalid is INVALID_ARGUMENT with one violation for each field.
@@ -50,12 +53,32 @@ func notFound(id string) error {
 	return status.Errorf(codes.NotFound, "deployment %q does not exist on this cluster", id)
 }
 
+// exhausted is RESOURCE_EXHAUSTED for a quota of an environment, with what is used
+// of it.
+func exhausted(exceeded *quota.Exceeded) error {
+	return withDetails(codes.ResourceExhausted, exceeded.Error(), &errdetails.QuotaFailure{
+		Violations: []*errdetails.QuotaFailure_Violation{{
+			Subject:     "environment:" + exceeded.Environment,
+			Description: exceeded.Error(),
+			ApiService:  v1alpha1.GroupName,
+			QuotaMetric: exceeded.Resource,
+			QuotaId:     "spec.quotas." + exceeded.Resource,
+			QuotaDimensions: map[string]string{
+				"environment": exceeded.Environment,
+				"requested":   exceeded.Requested.String(),
+				"used":        exceeded.Used.String(),
+				"limit":       exceeded.Limit.String(),
+			},
+		}},
+	})
+}
+
 // writeError tells why the API server did not take a record.
 func writeError(err error, namespace string) error {
 	switch {
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
 		return precondition("NAMESPACE_TERMINATING", namespace, fmt.Sprintf("namespace %q is being removed: wait until it is gone and create it anew", namespace))
-	case apierrors.IsNotFound(err) && kindOf(err) != "namespaces":
+	case apierrors.IsNotFound(err) && kindOf(err) != kindNamespaces:
 		return status.Error(codes.Unavailable, "the API server does not serve deployment records now: "+err.Error())
 	case apierrors.IsNotFound(err):
 		return precondition("NAMESPACE_MISSING", namespace, fmt.Sprintf("namespace %q does not exist on this cluster: create it", namespace))
@@ -64,6 +87,9 @@ func writeError(err error, namespace string) error {
 	}
 	return statusOf(err)
 }
+
+// kindNamespaces is how the API server names namespaces in its answers.
+const kindNamespaces = "namespaces"
 
 // kindOf names what the API server's answer is about.
 func kindOf(err error) string {

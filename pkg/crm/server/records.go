@@ -109,8 +109,7 @@ func (d *deployments) find(ctx context.Context, id string) (*v1alpha1.Deployment
 		}
 	}
 	list := &v1alpha1.DeploymentRecordList{}
-	if err := d.live.List(ctx, list, client.InNamespace(d.namespace),
-		client.MatchingFieldsSelector{Selector: fields.OneTermEqualSelector("metadata.name", id)}); err != nil {
+	if err := d.live.List(ctx, list, client.MatchingFieldsSelector{Selector: fields.OneTermEqualSelector("metadata.name", id)}); err != nil {
 		return nil, statusOf(fmt.Errorf("look for record: %w", err))
 	}
 	if len(list.Items) == 0 {
@@ -123,7 +122,7 @@ func (d *deployments) find(ctx context.Context, id string) (*v1alpha1.Deployment
 // be changed; nil when there is none.
 func (d *deployments) cached(ctx context.Context, id string) (*v1alpha1.DeploymentRecord, error) {
 	list := &v1alpha1.DeploymentRecordList{}
-	if err := d.client.List(ctx, list, client.InNamespace(d.namespace), client.MatchingFields{nameIndex: id}, client.UnsafeDisableDeepCopy); err != nil {
+	if err := d.client.List(ctx, list, client.MatchingFields{nameIndex: id}, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, statusOf(fmt.Errorf("look for record: %w", err))
 	}
 	if len(list.Items) == 0 {
@@ -142,7 +141,7 @@ func (d *deployments) ListDeploymentRecords(ctx context.Context, request *deploy
 		return nil, err
 	}
 	list := &v1alpha1.DeploymentRecordList{}
-	if err := d.client.List(ctx, list, client.InNamespace(d.namespace), client.UnsafeDisableDeepCopy); err != nil {
+	if err := d.client.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, statusOf(fmt.Errorf("list records: %w", err))
 	}
 	matching := slices.DeleteFunc(slices.Clone(list.Items), func(record v1alpha1.DeploymentRecord) bool {

@@ -23,6 +23,8 @@ import (
 
 	"oaas.io/oaas/pkg/crm/availability"
 	"oaas.io/oaas/pkg/crm/config"
+	"oaas.io/oaas/pkg/crm/environment"
+	"oaas.io/oaas/pkg/crm/quota"
 	crmv1 "oaas.io/oaas/pkg/generated/grpc/oaas/crm/v1"
 	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
 	"oaas.io/oaas/pkg/grpcauth"
@@ -33,6 +35,10 @@ import (
 type Options struct {
 	// Settings of the program.
 	Settings config.Config
+	// Environments are the defaults of all environments.
+	Environments environment.Defaults
+	// Ledger keeps the quotas of environments.
+	Ledger *quota.Ledger
 	// Kube reaches the API server.
 	Kube *rest.Config
 	// Cache holds records, nodes and pods.
@@ -101,12 +107,13 @@ func New(ctx context.Context, options Options) (*Server, error) {
 	}
 	s.grpc = grpcserver.New(serving)
 	deploymentv1.RegisterDeploymentServiceServer(s.grpc, &deployments{
-		namespace: options.Settings.K8sNamespace,
-		client:    options.Client,
-		live:      options.Live,
-		watching:  watching,
-		metrics:   metrics,
-		ending:    s.ending,
+		environments: options.Environments,
+		ledger:       options.Ledger,
+		client:       options.Client,
+		live:         options.Live,
+		watching:     watching,
+		metrics:      metrics,
+		ending:       s.ending,
 	})
 	crmv1.RegisterCrmInfoServiceServer(s.grpc, &info{
 		cache:   options.Cache,

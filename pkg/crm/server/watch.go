@@ -83,7 +83,7 @@ type watcher struct {
 // start sends the records that exist, then a bookmark.
 func (w *watcher) start(ctx context.Context) error {
 	list := &v1alpha1.DeploymentRecordList{}
-	if err := w.deployments.live.List(ctx, list, client.InNamespace(w.deployments.namespace)); err != nil {
+	if err := w.deployments.live.List(ctx, list); err != nil {
 		return fmt.Errorf("list records: %w", err)
 	}
 	for i := range list.Items {
@@ -98,7 +98,6 @@ func (w *watcher) start(ctx context.Context) error {
 // follow passes on changes until the API server ends the watch, which is no error.
 func (w *watcher) follow(ctx context.Context) error {
 	changes, err := w.deployments.watching.Watch(ctx, &v1alpha1.DeploymentRecordList{},
-		client.InNamespace(w.deployments.namespace),
 		&client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: w.version, AllowWatchBookmarks: true}})
 	if err != nil {
 		return fmt.Errorf("watch records: %w", err)

@@ -1,0 +1,46 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package crm
+
+import (
+	"context"
+
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"oaas.io/oaas/pkg/controller/environmentconfig"
+	"oaas.io/oaas/pkg/crm/config"
+	"oaas.io/oaas/pkg/crm/environment"
+	"oaas.io/oaas/pkg/crm/nfr"
+	"oaas.io/oaas/pkg/crm/quota"
+)
+
+// environmentDefaults are the defaults of the profile under the program's settings.
+func environmentDefaults(settings config.Config) environment.Defaults {
+	defaults := environment.ProfileDefaults(settings.Profile)
+	defaults.Namespace = settings.K8sNamespace
+	defaults.MaxReplicas = settings.Limits.MaxReplicas
+	defaults.Knative = settings.Features.Knative
+	defaults.ODGMImage = settings.ODGM.Image
+	return defaults
+}
+
+// newLedger returns what keeps the quotas of environments. All parts of the program
+// share it, so that they do not compete for the same write.
+func newLedger(mgr manager.Manager, settings config.Config) *quota.Ledger {
+	return &quota.Ledger{
+		Live:   mgr.GetAPIReader(),
+		Client: mgr.GetClient(),
+		Clock:  clock.RealClock{},
+		Meter:  quota.Meter{Ceiling: nfr.Ceiling{MaxReplicas: settings.Limits.MaxReplicas}},
+	}
+}
+
+// addEnvironments keeps the status of EnvironmentConfigs.
+func addEnvironments(ctx context.Context, mgr manager.Manager, ledger *quota.Ledger) error {
+	if err := quota.IndexRecords(ctx, mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
+	return environmentconfig.New(mgr.GetCache(), ledger, clock.RealClock{}).Register(mgr)
+}
