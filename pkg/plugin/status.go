@@ -289,6 +289,9 @@ func writeStatusTables(out io.Writer, s *snapshot, now time.Time, namespaces, wi
 			for _, dependent := range p.Status.Dependents {
 				neededBy = append(neededBy, dependent.Name)
 			}
+			if more := int(p.Status.DependentCount) - len(neededBy); more > 0 {
+				neededBy = append(neededBy, fmt.Sprintf("and %d more", more))
+			}
 			cells = append(cells, orDash(p.Spec.Author), orDash(strings.Join(p.Spec.Tags, ",")),
 				orDash(strings.Join(needs, ",")), orDash(strings.Join(neededBy, ",")))
 		}

@@ -84,6 +84,9 @@ func neighbourBranches(p *pmv1alpha1.Package, s *snapshot) []branch {
 		}
 		out = append(out, branch{text: text})
 	}
+	if more := int(p.Status.DependentCount) - len(p.Status.Dependents); more > 0 {
+		out = append(out, branch{text: fmt.Sprintf("needed by %d more", more)})
+	}
 	return out
 }
 

@@ -5,8 +5,10 @@ package packages
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
@@ -80,6 +82,11 @@ func (e *edges) dependents(ctx context.Context, namespace, name, revision string
 		options.ResourceVersion, options.ResourceVersionMatch = "", ""
 		list = &pm.PackageList{}
 		err = e.store.Storage.GetList(ctx, root, options, list)
+	}
+	var answer apierrors.APIStatus
+	if errors.As(err, &answer) {
+		// It tells the client what to do, such as to come back later.
+		return nil, err
 	}
 	if err != nil {
 		return nil, fmt.Errorf("look for packages that depend on %q: %w", name, err)
