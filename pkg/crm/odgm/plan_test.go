@@ -1,0 +1,254 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package odgm_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/utils/ptr"
+
+	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+	"oaas.io/oaas/pkg/crm/odgm"
+)
+
+func TestCollections(t *testing.T) {
+	type want = v1alpha1.ODGMCollectionStatus
+	throughput := func(rps int64) func(*odgm.Input) {
+		return func(in *odgm.Input) { in.Record.Spec.NFRRequirements.MinThroughputRPS = ptr.To(rps) }
+	}
+	latency := func(ms int64) func(*odgm.Input) {
+		return func(in *odgm.Input) { in.Record.Spec.NFRRequirements.MaxLatencyMs = ptr.To(ms) }
+	}
+	state := func(s v1alpha1.ClassState) func(*odgm.Input) {
+		return func(in *odgm.Input) { in.Record.Spec.State = &s }
+	}
+	config := func(c v1alpha1.ODGMConfig) func(*odgm.Input) {
+		return func(in *odgm.Input) { in.Record.Spec.ODGMConfig = &c }
+	}
+	environment := func(e v1alpha1.EnvironmentODGM) func(*odgm.Input) {
+		return func(in *odgm.Input) { in.Environment.ODGM = e }
+	}
+	changes := func(c ...func(*odgm.Input)) []func(*odgm.Input) { return c }
+	cases := map[string]struct {
+		change []func(*odgm.Input)
+		want   []want
+		nodes  int32
+	}{
+		"plain state has two copies of four partitions": {
+			want: []want{{Name: "Cart_data", PartitionCount: 4, ReplicaCount: 2, ShardType: "raft"}}, nodes: 2,
+		},
+		"a singleton has one partition": {
+			change: changes(state(v1alpha1.ClassState{RequiresSingleton: true}), throughput(50_000)),
+			want:   []want{{Name: "Cart_singleton", PartitionCount: 1, ReplicaCount: 3, ShardType: "raft"}}, nodes: 3,
+		},
+		"batches have at least four partitions": {
+			change: changes(state(v1alpha1.ClassState{SupportsBatchOperations: true}), throughput(10)),
+			want:   []want{{Name: "Cart_collection", PartitionCount: 4, ReplicaCount: 3, ShardType: "raft"}}, nodes: 3,
+		},
+		"batches of a high rate have more": {
+			change: changes(state(v1alpha1.ClassState{SupportsBatchOperations: true}), throughput(5_001)),
+			want:   []want{{Name: "Cart_collection", PartitionCount: 8, ReplicaCount: 3, ShardType: "raft"}}, nodes: 3,
+		},
+		"1,000 requests per second fit one partition": {
+			change: changes(throughput(1_000)),
+			want:   []want{{Name: "Cart_data", PartitionCount: 1, ReplicaCount: 2, ShardType: "raft"}}, nodes: 2,
+		},
+		"1,001 need four": {
+			change: changes(throughput(1_001)),
+			want:   []want{{Name: "Cart_data", PartitionCount: 4, ReplicaCount: 2, ShardType: "raft"}}, nodes: 2,
+		},
+		"20,000 need eight": {
+			change: changes(throughput(20_000)),
+			want:   []want{{Name: "Cart_data", PartitionCount: 8, ReplicaCount: 2, ShardType: "raft"}}, nodes: 2,
+		},
+		"20,001 need sixteen": {
+			change: changes(throughput(20_001)),
+			want:   []want{{Name: "Cart_data", PartitionCount: 16, ReplicaCount: 2, ShardType: "raft"}}, nodes: 2,
+		},
+		"a latency below 50 ms leaves no time to agree": {
+			change: changes(latency(49)),
+			want:   []want{{Name: "Cart_data", PartitionCount: 4, ReplicaCount: 2, ShardType: "basic"}}, nodes: 2,
+		},
+		"50 ms do": {
+			change: changes(latency(50)),
+			want:   []want{{Name: "Cart_data", PartitionCount: 4, ReplicaCount: 2, ShardType: "raft"}}, nodes: 2,
+		},
+		"strong consistency agrees whatever the latency": {
+			change: changes(latency(10), state(v1alpha1.ClassState{ConsistencyModel: v1alpha1.ConsistencyStrong})),
+			want:   []want{{Name: "Cart_data", PartitionCount: 4, ReplicaCount: 2, ShardType: "raft"}}, nodes: 2,
+		},
+		"one copy has nobody to agree with": {
+			change: changes(config(v1alpha1.ODGMConfig{ReplicaCount: 1})),
+			want:   []want{{Name: "Cart_data", PartitionCount: 4, ReplicaCount: 1, ShardType: "basic"}}, nodes: 1,
+		},
+		"the environment bounds copies, and with them the nodes": {
+			change: changes(state(v1alpha1.ClassState{RequiresSingleton: true}), environment(v1alpha1.EnvironmentODGM{MaxReplicaCount: 1}),
+				func(in *odgm.Input) { in.Record.Spec.ResourceAllocation.ReplicationFactor = 3 }),
+			want: []want{{Name: "Cart_singleton", PartitionCount: 1, ReplicaCount: 1, ShardType: "basic"}}, nodes: 1,
+		},
+		"availability asks for more nodes than copies": {
+			change: changes(func(in *odgm.Input) { in.Record.Spec.ResourceAllocation.ReplicationFactor = 5 }),
+			want:   []want{{Name: "Cart_data", PartitionCount: 4, ReplicaCount: 2, ShardType: "raft"}}, nodes: 5,
+		},
+		"the user's collections win, all alike": {
+			change: changes(config(v1alpha1.ODGMConfig{Collections: []string{"orders", "carts"}, PartitionCount: 2, ReplicaCount: 3, ShardType: "mst"})),
+			want: []want{
+				{Name: "carts", PartitionCount: 2, ReplicaCount: 3, ShardType: "mst"},
+				{Name: "orders", PartitionCount: 2, ReplicaCount: 3, ShardType: "mst"},
+			}, nodes: 3,
+		},
+		"the environment's steps replace the built-in ones": {
+			change: changes(throughput(900), environment(v1alpha1.EnvironmentODGM{PartitionStrategy: []v1alpha1.PartitionStep{
+				{MaxThroughputRPS: 0, Partitions: 32}, {MaxThroughputRPS: 1_000, Partitions: 6}, {MaxThroughputRPS: 100, Partitions: 2},
+			}})),
+			want: []want{{Name: "Cart_data", PartitionCount: 6, ReplicaCount: 2, ShardType: "raft"}}, nodes: 2,
+		},
+		"a rate beyond all steps gets the greatest": {
+			change: changes(throughput(9_000), environment(v1alpha1.EnvironmentODGM{PartitionStrategy: []v1alpha1.PartitionStep{
+				{MaxThroughputRPS: 100, Partitions: 2}, {MaxThroughputRPS: 1_000, Partitions: 6},
+			}})),
+			want: []want{{Name: "Cart_data", PartitionCount: 6, ReplicaCount: 2, ShardType: "raft"}}, nodes: 2,
+		},
+		"a collection's own template goes before the one for all, and the record before both": {
+			change: changes(config(v1alpha1.ODGMConfig{Collections: []string{"a", "b"}, ReplicaCount: 2}),
+				environment(v1alpha1.EnvironmentODGM{Collections: []v1alpha1.CollectionTemplate{
+					{Name: "b", PartitionCount: 7}, {Name: "*", PartitionCount: 3, ReplicaCount: 5, ShardType: "mst"},
+				}})),
+			want: []want{
+				{Name: "a", PartitionCount: 3, ReplicaCount: 2, ShardType: "mst"},
+				{Name: "b", PartitionCount: 7, ReplicaCount: 2, ShardType: "mst"},
+			}, nodes: 2,
+		},
+		"no template splits a singleton": {
+			change: changes(state(v1alpha1.ClassState{RequiresSingleton: true}),
+				environment(v1alpha1.EnvironmentODGM{Collections: []v1alpha1.CollectionTemplate{{Name: "*", PartitionCount: 3}}})),
+			want: []want{{Name: "Cart_singleton", PartitionCount: 1, ReplicaCount: 3, ShardType: "raft"}}, nodes: 3,
+		},
+		"beside functions there are as many copies as replicas": {
+			change: changes(func(in *odgm.Input) { in.Mode = v1alpha1.ODGMSidecar }),
+			want:   []want{{Name: "Cart_data", PartitionCount: 4, ReplicaCount: 1, ShardType: "basic"}}, nodes: 1,
+		},
+		"a step towards the size has fewer copies, kept as they will be": {
+			change: changes(config(v1alpha1.ODGMConfig{ReplicaCount: 3}), func(in *odgm.Input) { in.Nodes = 1 }),
+			want:   []want{{Name: "Cart_data", PartitionCount: 4, ReplicaCount: 1, ShardType: "raft"}}, nodes: 1,
+		},
+		"a class key that nodes cannot use is changed, with a hash": {
+			change: changes(func(in *odgm.Input) { in.Record.Spec.DeploymentUnit.ClassKey = "a/b" }),
+			want:   []want{{Name: "a-b-yfgn3qbt6z_data", PartitionCount: 4, ReplicaCount: 2, ShardType: "raft"}}, nodes: 2,
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			status := mustPlan(t, input(c.change...)).Status()
+			if diff := cmp.Diff(c.want, status.Collections); diff != "" {
+				t.Error(diff)
+			}
+			if status.Nodes != c.nodes {
+				t.Errorf("%d nodes, want %d", status.Nodes, c.nodes)
+			}
+		})
+	}
+}
+
+func TestAbsent(t *testing.T) {
+	cases := map[string]struct {
+		change func(*odgm.Input)
+		want   odgm.Absence
+	}{
+		"a class with state has a grid":      {func(*odgm.Input) {}, odgm.Present},
+		"without state there is none":        {func(in *odgm.Input) { in.Record.Spec.State = nil }, odgm.AbsentNoState},
+		"nor where the template has none":    {func(in *odgm.Input) { in.Mode = v1alpha1.ODGMNone }, odgm.AbsentMode},
+		"nor where the template is silent":   {func(in *odgm.Input) { in.Mode = "" }, odgm.AbsentMode},
+		"nor without an image":               {func(in *odgm.Input) { in.Image = "" }, odgm.AbsentNotConfigured},
+		"the environment's image is enough":  {func(in *odgm.Input) { in.Image, in.Environment.ODGM.Image = "", "odgm:2" }, odgm.Present},
+		"nor beside functions without any":   {func(in *odgm.Input) { in.Mode, in.Functions = v1alpha1.ODGMSidecar, nil }, odgm.AbsentNoFunctions},
+		"a cluster does not need a function": {func(in *odgm.Input) { in.Functions = nil }, odgm.Present},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			in := input(c.change)
+			if got := odgm.Absent(in); got != c.want {
+				t.Errorf("absence %q, want %q", got, c.want)
+			}
+			grid, err := odgm.Plan(in)
+			if err != nil || (grid != nil) != (c.want == odgm.Present) {
+				t.Errorf("grid %v, error %v", grid, err)
+			}
+			if (c.want == odgm.Present) != (c.want.Message() == "") {
+				t.Errorf("message %q", c.want.Message())
+			}
+		})
+	}
+}
+
+func TestImpossible(t *testing.T) {
+	cases := map[string]struct {
+		change func(*odgm.Input)
+		want   string
+	}{
+		"a singleton with partitions": {
+			func(in *odgm.Input) {
+				in.Record.Spec.State.RequiresSingleton = true
+				in.Record.Spec.ODGMConfig = &v1alpha1.ODGMConfig{PartitionCount: 2}
+			}, "spec.odgmConfig.partitionCount: 2: the class keeps all objects in one partition",
+		},
+		"more partitions than an environment variable holds": {
+			func(in *odgm.Input) { in.Record.Spec.ODGMConfig = &v1alpha1.ODGMConfig{PartitionCount: 65536} },
+			"spec.odgmConfig.partitionCount: 65536: the places of all partitions do not fit",
+		},
+		"somewhat more": {
+			func(in *odgm.Input) { in.Record.Spec.ODGMConfig = &v1alpha1.ODGMConfig{PartitionCount: 2000} },
+			"spec.odgmConfig.partitionCount: 2000: the places of all partitions do not fit",
+		},
+		"a collection that is a key expression": {
+			func(in *odgm.Input) {
+				in.Record.Spec.ODGMConfig = &v1alpha1.ODGMConfig{Collections: []string{"a", "b/**"}}
+			}, "spec.odgmConfig.collections[1]: b/**:",
+		},
+		"a function of another collection": {
+			func(in *odgm.Input) {
+				in.Record.Spec.FunctionContainers[0].ODGMIntegration = &v1alpha1.ODGMIntegration{Collections: []string{"orders"}}
+			}, `spec.functionContainers[0].odgmIntegration.collections: orders: the class has no such collection: use some of ["Cart_data"]`,
+		},
+		"more replicas than ids": {
+			func(in *odgm.Input) { in.Mode, in.Functions[0].Replicas = v1alpha1.ODGMSidecar, 1001 },
+			`replicas of function "add": 1001:`,
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			grid, err := odgm.Plan(input(c.change))
+			if err == nil || !strings.HasPrefix(err.Error(), c.want) || grid != nil {
+				t.Errorf("error %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestNextNodes(t *testing.T) {
+	cases := map[string]struct {
+		current, ready, target int32
+		shard                  v1alpha1.ShardType
+		want                   int32
+	}{
+		"a new grid starts at its size":              {0, 0, 5, "raft", 5},
+		"a healthy grid grows by one":                {3, 3, 5, "raft", 4},
+		"a grid with a node that fails stays":        {3, 2, 5, "raft", 3},
+		"it does not shrink either":                  {5, 4, 3, "raft", 5},
+		"a healthy grid shrinks by one":              {5, 5, 3, "raft", 4},
+		"a grid at its size stays":                   {3, 3, 3, "raft", 3},
+		"what does not agree grows at once":          {1, 0, 5, "basic", 5},
+		"what does not agree shrinks at once":        {5, 1, 2, "mst", 2},
+		"a node too many that serves is no obstacle": {3, 4, 4, "raft", 4},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := odgm.NextNodes(c.current, c.ready, c.target, c.shard); got != c.want {
+				t.Errorf("%d nodes, want %d", got, c.want)
+			}
+		})
+	}
+}
