@@ -13,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -227,7 +226,7 @@ func (l *Ledger) used(ctx context.Context, config *v1alpha1.EnvironmentConfig) (
 	}
 	// All of them, since one that left the environment counts here until it has.
 	records := &v1alpha1.DeploymentRecordList{}
-	if err := l.Live.List(ctx, records, &client.ListOptions{FieldSelector: fields.Everything()}); err != nil {
+	if err := l.Live.List(ctx, records); err != nil {
 		return v1alpha1.UsedQuotas{}, fmt.Errorf("sum up the records of environment %s: %w", config.Name, err)
 	}
 	counting := slices.DeleteFunc(records.Items, func(record v1alpha1.DeploymentRecord) bool {
