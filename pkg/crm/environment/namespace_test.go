@@ -80,6 +80,18 @@ func TestNamespaceIsStable(t *testing.T) {
 	}
 }
 
+// Somebody who names a tenant as another's name was cut does not get its namespace.
+func TestACutNameCannotBeChosen(t *testing.T) {
+	e := mapped(v1alpha1.NamespaceMapping{Prefix: "p-"})
+	cut, err := e.NamespaceOf(strings.Repeat("a", validation.DNS1123LabelMaxLength))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if chosen, err := e.NamespaceOf(strings.TrimPrefix(cut, "p-")); err != nil || chosen == cut {
+		t.Errorf("namespace %q, error %v, for the tenant that is named like it", chosen, err)
+	}
+}
+
 // Two tenants of an environment never share a namespace, however their names were
 // chosen, and none gets a namespace of Kubernetes.
 func TestTenantsNeverShare(t *testing.T) {

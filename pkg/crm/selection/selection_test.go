@@ -50,7 +50,16 @@ func TestSelect(t *testing.T) {
 		"Knative wins where functions may rest": {given: []change{knativeServed, mayRest}, want: "knative", reasons: said{
 			"knative": "+20 scales to zero while nobody calls",
 		}},
-		"Knative wins for a low rate": {given: []change{knativeServed, mayRest, throughput(10)}, want: "knative"},
+		"Knative wins for a low rate": {given: []change{knativeServed, mayRest, throughput(RestingThroughputRPS)}, want: "knative", reasons: said{
+			"knative": "+20 scales to zero while nobody calls",
+		}},
+		"a higher rate never rests, and a template that grows wins over Knative": {
+			given: []change{knativeServed, mayRest, throughput(RestingThroughputRPS + 1), template("grows", func(c *Candidate) {
+				c.Spec.Capabilities.Autoscaling = true
+				c.Spec.SelectionCriteria.Priority = 1
+			})},
+			want: "grows",
+		},
 		"Knative wins for a low rate that nobody planned": {
 			given: []change{knativeServed, throughput(10), func(s *scene) { s.spec.ResourceAllocation = v1alpha1.ResourceAllocation{} }}, want: "knative",
 		},
@@ -199,6 +208,9 @@ func TestSelect(t *testing.T) {
 				c.Missing = []schema.GroupKind{{Group: "b.example", Kind: "B"}, {Group: "a.example", Kind: "A"}}
 			})},
 			want: "deployment", reasons: said{"ours": "pins it; needs kinds that the cluster does not serve: A.a.example, B.b.example; cannot keep 50 ms"},
+		},
+		"storage that nothing would use costs a template the choice": {
+			given: []change{template("apple", copyOf(t, "statefulset", 0))}, want: "deployment",
 		},
 		"a greater priority decides between equals": {
 			given: []change{template("zebra", copyOf(t, "deployment", 1))}, want: "zebra",
