@@ -105,11 +105,8 @@ func validateResources(list corev1.ResourceList, path *field.Path) field.ErrorLi
 }
 
 func knownResource(name corev1.ResourceName) bool {
-	switch name {
-	case corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage:
-		return true
-	}
-	if strings.HasPrefix(string(name), corev1.ResourceHugePagesPrefix) {
+	known := []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage}
+	if slices.Contains(known, name) || strings.HasPrefix(string(name), corev1.ResourceHugePagesPrefix) {
 		return true
 	}
 	return strings.Contains(string(name), "/") && len(validation.IsQualifiedName(string(name))) == 0
