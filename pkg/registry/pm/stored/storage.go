@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
@@ -39,6 +40,7 @@ func NewStorage[T Object, S, U any](scheme *runtime.Scheme, getter generic.RESTO
 	users := newStrategy(scheme, resource)
 	controllers := statusStrategy[T, S, U]{users}
 	getAttrs := attributesOf(resource)
+	selectable := append([]string{nameField}, resource.Indexed...)
 
 	store := &registry.Store{
 		NewFunc:                   func() runtime.Object { return resource.New() },
@@ -46,7 +48,7 @@ func NewStorage[T Object, S, U any](scheme *runtime.Scheme, getter generic.RESTO
 		DefaultQualifiedResource:  pm.Resource(resource.Plural),
 		SingularQualifiedResource: pm.Resource(resource.Singular),
 		PredicateFunc: func(label labels.Selector, field fields.Selector) storage.SelectionPredicate {
-			return storage.SelectionPredicate{Label: label, Field: field, GetAttrs: getAttrs, IndexFields: resource.Indexed}
+			return storage.SelectionPredicate{Label: label, Field: field, GetAttrs: getAttrs, IndexFields: selectable}
 		},
 		CreateStrategy:      users,
 		UpdateStrategy:      users,
@@ -54,7 +56,15 @@ func NewStorage[T Object, S, U any](scheme *runtime.Scheme, getter generic.RESTO
 		ResetFieldsStrategy: users,
 		TableConvertor:      NewTableConvertor(resource.Columns),
 	}
-	if err := store.CompleteWithOptions(&generic.StoreOptions{RESTOptions: getter, AttrFunc: getAttrs, Indexers: indexersOf(resource)}); err != nil {
+	if err := store.CompleteWithOptions(&generic.StoreOptions{
+		RESTOptions: getter,
+		AttrFunc:    getAttrs,
+		Indexers:    indexersOf(resource),
+		// A watch of one object is told of that one alone, instead of looking at every
+		// event. The cache also gives the watches of all objects room for more events
+		// then: one that falls behind for a moment is not ended.
+		TriggerFunc: map[string]storage.IndexerFunc{nameField: nameOf},
+	}); err != nil {
 		return nil, fmt.Errorf("open the store of %s: %w", resource.Plural, err)
 	}
 
@@ -67,6 +77,18 @@ func NewStorage[T Object, S, U any](scheme *runtime.Scheme, getter generic.RESTO
 	}, nil
 }
 
+// nameField is the field that every object can be selected by.
+const nameField = "metadata.name"
+
+// nameOf returns an object's name; "" for what is no object, which nobody selects.
+func nameOf(obj runtime.Object) string {
+	object, err := meta.Accessor(obj)
+	if err != nil {
+		return ""
+	}
+	return object.GetName()
+}
+
 // attributesOf returns what selectors see of an object. It runs for every
 // object of every filtered list and watch.
 func attributesOf[T Object, S, U any](resource *Resource[T, S, U]) storage.AttrFunc {
@@ -76,7 +98,7 @@ func attributesOf[T Object, S, U any](resource *Resource[T, S, U]) storage.AttrF
 			return nil, nil, fmt.Errorf("%T is not one of %s", obj, resource.Plural)
 		}
 		set := resource.FieldValues(object)
-		set["metadata.name"] = object.GetName()
+		set[nameField] = object.GetName()
 		if !resource.ClusterScoped {
 			set["metadata.namespace"] = object.GetNamespace()
 		}
