@@ -56,6 +56,7 @@ func main() {
 	flag.DurationVar(&s.scale.Latency.Duration, "write-for", 5*time.Second, "latency: how long is written in a turn")
 	flag.IntVar(&s.scale.Latency.Turns, "write-turns", 3, "latency: turns of each way and encoding")
 	flag.IntVar(&s.scale.Restarts, "restarts", 3, "startup: restarts of each server, with and without objects")
+	flag.StringVar(&s.scale.Profiles, "profiles", "", "latency: folder for CPU profiles of the servers, taken while they are measured")
 	flag.Parse()
 
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

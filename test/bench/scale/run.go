@@ -20,7 +20,8 @@ import (
 func objectName(i int) string { return fmt.Sprintf("package-%05d", i) }
 
 // Run makes the objects of all ways and measures the parts that are wanted. The
-// ways hold no objects before.
+// ways hold no objects before. Clients reach all of them through the server of the
+// first one.
 func Run(ctx context.Context, o Options, ways []*Way, steps progress.Reporter) ([]*Result, error) {
 	r := &runner{options: o, steps: progress.OrDiscard(steps), epoch: time.Now()}
 	for _, way := range ways {
@@ -96,11 +97,11 @@ func (r *runner) fill(ctx context.Context) error {
 			return err
 		}
 		if r.options.Parts[Memory] {
-			if result.Loaded, err = usage(ctx, &result.Way.Server); err != nil {
-				return err
-			}
+			result.Loaded, err = usage(ctx, &result.Way.Server)
+			return err
 		}
-		return nil
+		// What controllers write about new objects is no part of what comes next.
+		return awaitIdle(ctx, result.Way.Server.PID())
 	})
 }
 
@@ -163,7 +164,14 @@ func (r *runner) watches(ctx context.Context) error {
 func (r *runner) latencies(ctx context.Context) error {
 	return r.inTurns(r.options.Latency.Turns, func(result *Result) error {
 		for _, e := range result.Way.Encodings {
-			turn, err := latency(ctx, result.Way, e, r.options, r.epoch)
+			if err := awaitIdle(ctx, result.Way.Server.PID()); err != nil {
+				return err
+			}
+			var turn *LatencyResult
+			err := r.profiled(ctx, fmt.Sprintf("latency %s %s", result.Way.Name, e), &result.Way.Server, func() (err error) {
+				turn, err = latency(ctx, result.Way, e, r.options, r.epoch)
+				return err
+			})
 			if err != nil {
 				return fmt.Errorf("watches in %s: %w", e, err)
 			}
@@ -174,6 +182,24 @@ func (r *runner) latencies(ctx context.Context) error {
 		}
 		return nil
 	})
+}
+
+// profiled profiles a server, and the one that clients reach it through, while
+// something is done, if profiles are wanted.
+func (r *runner) profiled(ctx context.Context, what string, server *Server, do func() error) error {
+	if r.options.Profiles == "" {
+		return do()
+	}
+	servers := []*Server{server}
+	if front := &r.results[0].Way.Server; front.Name != server.Name {
+		servers = append(servers, front)
+	}
+	var both errgroup.Group
+	both.Go(func() error {
+		return profileAll(ctx, r.options.Profiles, what, r.options.Latency.Duration, servers...)
+	})
+	both.Go(do)
+	return both.Wait()
 }
 
 // restarts gives each server its turns; one is enough for a look at the memory.

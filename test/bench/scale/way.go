@@ -80,6 +80,9 @@ type Options struct {
 	Latency LatencyOptions
 	// Restarts of each server, with and without objects.
 	Restarts int
+	// Profiles is a folder for CPU profiles of the servers while they are written to
+	// under watch; "" for none. They cost some of what is measured.
+	Profiles string
 	// Parts that are measured; the rest is left out.
 	Parts map[Part]bool
 }
