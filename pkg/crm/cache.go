@@ -6,29 +6,23 @@ package crm
 import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
-	"oaas.io/oaas/pkg/controller/deploymentrecord"
 )
 
-// cacheOptions keeps the memory of caches in proportion to what is ours: of
-// workloads only those that the reconciler made, of nodes and of other people's
-// pods only what the cluster's health is summed up from.
+// cacheOptions keeps the memory of caches in proportion to what is ours: of nodes
+// and of other people's pods only what the cluster's health is summed up from, and
+// of our own pods what else tells why they do not run. Children are not here but in
+// a children.Cache, which keeps digests.
 func cacheOptions() cache.Options {
-	ours := labels.SelectorFromSet(labels.Set{v1alpha1.LabelManagedBy: v1alpha1.FieldManagerReconciler})
-	byObject := map[client.Object]cache.ByObject{
-		&corev1.Pod{}:  {Transform: trimPod},
-		&corev1.Node{}: {Transform: trimNode},
-	}
-	for _, kind := range deploymentrecord.ChildKinds() {
-		byObject[kind] = cache.ByObject{Label: ours}
-	}
 	return cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
-		ByObject:         byObject,
+		ByObject: map[client.Object]cache.ByObject{
+			&corev1.Pod{}:  {Transform: trimPod},
+			&corev1.Node{}: {Transform: trimNode},
+		},
 	}
 }
 
@@ -49,10 +43,38 @@ func trimPod(object any) (any, error) {
 		Status: corev1.PodStatus{Phase: pod.Status.Phase},
 	}
 	if pod.Labels[v1alpha1.LabelManagedBy] == v1alpha1.FieldManagerReconciler {
-		trimmed.Labels = pod.Labels
-		trimmed.Status = pod.Status
+		trimmed.Labels = map[string]string{}
+		for _, key := range []string{v1alpha1.LabelManagedBy, v1alpha1.LabelDeploymentID, v1alpha1.LabelFunction, v1alpha1.LabelComponent} {
+			if value, ok := pod.Labels[key]; ok {
+				trimmed.Labels[key] = value
+			}
+		}
+		trimmed.Status = corev1.PodStatus{
+			Phase: pod.Status.Phase, Reason: pod.Status.Reason, Message: pod.Status.Message,
+			InitContainerStatuses: trimStatuses(pod.Status.InitContainerStatuses),
+			ContainerStatuses:     trimStatuses(pod.Status.ContainerStatuses),
+		}
+		for _, condition := range pod.Status.Conditions {
+			if condition.Type == corev1.PodScheduled || condition.Type == corev1.ContainersReady {
+				trimmed.Status.Conditions = append(trimmed.Status.Conditions, condition)
+			}
+		}
 	}
 	return trimmed, nil
+}
+
+func trimStatuses(statuses []corev1.ContainerStatus) []corev1.ContainerStatus {
+	trimmed := make([]corev1.ContainerStatus, 0, len(statuses))
+	for i := range statuses {
+		trimmed = append(trimmed, corev1.ContainerStatus{
+			Name:                 statuses[i].Name,
+			State:                statuses[i].State,
+			LastTerminationState: statuses[i].LastTerminationState,
+			Ready:                statuses[i].Ready,
+			RestartCount:         statuses[i].RestartCount,
+		})
+	}
+	return trimmed
 }
 
 func trimContainers(containers []corev1.Container) []corev1.Container {

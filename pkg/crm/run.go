@@ -28,7 +28,6 @@ import (
 
 	crdfiles "oaas.io/oaas/artifacts/crds"
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
-	"oaas.io/oaas/pkg/controller/deploymentrecord"
 	"oaas.io/oaas/pkg/crm/config"
 	"oaas.io/oaas/pkg/crm/crds"
 	"oaas.io/oaas/pkg/crm/report"
@@ -81,11 +80,7 @@ func Run(ctx context.Context, settings config.Config, kube *rest.Config, log log
 		return fmt.Errorf("set up manager: %w", err)
 	}
 
-	reconciler, err := deploymentrecord.New(mgr, settings.Limits.MaxReplicas, clock.RealClock{}, registry)
-	if err != nil {
-		return err
-	}
-	if err := reconciler.Register(mgr, settings.ReconcileConcurrency); err != nil {
+	if err := addRecords(mgr, settings, registry); err != nil {
 		return err
 	}
 	ledger := newLedger(mgr, settings)

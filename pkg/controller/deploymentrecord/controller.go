@@ -13,9 +13,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
@@ -29,6 +27,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 )
@@ -41,50 +40,62 @@ const (
 	lastRetry  = time.Minute
 )
 
-// ChildKinds are the kinds that the reconciler makes. A program that runs it
-// caches those labelled v1alpha1.LabelManagedBy=v1alpha1.FieldManagerReconciler
-// only.
-func ChildKinds() []client.Object {
-	return []client.Object{&appsv1.Deployment{}, &corev1.Service{}, &policyv1.PodDisruptionBudget{}}
+// Options of a Reconciler. All fields are required.
+type Options struct {
+	// Client reads records and pods, from caches, and writes.
+	Client client.Client
+	// Live reads from the API server.
+	Live client.Reader
+	// Children knows what was made for records.
+	Children Children
+	// Renderer decides what is made.
+	Renderer Renderer
+	// Recorder receives events about records.
+	Recorder events.EventRecorder
+	// Clock tells the time.
+	Clock clock.PassiveClock
+	// Metrics is where the reconciler registers its own.
+	Metrics prometheus.Registerer
 }
 
 // Reconciler brings one record and the cluster together.
 type Reconciler struct {
-	// client reads from caches.
-	client client.Client
-	// live reads from the API server.
+	client   client.Client
 	live     client.Reader
+	children Children
+	renderer Renderer
 	recorder events.EventRecorder
 	clock    clock.PassiveClock
-	// maxReplicas caps the replicas of each function; 0 means no cap.
-	maxReplicas int32
-	duration    *prometheus.HistogramVec
+	progress *progress
+	duration *prometheus.HistogramVec
 }
 
-// New returns a reconciler that works through the manager's client and caches,
-// and registers its metrics.
-func New(mgr manager.Manager, maxReplicas int32, clock clock.PassiveClock, metrics prometheus.Registerer) (*Reconciler, error) {
+// New returns a reconciler and registers its metrics.
+func New(options Options) (*Reconciler, error) {
 	duration := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "crm_reconciliation_duration_seconds",
 		Help:    "Time that one pass over one deployment record took, by result.",
 		Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
 	}, []string{"result"})
-	if err := metrics.Register(duration); err != nil {
+	if err := options.Metrics.Register(duration); err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
 	return &Reconciler{
-		client:      mgr.GetClient(),
-		live:        mgr.GetAPIReader(),
-		recorder:    mgr.GetEventRecorder("oaas-crm"),
-		clock:       clock,
-		maxReplicas: maxReplicas,
-		duration:    duration,
+		client:   options.Client,
+		live:     options.Live,
+		children: options.Children,
+		renderer: options.Renderer,
+		recorder: options.Recorder,
+		clock:    options.Clock,
+		progress: newProgress(options.Clock),
+		duration: duration,
 	}, nil
 }
 
 // Register adds the reconciler to the manager. Concurrency is the number of
-// records worked on at a time.
-func (r *Reconciler) Register(mgr manager.Manager, concurrency int) error {
+// records worked on at a time. Sources queue further records: those whose children
+// changed, which a *children.Cache does, and those that are to be rendered anew.
+func (r *Reconciler) Register(mgr manager.Manager, concurrency int, sources ...source.Source) error {
 	b := builder.ControllerManagedBy(mgr).
 		Named(Name).
 		For(&v1alpha1.DeploymentRecord{}, builder.WithPredicates(intentChanged())).
@@ -102,8 +113,8 @@ func (r *Reconciler) Register(mgr manager.Manager, concurrency int) error {
 				return log
 			},
 		})
-	for _, kind := range ChildKinds() {
-		b = b.Owns(kind)
+	for _, s := range sources {
+		b = b.WatchesRawSource(s)
 	}
 	if err := b.Complete(r); err != nil {
 		return fmt.Errorf("set up controller %s: %w", Name, err)

@@ -11,21 +11,19 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
-	"oaas.io/oaas/pkg/crm/render"
+	"oaas.io/oaas/pkg/crm/children"
+	"oaas.io/oaas/pkg/crm/quota"
 )
 
 const (
-	// conflictRetry is how often a name that somebody else holds is tried again:
-	// that object is not ours to watch.
-	conflictRetry = 15 * time.Second
 	// staleRetry is the wait for a cache that is behind our own write.
 	staleRetry = 200 * time.Millisecond
 	// removalRetry bounds the wait for children to go, should their last event be
@@ -33,7 +31,7 @@ const (
 	removalRetry = 5 * time.Second
 )
 
-// Reconcile makes one pass: finalizer, children, status. Every step can be
+// Reconcile makes one pass: inventory, children, status. Every step can be
 // repeated with the same result.
 func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (result reconcile.Result, err error) {
 	start := r.clock.Now()
@@ -47,7 +45,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 
 	record := &v1alpha1.DeploymentRecord{}
 	if err := r.client.Get(ctx, request.NamespacedName, record); err != nil {
+		if apierrors.IsNotFound(err) {
+			r.progress.forget(request.NamespacedName)
+		}
 		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	if r.progress.outdated(record) {
+		return reconcile.Result{RequeueAfter: cacheRetry}, nil
 	}
 	if id := record.Annotations[v1alpha1.AnnotationCorrelationID]; id != "" {
 		ctx = logf.IntoContext(ctx, logf.FromContext(ctx).WithValues("correlationID", id))
@@ -67,113 +71,133 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 }
 
 // converge brings the children to what the record asks for.
-func (r *Reconciler) converge(ctx context.Context, record *v1alpha1.DeploymentRecord) (result reconcile.Result, err error) {
-	if !controllerutil.ContainsFinalizer(record, v1alpha1.FinalizerDeployment) {
-		before := record.DeepCopy()
-		controllerutil.AddFinalizer(record, v1alpha1.FinalizerDeployment)
-		if err := r.patch(ctx, record, before); err != nil {
-			return reconcile.Result{}, fmt.Errorf("add finalizer: %w", err)
-		}
-	}
-
-	seen := &observation{}
-	defer func() {
-		err = errors.Join(err, r.writeStatus(ctx, record, seen))
-	}()
-
-	seen.rendering, seen.renderErr = render.Render(render.Input{Record: record, MaxReplicas: r.maxReplicas})
-	if seen.renderErr != nil {
-		// Only another record helps, and that wakes us.
-		return reconcile.Result{}, nil
-	}
-	owned, err := r.ownedChildren(ctx, r.client, record)
+func (r *Reconciler) converge(ctx context.Context, record *v1alpha1.DeploymentRecord) (reconcile.Result, error) {
+	rendering, err := r.renderer.Render(ctx, record)
 	if err != nil {
+		result, failure := r.writeStatus(ctx, record, &observation{renderErr: err})
+		_, refused := errors.AsType[Refusal](err)
+		_, exceeded := errors.AsType[*quota.Exceeded](err)
+		if refused || exceeded {
+			// Only another record, template or environment helps, and those wake us.
+			return soonest(result, reconcile.Result{RequeueAfter: slowRetry}), failure
+		}
+		return result, errors.Join(err, failure)
+	}
+	p := &pass{record: record, rendering: rendering}
+	if p.missing, err = r.need(ctx, p); err != nil {
+		if unreachable(err) {
+			return reconcile.Result{}, err
+		}
+		result, failure := r.writeStatus(ctx, record, &observation{broken: err})
+		return result, errors.Join(err, failure)
+	}
+	p.inventory = inventoryOf(record.Status.ResourceRefs, rendering.Objects, r.owned(record))
+	if err := r.announce(ctx, p); err != nil {
 		return reconcile.Result{}, err
 	}
-	var failures []error
-	for _, object := range seen.rendering.Objects {
-		child := r.ensure(ctx, record, object.Intent, owned)
-		seen.children = append(seen.children, child)
+	seen, result, err := r.act(ctx, p)
+	written, failure := r.writeStatus(ctx, record, seen)
+	return soonest(result, written), errors.Join(err, failure)
+}
+
+// need makes sure that everything of the kinds that the record asks for is known.
+// It returns why objects of a kind cannot be made.
+func (r *Reconciler) need(ctx context.Context, p *pass) (map[schema.GroupVersionKind]error, error) {
+	name := client.ObjectKeyFromObject(p.record)
+	missing := map[schema.GroupVersionKind]error{}
+	for _, object := range p.rendering.Objects {
+		kind := object.Intent.GroupVersionKind()
+		if missing[kind] != nil {
+			continue
+		}
+		err := r.children.Need(ctx, name, kind)
+		_, notServed := errors.AsType[*children.NotServedError](err)
+		_, clusterScoped := errors.AsType[*children.ClusterScopedError](err)
 		switch {
-		case errors.Is(child.problem, errForeign):
-			result.RequeueAfter = conflictRetry
-		case child.problem != nil:
-			failures = append(failures, child.problem)
+		case notServed, clusterScoped:
+			missing[kind] = err
+		case err != nil:
+			return nil, err
 		}
 	}
-	// Nothing is taken away before its replacement is there.
-	if len(failures) == 0 && result.RequeueAfter == 0 {
-		failures = append(failures, r.prune(ctx, seen.rendering.Objects, owned)...)
+	for _, ref := range p.record.Status.ResourceRefs {
+		// What left with its kind is dropped from the inventory later.
+		err := r.children.Need(ctx, name, kindOf(ref))
+		if _, notServed := errors.AsType[*children.NotServedError](err); err != nil && !notServed {
+			return nil, err
+		}
+	}
+	return missing, nil
+}
+
+// announce writes down what will be made before any of it is.
+func (r *Reconciler) announce(ctx context.Context, p *pass) error {
+	before := p.record.DeepCopy()
+	if p.markParent() {
+		if err := r.patch(ctx, p.record, before); err != nil {
+			return fmt.Errorf("add finalizer: %w", err)
+		}
+	}
+	if covers(p.record.Status.ResourceRefs, p.rendering.Objects) {
+		return nil
+	}
+	return r.persist(ctx, p.record, announced(p.record, p, r.clock.Now()))
+}
+
+// act makes, changes and removes children, as far as is possible now.
+func (r *Reconciler) act(ctx context.Context, p *pass) (*observation, reconcile.Result, error) {
+	seen := &observation{rendering: p.rendering, inventory: p.inventory}
+	var result reconcile.Result
+	var failures []error
+	p.gridReady = r.gridServes(p)
+	for _, object := range p.rendering.Objects {
+		done := r.ensure(ctx, p, object)
+		seen.children = append(seen.children, done)
+		switch {
+		case done.fault == nil:
+		case done.fault.again > 0:
+			result = soonest(result, reconcile.Result{RequeueAfter: done.fault.again})
+		default:
+			failures = append(failures, done.fault)
+		}
+	}
+	// A child on its way out is made anew in another pass.
+	seen.applied = !p.recreated && !slices.ContainsFunc(seen.children, func(c child) bool {
+		return c.fault != nil || c.postponed || c.live == nil || c.leaving()
+	})
+	if err := r.prune(ctx, p, seen); err != nil {
+		failures = append(failures, err)
 	}
 	pods := &corev1.PodList{}
-	if err := r.client.List(ctx, pods, client.InNamespace(record.Namespace),
-		client.MatchingLabels{v1alpha1.LabelDeploymentID: record.Name, v1alpha1.LabelManagedBy: v1alpha1.FieldManagerReconciler}); err != nil {
+	if err := r.client.List(ctx, pods, client.InNamespace(p.record.Namespace),
+		client.MatchingLabels{v1alpha1.LabelDeploymentID: p.record.Name, v1alpha1.LabelManagedBy: v1alpha1.FieldManagerReconciler}); err != nil {
 		failures = append(failures, fmt.Errorf("list pods: %w", err))
 	}
 	seen.troubles = troublesOf(pods.Items)
-	// A child on its way out is made anew in another pass.
-	leaving := slices.ContainsFunc(seen.children, func(c child) bool { return c.live != nil && c.live.GetDeletionTimestamp() != nil })
-	seen.complete = len(failures) == 0 && !leaving
-	return result, errors.Join(failures...)
-}
-
-// remove takes the children away and lets the record go once none is left.
-func (r *Reconciler) remove(ctx context.Context, record *v1alpha1.DeploymentRecord) (reconcile.Result, error) {
-	if !controllerutil.ContainsFinalizer(record, v1alpha1.FinalizerDeployment) {
-		return reconcile.Result{}, nil
-	}
-	children, err := r.ownedChildren(ctx, r.client, record)
-	if err != nil {
-		return reconcile.Result{}, err
-	}
-	if len(children) == 0 {
-		// The cache may not have heard of a child that was made a moment ago.
-		if children, err = r.ownedChildren(ctx, r.live, record); err != nil {
-			return reconcile.Result{}, err
-		}
-	}
-	if len(children) > 0 {
-		var failures []error
-		for _, child := range children {
-			failures = append(failures, r.delete(ctx, child))
-		}
-		failures = append(failures, r.writeStatus(ctx, record, &observation{removing: true, complete: true}))
-		return reconcile.Result{RequeueAfter: removalRetry}, errors.Join(failures...)
-	}
-	before := record.DeepCopy()
-	controllerutil.RemoveFinalizer(record, v1alpha1.FinalizerDeployment)
-	if err := r.patch(ctx, record, before); err != nil {
-		return reconcile.Result{}, fmt.Errorf("remove finalizer: %w", err)
-	}
-	logf.FromContext(ctx).Info("removed")
-	return reconcile.Result{}, nil
+	seen.recreating = p.recreated
+	seen.complete = len(failures) == 0 && seen.applied && len(seen.surplus) == 0
+	return seen, result, errors.Join(failures...)
 }
 
 // patch writes what changed in a record's metadata, unless somebody changed the
 // record since it was read.
 func (r *Reconciler) patch(ctx context.Context, record, before *v1alpha1.DeploymentRecord) error {
-	return r.client.Patch(ctx, record, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}),
+	err := r.client.Patch(ctx, record, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}),
 		client.FieldOwner(v1alpha1.FieldManagerReconciler))
+	if err == nil {
+		r.progress.wrote(record)
+	}
+	return err
 }
 
-// writeStatus computes the status from what was seen and writes it if it says
-// something new, then tells of the transitions.
-func (r *Reconciler) writeStatus(ctx context.Context, record *v1alpha1.DeploymentRecord, seen *observation) error {
-	before := record.DeepCopy()
-	record.Status = computeStatus(before, seen, r.clock.Now())
-	if equality.Semantic.DeepEqual(before.Status, record.Status) {
-		return nil
+// soonest is the result that looks again first.
+func soonest(a, b reconcile.Result) reconcile.Result {
+	if a.RequeueAfter == 0 || (b.RequeueAfter > 0 && b.RequeueAfter < a.RequeueAfter) {
+		return b
 	}
-	// With an optimistic lock, a pass over an outdated record cannot move the times
-	// of transitions.
-	if err := r.client.Status().Patch(ctx, record, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}),
-		client.FieldOwner(v1alpha1.FieldManagerReconciler)); err != nil {
-		return fmt.Errorf("write status: %w", err)
-	}
-	for _, transition := range transitions(before.Status.Conditions, record.Status.Conditions) {
-		r.recorder.Eventf(record, nil, transition.eventType, transition.reason, "Reconcile", "%s", transition.message)
-		logf.FromContext(ctx).Info("condition changed", "condition", transition.condition, "status", transition.status,
-			"reason", transition.reason, "message", transition.message)
-	}
-	return nil
+	return a
+}
+
+func nameOf(record *v1alpha1.DeploymentRecord) types.NamespacedName {
+	return client.ObjectKeyFromObject(record)
 }

@@ -4,6 +4,7 @@
 package deploymentrecord
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,11 +12,11 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
-	"oaas.io/oaas/pkg/crm/render"
+	"oaas.io/oaas/pkg/crm/children"
+	"oaas.io/oaas/pkg/crm/quota"
 )
 
 // Reasons of a record's conditions. Where a pod is the cause, its own reason, such
@@ -29,6 +30,14 @@ const (
 	ReasonStarting = "Starting"
 	// ReasonRollingOut: children change.
 	ReasonRollingOut = "RollingOut"
+	// ReasonReplacing: children that are no longer wanted serve until their
+	// successors do.
+	ReasonReplacing = "Replacing"
+	// ReasonRemoving: children that are no longer wanted are being removed.
+	ReasonRemoving = "Removing"
+	// ReasonRecreating: a child that cannot be changed as wanted is removed and made
+	// anew.
+	ReasonRecreating = "Recreating"
 	// ReasonComplete: all children are as they should be.
 	ReasonComplete = "Complete"
 	// ReasonAsExpected: nothing fails.
@@ -37,129 +46,154 @@ const (
 	ReasonConflict = "Conflict"
 	// ReasonRenderFailed: the record cannot be turned into objects.
 	ReasonRenderFailed = "RenderFailed"
+	// ReasonKindNotServed: the cluster does not serve the kind of a child.
+	ReasonKindNotServed = "KindNotServed"
+	// ReasonImmutable: a child that holds user data would have to be made anew.
+	ReasonImmutable = "ImmutableField"
+	// ReasonNamespaceTerminating: the namespace is being removed and takes no new
+	// objects.
+	ReasonNamespaceTerminating = "NamespaceTerminating"
 	// ReasonApplyFailed: the API server refused a child.
 	ReasonApplyFailed = "ApplyFailed"
 	// ReasonRolloutFailed: a workload did not get ready in time.
-	ReasonRolloutFailed = "RolloutFailed"
+	ReasonRolloutFailed = children.ReasonRolloutFailed
+	// ReasonNotConfigured: the class has state and no data grid is configured.
+	ReasonNotConfigured = "NotConfigured"
 	// ReasonUnknown: something fails and gave no reason that can be shown.
 	ReasonUnknown = "Unknown"
 	// ReasonTerminating: the record is being removed.
 	ReasonTerminating = "Terminating"
 )
 
-// messageLimit is the room for a condition's message, in bytes.
-const messageLimit = 1024
-
-// observation is all that a pass saw of a record.
-type observation struct {
-	// rendering is nil when renderErr is set, and in a removal.
-	rendering *render.Rendering
-	renderErr error
-	// children are in the order of rendering.Objects; fewer when a pass broke off.
-	children []child
-	// troubles of pods, keyed by the function's label.
-	troubles map[string]trouble
-	// complete passes did everything that the generation asks for.
-	complete bool
-	removing bool
-}
-
-// verdict is one condition in the making.
-type verdict struct {
-	status  metav1.ConditionStatus
-	reason  string
-	message string
-}
-
-// computeStatus turns what was seen into a status. It is the only place that does.
+// computeStatus turns what was seen into a status. It and announced are the only
+// places that do.
 func computeStatus(record *v1alpha1.DeploymentRecord, seen *observation, now time.Time) v1alpha1.DeploymentRecordStatus {
 	status := *record.Status.DeepCopy()
-	if seen.removing {
+	switch {
+	case seen.removing:
+		removalStatus(&status, record.Generation, seen, now)
+		return status
+	case seen.renderErr != nil:
+		renderFailure(&status, record.Generation, seen.renderErr, now)
+		return status
+	case seen.broken != nil:
 		setConditions(&status, record.Generation, now, map[string]verdict{
-			v1alpha1.ConditionAvailable:   {metav1.ConditionFalse, ReasonTerminating, "The record is being removed."},
-			v1alpha1.ConditionProgressing: {metav1.ConditionTrue, ReasonTerminating, "Waiting until everything made for the record is gone."},
+			v1alpha1.ConditionDegraded: {metav1.ConditionTrue, ReasonApplyFailed, seen.broken.Error()},
 		})
-		status.Condition, status.Message = v1alpha1.RecordTerminated, "being removed"
+		status.Condition = cmp.Or(status.Condition, v1alpha1.RecordPending)
+		status.Message = limit(seen.broken.Error())
+		return status
+	case seen.passing():
+		// Not everything could be seen; the next pass will.
+		status.ResourceRefs = seen.inventory
 		return status
 	}
 	if seen.complete {
 		status.ObservedGeneration = record.Generation
 	}
-	if seen.renderErr != nil {
-		// The pass is complete in that no other pass would get further.
-		status.ObservedGeneration = record.Generation
-		failed := verdict{metav1.ConditionTrue, ReasonRenderFailed, seen.renderErr.Error()}
-		conditions := map[string]verdict{
-			v1alpha1.ConditionDegraded:    failed,
-			v1alpha1.ConditionProgressing: {metav1.ConditionFalse, ReasonRenderFailed, failed.message},
-		}
-		if len(status.ResourceRefs) == 0 {
-			conditions[v1alpha1.ConditionAvailable] = verdict{metav1.ConditionFalse, ReasonRenderFailed, failed.message}
-		}
-		setConditions(&status, record.Generation, now, conditions)
-		status.Condition, status.Phase, status.Message = v1alpha1.RecordFailed, v1alpha1.PhaseTemplateSelection, failed.message
-		return status
-	}
-	if seen.rendering == nil || len(seen.children) < len(seen.rendering.Objects) {
-		// Broken off before anything could be seen; the error is retried.
-		if status.Condition == "" {
-			status.Condition, status.Phase = v1alpha1.RecordPending, v1alpha1.PhaseResourceProvisioning
-		}
-		return status
-	}
-
-	status.SelectedTemplate = seen.rendering.Template
-	status.ResourceRefs = nil
-	for _, c := range seen.children {
-		if c.live != nil {
-			status.ResourceRefs = append(status.ResourceRefs, v1alpha1.ResourceReference{
-				APIVersion: c.live.GetAPIVersion(), Kind: c.live.GetKind(), Name: c.live.GetName(), UID: string(c.live.GetUID()),
-			})
-		}
-	}
+	status.SelectedTemplate, status.TemplateHash = seen.rendering.Template, seen.rendering.TemplateHash
+	status.TemplateSelection = seen.rendering.Selection
+	status.ResourceRefs = seen.inventory
 	workloads := workloadsOf(seen)
 	status.FunctionContainerStatus = nil
 	for _, w := range workloads {
 		status.FunctionContainerStatus = append(status.FunctionContainerStatus, v1alpha1.FunctionContainerStatus{
-			FunctionKey: w.function.Key, Workload: w.function.Name, URL: w.function.URL,
+			FunctionKey: w.function.Key, Workload: w.name(), URL: w.url,
 			Replicas: w.function.Replicas, ReadyReplicas: w.ready, Message: w.message(),
 		})
 	}
-
 	degraded := degradedOf(seen, workloads)
-	progressing := progressingOf(workloads, degraded)
+	progressing := progressingOf(seen, workloads, degraded)
 	available := availableOf(workloads, degraded)
-	setConditions(&status, record.Generation, now, map[string]verdict{
+	verdicts := map[string]verdict{
 		v1alpha1.ConditionAvailable:   available,
 		v1alpha1.ConditionProgressing: progressing,
 		v1alpha1.ConditionDegraded:    degraded,
-	})
+	}
+	grid, gridVerdict := gridOf(seen, workloads, record.Status.ODGMClusterStatus)
+	status.ODGMClusterStatus = grid
+	if gridVerdict != nil {
+		verdicts[v1alpha1.ConditionODGMReady] = *gridVerdict
+	} else {
+		dropCondition(&status, v1alpha1.ConditionODGMReady)
+	}
+	setConditions(&status, record.Generation, now, verdicts)
 	status.Condition = conditionOf(available, progressing, degraded, workloads)
 	status.Phase = phaseOf(seen, available, progressing, workloads)
 	status.Message = summaryOf(available, progressing, degraded)
 	return status
 }
 
-func degradedOf(seen *observation, workloads []workload) verdict {
-	var conflicts, failures []string
-	for _, c := range seen.children {
-		switch {
-		case errors.Is(c.problem, errForeign):
-			conflicts = append(conflicts, c.problem.Error())
-		case c.problem != nil:
-			failures = append(failures, c.problem.Error())
-		}
+// announced is the status of a record whose children are about to be made: it names
+// them all.
+func announced(record *v1alpha1.DeploymentRecord, p *pass, now time.Time) v1alpha1.DeploymentRecordStatus {
+	status := *record.Status.DeepCopy()
+	status.ResourceRefs = p.inventory
+	status.SelectedTemplate, status.TemplateHash = p.rendering.Template, p.rendering.TemplateHash
+	status.TemplateSelection = p.rendering.Selection
+	message := "Making what the record asks for."
+	verdicts := map[string]verdict{v1alpha1.ConditionProgressing: {metav1.ConditionTrue, ReasonRollingOut, message}}
+	if len(record.Status.Conditions) == 0 {
+		verdicts[v1alpha1.ConditionAvailable] = verdict{metav1.ConditionFalse, ReasonStarting, message}
+		verdicts[v1alpha1.ConditionDegraded] = verdict{metav1.ConditionFalse, ReasonAsExpected, "Nothing fails."}
+		status.Message = message
 	}
-	switch {
-	case len(conflicts) > 0:
-		return verdict{metav1.ConditionTrue, ReasonConflict, strings.Join(conflicts, "; ")}
-	case len(failures) > 0:
-		return verdict{metav1.ConditionTrue, ReasonApplyFailed, strings.Join(failures, "; ")}
+	setConditions(&status, record.Generation, now, verdicts)
+	if status.Condition != v1alpha1.RecordFailed {
+		status.Condition = v1alpha1.RecordProvisioning
+	}
+	status.Phase = v1alpha1.PhaseResourceProvisioning
+	return status
+}
+
+func removalStatus(status *v1alpha1.DeploymentRecordStatus, generation int64, seen *observation, now time.Time) {
+	setConditions(status, generation, now, map[string]verdict{
+		v1alpha1.ConditionAvailable:   {metav1.ConditionFalse, ReasonTerminating, "The record is being removed."},
+		v1alpha1.ConditionProgressing: {metav1.ConditionTrue, ReasonTerminating, "Waiting until everything made for the record is gone: " + strings.Join(seen.parting, ", ") + "."},
+	})
+	status.Condition, status.Message = v1alpha1.RecordTerminated, "being removed"
+}
+
+// renderFailure leaves children alone that run: nobody knows what to put in their
+// place.
+func renderFailure(status *v1alpha1.DeploymentRecordStatus, generation int64, cause error, now time.Time) {
+	// The pass is complete in that no other pass would get further.
+	status.ObservedGeneration = generation
+	reason := ReasonRenderFailed
+	if refusal, ok := errors.AsType[Refusal](cause); ok {
+		reason = refusal.RefusalReason()
+	} else if _, ok := errors.AsType[*quota.Exceeded](cause); ok {
+		reason = quota.ReasonQuotaExceeded
+	}
+	if explained, ok := errors.AsType[Explained](cause); ok {
+		status.TemplateSelection = explained.RefusalSelection()
+	}
+	failed := verdict{metav1.ConditionTrue, reason, cause.Error()}
+	conditions := map[string]verdict{
+		v1alpha1.ConditionDegraded:    failed,
+		v1alpha1.ConditionProgressing: {metav1.ConditionFalse, reason, failed.message},
+	}
+	if len(status.ResourceRefs) == 0 {
+		conditions[v1alpha1.ConditionAvailable] = verdict{metav1.ConditionFalse, reason, failed.message}
+	}
+	setConditions(status, generation, now, conditions)
+	status.Condition, status.Phase, status.Message = v1alpha1.RecordFailed, v1alpha1.PhaseTemplateSelection, limit(failed.message)
+}
+
+func degradedOf(seen *observation, workloads []workload) verdict {
+	if worst := seen.worst(); worst != nil {
+		return verdict{metav1.ConditionTrue, worst.reason, worst.Error()}
 	}
 	for _, w := range workloads {
 		if w.trouble != nil {
-			return verdict{metav1.ConditionTrue, w.trouble.reason, fmt.Sprintf("function %s: %s", w.function.Key, w.trouble.message)}
+			return verdict{metav1.ConditionTrue, w.trouble.reason, fmt.Sprintf("function %s: %s", w.function.Key, w.trouble.text())}
 		}
+	}
+	if found, ok := seen.troubles[troubleOfGrid]; ok && seen.rendering.Grid != nil && !found.ended {
+		return verdict{metav1.ConditionTrue, found.reason, "data grid: " + found.text()}
+	}
+	if failed, ok := seen.failed(); ok {
+		return failed
 	}
 	return verdict{metav1.ConditionFalse, ReasonAsExpected, "Nothing fails."}
 }
@@ -170,9 +204,6 @@ func availableOf(workloads []workload, degraded verdict) verdict {
 	if degraded.reason == ReasonConflict {
 		return verdict{metav1.ConditionFalse, degraded.reason, degraded.message}
 	}
-	if len(workloads) == 0 {
-		return verdict{metav1.ConditionTrue, ReasonNoWorkloads, "No function has a workload."}
-	}
 	var missing []string
 	for _, w := range workloads {
 		if !w.available {
@@ -180,16 +211,18 @@ func availableOf(workloads []workload, degraded verdict) verdict {
 		}
 	}
 	switch {
-	case len(missing) == 0:
-		return verdict{metav1.ConditionTrue, ReasonServing, "Every function serves."}
-	case degraded.status == metav1.ConditionTrue:
+	case len(missing) > 0 && degraded.status == metav1.ConditionTrue:
 		return verdict{metav1.ConditionFalse, degraded.reason, degraded.message}
-	default:
+	case len(missing) > 0:
 		return verdict{metav1.ConditionFalse, ReasonStarting, "Waiting for replicas of " + strings.Join(missing, ", ") + "."}
+	case len(workloads) == 0:
+		return verdict{metav1.ConditionTrue, ReasonNoWorkloads, "No function has a workload."}
+	default:
+		return verdict{metav1.ConditionTrue, ReasonServing, "Every function serves."}
 	}
 }
 
-func progressingOf(workloads []workload, degraded verdict) verdict {
+func progressingOf(seen *observation, workloads []workload, degraded verdict) verdict {
 	if degraded.reason == ReasonConflict || slices.ContainsFunc(workloads, func(w workload) bool { return w.failed }) {
 		return verdict{metav1.ConditionFalse, degraded.reason, degraded.message}
 	}
@@ -199,10 +232,20 @@ func progressingOf(workloads []workload, degraded verdict) verdict {
 			changing = append(changing, w.function.Key)
 		}
 	}
-	if len(changing) > 0 {
+	switch {
+	case seen.recreating:
+		return verdict{metav1.ConditionTrue, ReasonRecreating, "Making anew what cannot be changed."}
+	case len(changing) > 0:
 		return verdict{metav1.ConditionTrue, ReasonRollingOut, "Rolling out " + strings.Join(changing, ", ") + "."}
+	case slices.ContainsFunc(seen.children, func(c child) bool { return c.Grid && c.live != nil && !c.live.Health.Settled }):
+		return verdict{metav1.ConditionTrue, ReasonRollingOut, "Rolling out the data grid."}
+	case len(seen.surplus) > 0:
+		return verdict{metav1.ConditionTrue, ReasonReplacing, "Keeping until their successors serve: " + strings.Join(seen.surplus, ", ") + "."}
+	case len(seen.parting) > 0:
+		return verdict{metav1.ConditionTrue, ReasonRemoving, "Waiting until it is gone: " + strings.Join(seen.parting, ", ") + "."}
+	default:
+		return verdict{metav1.ConditionFalse, ReasonComplete, "Nothing is left to do."}
 	}
-	return verdict{metav1.ConditionFalse, ReasonComplete, "Nothing is left to do."}
 }
 
 func conditionOf(available, progressing, degraded verdict, workloads []workload) v1alpha1.RecordCondition {
@@ -216,14 +259,16 @@ func conditionOf(available, progressing, degraded verdict, workloads []workload)
 		return v1alpha1.RecordRunning
 	case slices.ContainsFunc(workloads, func(w workload) bool { return !w.settled && !w.scaling }):
 		return v1alpha1.RecordProvisioning
-	default:
+	case slices.ContainsFunc(workloads, func(w workload) bool { return w.scaling }):
 		return v1alpha1.RecordScaling
+	default:
+		return v1alpha1.RecordProvisioning
 	}
 }
 
 func phaseOf(seen *observation, available, progressing verdict, workloads []workload) v1alpha1.RecordPhase {
 	switch {
-	case slices.ContainsFunc(seen.children, func(c child) bool { return c.live == nil || c.problem != nil }):
+	case slices.ContainsFunc(seen.children, func(c child) bool { return c.live == nil || c.fault != nil }):
 		return v1alpha1.PhaseResourceProvisioning
 	case available.status == metav1.ConditionTrue && progressing.status == metav1.ConditionFalse:
 		return v1alpha1.PhaseReady
@@ -248,72 +293,4 @@ func summaryOf(available, progressing, degraded verdict) string {
 	default:
 		return limit(available.message)
 	}
-}
-
-// setConditions keeps the time of a condition whose status stays the same.
-func setConditions(status *v1alpha1.DeploymentRecordStatus, generation int64, now time.Time, verdicts map[string]verdict) {
-	for _, kind := range []string{v1alpha1.ConditionAvailable, v1alpha1.ConditionProgressing, v1alpha1.ConditionDegraded} {
-		v, ok := verdicts[kind]
-		if !ok {
-			continue
-		}
-		meta.SetStatusCondition(&status.Conditions, metav1.Condition{
-			Type: kind, Status: v.status, Reason: reasonOf(v.reason), Message: limit(v.message),
-			ObservedGeneration: generation, LastTransitionTime: metav1.NewTime(now),
-		})
-	}
-}
-
-// reasonOf makes a reason of a pod fit for a condition: the kubelet says
-// OutOfnvidia.com/gpu, and the API server would refuse the whole status for it.
-func reasonOf(text string) string {
-	clean := strings.Map(func(r rune) rune {
-		switch {
-		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '_':
-			return r
-		default:
-			return '_'
-		}
-	}, text)
-	if clean = strings.TrimLeft(clean, "_0123456789"); clean == "" {
-		return ReasonUnknown
-	}
-	return clean[:min(len(clean), messageLimit)]
-}
-
-func limit(message string) string {
-	if len(message) <= messageLimit {
-		return message
-	}
-	return strings.ToValidUTF8(message[:messageLimit-len("…")], "") + "…"
-}
-
-// transition is a change worth an event.
-type transition struct {
-	condition string
-	status    metav1.ConditionStatus
-	eventType string
-	reason    string
-	message   string
-}
-
-// transitions lists the conditions that began or ceased to hold, as far as people
-// want to know: progress is the rule and would make most of the events. A condition
-// that was not there before and is False is no news.
-func transitions(before, after []metav1.Condition) []transition {
-	var changes []transition
-	for _, condition := range after {
-		previous := meta.FindStatusCondition(before, condition.Type)
-		if condition.Type == v1alpha1.ConditionProgressing || (previous == nil && condition.Status == metav1.ConditionFalse) || (previous != nil && previous.Status == condition.Status) {
-			continue
-		}
-		bad := (condition.Type == v1alpha1.ConditionDegraded) == (condition.Status == metav1.ConditionTrue) &&
-			condition.Reason != ReasonTerminating
-		eventType := corev1.EventTypeNormal
-		if bad {
-			eventType = corev1.EventTypeWarning
-		}
-		changes = append(changes, transition{condition.Type, condition.Status, eventType, condition.Reason, condition.Message})
-	}
-	return changes
 }

@@ -5,7 +5,6 @@ package deploymentrecord
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+	"oaas.io/oaas/pkg/crm/children"
 	"oaas.io/oaas/pkg/crm/render"
 )
 
@@ -42,6 +42,7 @@ func seen(t *testing.T, state map[string]any, change ...func(*observation)) *obs
 		t.Fatal(err)
 	}
 	o := &observation{rendering: rendering, complete: true}
+	o.applied = true
 	for _, object := range rendering.Objects {
 		live := object.Intent.DeepCopy()
 		live.SetUID("live")
@@ -51,7 +52,7 @@ func seen(t *testing.T, state map[string]any, change ...func(*observation)) *obs
 				t.Fatal(err)
 			}
 		}
-		o.children = append(o.children, child{intent: object.Intent, live: live})
+		o.children = append(o.children, child{Object: object, live: children.Digest(live.GroupVersionKind(), live)})
 	}
 	for _, c := range change {
 		c(o)
@@ -109,11 +110,11 @@ func TestComputeStatus(t *testing.T) {
 		},
 		"a name is taken": {
 			seen(t, nothing, func(o *observation) {
-				o.children[1].live, o.children[1].problem = nil, fmt.Errorf("Service x %w", errForeign)
+				o.children[1].live, o.children[1].fault = nil, taken("Service", "x")
 			}), "False/Conflict", "False/Conflict", "True/Conflict", v1alpha1.RecordFailed, v1alpha1.PhaseResourceProvisioning, "Service x",
 		},
 		"the API server refuses a child": {
-			seen(t, serving, func(o *observation) { o.children[0].problem = errors.New("quota"); o.complete = false }),
+			seen(t, serving, func(o *observation) { o.children[0].fault = faultOf(errors.New("quota")); o.complete = false }),
 			"True/Serving", "False/Complete", "True/ApplyFailed", v1alpha1.RecordRunning, v1alpha1.PhaseResourceProvisioning, "quota",
 		},
 		"the record cannot be rendered": {

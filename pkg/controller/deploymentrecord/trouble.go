@@ -17,6 +17,9 @@ import (
 type trouble struct {
 	reason  string
 	message string
+	// logs is the command that shows the last lines that the container wrote; empty
+	// where it wrote none.
+	logs string
 	// ended pods do not come back. They stay to be looked at after others have
 	// taken their place, as evicted ones do.
 	ended bool
@@ -46,12 +49,12 @@ func troubleOf(pod *corev1.Pod) *trouble {
 	}
 	for _, status := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
 		if waiting := status.State.Waiting; waiting != nil && slices.Contains(waitingForTrouble, waiting.Reason) {
-			return &trouble{reason: waiting.Reason, message: crashMessage(status, waiting)}
+			return &trouble{reason: waiting.Reason, message: crashMessage(status, waiting), logs: logsOf(pod, status)}
 		}
 	}
 	for _, status := range pod.Status.ContainerStatuses {
 		if crashes(pod, status) {
-			return &trouble{reason: crashLoop, message: crashMessage(status, nil)}
+			return &trouble{reason: crashLoop, message: crashMessage(status, nil), logs: logsOf(pod, status)}
 		}
 	}
 	for _, condition := range pod.Status.Conditions {
@@ -63,6 +66,27 @@ func troubleOf(pod *corev1.Pod) *trouble {
 		return &trouble{reason: cmp.Or(pod.Status.Reason, "PodFailed"), message: pod.Status.Message, ended: true}
 	}
 	return nil
+}
+
+// text is the message with where to read on.
+func (t trouble) text() string {
+	if t.logs == "" {
+		return t.message
+	}
+	return t.message + "; its last words: " + t.logs
+}
+
+// logsOf is the command that shows the log of the run of a container that ended
+// last; empty for a container that never ran.
+func logsOf(pod *corev1.Pod, status corev1.ContainerStatus) string {
+	if status.State.Terminated == nil && status.LastTerminationState.Terminated == nil {
+		return ""
+	}
+	command := fmt.Sprintf("kubectl logs --namespace %s %s --container %s --tail 20", pod.Namespace, pod.Name, status.Name)
+	if status.RestartCount > 0 {
+		command += " --previous"
+	}
+	return command
 }
 
 // crashes is true for a container between two of the moments at which the kubelet
@@ -106,8 +130,11 @@ func crashMessage(status corev1.ContainerStatus, waiting *corev1.ContainerStateW
 	return ""
 }
 
+// troubleOfGrid is the key of the trouble of pods that run nodes of the data grid.
+const troubleOfGrid = "\x00odgm"
+
 // troublesOf returns one trouble for each function that has any, keyed by the
-// function's label. Of several the first by reason and message counts, so that
+// function's label, and one for the data grid. Of several the first by reason and message counts, so that
 // pods which take turns do not make the status flicker; pods that have ended for
 // good come last.
 func troublesOf(pods []corev1.Pod) map[string]trouble {
@@ -118,8 +145,11 @@ func troublesOf(pods []corev1.Pod) map[string]trouble {
 			continue
 		}
 		key := pods[i].Labels[v1alpha1.LabelFunction]
+		if pods[i].Labels[v1alpha1.LabelComponent] == v1alpha1.ComponentODGM {
+			key = troubleOfGrid
+		}
 		known, ok := troubles[key]
-		if !ok || cmp.Or(compareEnded(*found, known), cmp.Compare(found.reason, known.reason), cmp.Compare(found.message, known.message)) < 0 {
+		if !ok || cmp.Or(compareEnded(*found, known), cmp.Compare(found.reason, known.reason), cmp.Compare(found.message, known.message), cmp.Compare(found.logs, known.logs)) < 0 {
 			troubles[key] = *found
 		}
 	}

@@ -4,13 +4,8 @@
 package deploymentrecord
 
 import (
+	"cmp"
 	"fmt"
-
-	kstatus "github.com/fluxcd/cli-utils/pkg/kstatus/status"
-	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 
 	"oaas.io/oaas/pkg/crm/render"
 	"oaas.io/oaas/pkg/crm/render/names"
@@ -31,14 +26,24 @@ type workload struct {
 	failed bool
 	// waiting says in words what a workload that is not settled waits for.
 	waiting string
+	// url reaches the function.
+	url     string
 	trouble *trouble
+}
+
+// name of the object that runs the function.
+func (w workload) name() string {
+	if w.function.Workload != nil {
+		return w.function.Workload.Name
+	}
+	return w.function.Name
 }
 
 // message tells why replicas are missing; empty when none is.
 func (w workload) message() string {
 	switch {
 	case w.trouble != nil:
-		return limit(w.trouble.reason + ": " + w.trouble.message)
+		return limit(w.trouble.reason + ": " + w.trouble.text())
 	case w.settled:
 		return ""
 	default:
@@ -47,18 +52,10 @@ func (w workload) message() string {
 }
 
 func workloadsOf(seen *observation) []workload {
-	live := map[string]*unstructured.Unstructured{}
-	for _, c := range seen.children {
-		if c.live != nil && c.live.GetKind() == "Deployment" {
-			live[c.live.GetName()] = c.live
-		}
-	}
 	workloads := make([]workload, 0, len(seen.rendering.Functions))
 	for _, function := range seen.rendering.Functions {
-		w := workload{function: function, waiting: "Waiting for the Deployment."}
-		if object := live[function.Name]; object != nil {
-			w.observe(object)
-		}
+		w := workload{function: function, url: function.URL}
+		w.observe(seen)
 		// A pod that has ended is history once the workload is whole again.
 		if found, ok := seen.troubles[names.LabelValue(function.Key)]; ok && (!found.ended || !w.settled) {
 			w.trouble = &found
@@ -68,41 +65,34 @@ func workloadsOf(seen *observation) []workload {
 	return workloads
 }
 
-// observe reads the state of a Deployment.
-func (w *workload) observe(object *unstructured.Unstructured) {
-	deployment := &appsv1.Deployment{}
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, deployment); err != nil {
-		w.waiting = fmt.Sprintf("The Deployment cannot be read: %v.", err)
+// observe reads the state of the objects that run the function and lead to it.
+func (w *workload) observe(seen *observation) {
+	if endpoint := seen.childOf(w.function.Endpoint); endpoint != nil && endpoint.live != nil {
+		w.url = cmp.Or(endpoint.live.Health.URL, w.url)
+	}
+	runs := seen.childOf(w.function.Workload)
+	switch {
+	case w.function.Workload == nil:
+		// The template marks no object as the one that runs the function.
+		w.available, w.settled, w.created, w.ready = true, true, w.function.Replicas, w.function.Replicas
+		return
+	case runs == nil:
+		w.waiting = fmt.Sprintf("The template does not make the %s that it marks.", w.function.Workload.Kind)
+		return
+	case runs.postponed:
+		w.waiting = "Waiting for the data grid."
+		return
+	case runs.live == nil, runs.live.Leaving():
+		w.waiting = fmt.Sprintf("Waiting for the %s.", w.function.Workload.Kind)
 		return
 	}
-	status := deployment.Status
-	w.created, w.ready = status.UpdatedReplicas, status.ReadyReplicas
-	current := status.ObservedGeneration >= deployment.Generation
-	for _, condition := range status.Conditions {
-		switch {
-		case condition.Type == appsv1.DeploymentAvailable:
-			w.available = condition.Status == corev1.ConditionTrue
-		case condition.Type == appsv1.DeploymentReplicaFailure && condition.Status == corev1.ConditionTrue:
-			// Pods could not even be made: a quota or an admission plugin.
-			w.trouble = &trouble{reason: condition.Reason, message: condition.Message}
-		}
+	health := runs.live.Health
+	w.created, w.ready = health.Created, health.Ready
+	if !health.Counted && health.Available {
+		w.created, w.ready = w.function.Replicas, w.function.Replicas
 	}
-	w.scaling = current && status.UpdatedReplicas == status.Replicas && status.Replicas != w.function.Replicas
-
-	result, err := kstatus.Compute(object)
-	if err != nil {
-		w.waiting = fmt.Sprintf("The state of the Deployment is not known: %v.", err)
-		return
-	}
-	w.waiting = result.Message
-	switch result.Status {
-	case kstatus.CurrentStatus:
-		w.settled = true
-	case kstatus.FailedStatus:
-		w.failed = true
-		if w.trouble == nil {
-			w.trouble = &trouble{reason: ReasonRolloutFailed, message: result.Message}
-		}
-	case kstatus.InProgressStatus, kstatus.TerminatingStatus, kstatus.NotFoundStatus, kstatus.UnknownStatus:
+	w.available, w.settled, w.scaling, w.failed, w.waiting = health.Available, health.Settled, health.Scaling, health.Failed, health.Message
+	if health.Failed || health.Refused {
+		w.trouble = &trouble{reason: health.Reason, message: health.Message}
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// Health is how an object is doing, as far as its own status tells. The zero value
-// stands for an object of a kind that has nothing to tell.
+// Health is how an object is doing, as far as its own status tells. An object of a
+// kind that has nothing to tell is settled and available.
 type Health struct {
 	// Settled objects have nothing left to roll out.
 	Settled bool

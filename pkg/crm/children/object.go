@@ -6,6 +6,7 @@ package children
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -62,7 +63,9 @@ func digest(gvk schema.GroupVersionKind, full metav1.Object) *Object {
 			object.applied = bytes.Clone(entry.FieldsV1.Raw)
 		}
 	}
-	if u, ok := full.(*unstructured.Unstructured); ok {
+	if slices.Contains(metadataOnly, gvk.GroupKind()) {
+		object.Health = Health{Settled: true, Available: true}
+	} else if u, ok := full.(*unstructured.Unstructured); ok {
 		object.Health = healthOf(u)
 	}
 	return object

@@ -1,0 +1,211 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package deploymentrecord
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+	"oaas.io/oaas/pkg/crm/children"
+	"oaas.io/oaas/pkg/crm/render"
+)
+
+// ensure brings one object to its intent and writes only when that changes
+// something.
+func (r *Reconciler) ensure(ctx context.Context, p *pass, object render.Object) child {
+	done := child{Object: object}
+	if err := p.missing[object.Intent.GroupVersionKind()]; err != nil {
+		done.fault = faultOf(err)
+		return done
+	}
+	intent := p.complete(object)
+	log := logf.FromContext(ctx).WithValues("kind", intent.GetKind(), "name", intent.GetName())
+	live := r.children.Get(intent.GroupVersionKind(), client.ObjectKeyFromObject(intent))
+	if live == nil {
+		// It may be there all the same: not seen yet, without our label, or somebody
+		// else's.
+		found, err := r.find(ctx, intent.GroupVersionKind(), client.ObjectKeyFromObject(intent))
+		if err != nil {
+			done.fault = faultOf(err)
+			return done
+		}
+		live = found
+		if found != nil && belongs(found, p.record) && holdsAll(found, intent) {
+			// As it should be, only not seen yet: how it is doing is not known.
+			log.V(1).Info("waiting until it is seen")
+			done.live = found
+			done.fault = &fault{reason: ReasonApplyFailed, err: errUnseen, again: staleRetry, passing: true}
+			return done
+		}
+	}
+	switch {
+	case live == nil && p.postpones(object):
+		done.postponed = true
+		return done
+	case live == nil:
+		log.Info("creating")
+		return r.apply(ctx, p, done, intent)
+	case !belongs(live, p.record):
+		done.fault = taken(intent.GetKind(), intent.GetName())
+		return done
+	}
+	done.live = live
+	if live.Leaving() {
+		// Its last event wakes us to make it anew.
+		return done
+	}
+	if path, holds := holds(live, intent); !holds {
+		log.Info("updating", "field", path)
+		return r.apply(ctx, p, done, intent)
+	}
+	return done
+}
+
+// errUnseen says that an object is there that no watch has told of yet.
+var errUnseen = errors.New("not seen yet")
+
+func holdsAll(live *children.Object, intent *unstructured.Unstructured) bool {
+	_, all := holds(live, intent)
+	return all && !live.Leaving()
+}
+
+// holds tells whether a live object is as the intent wants it, whose it is
+// included.
+func holds(live *children.Object, intent *unstructured.Unstructured) (string, bool) {
+	for _, label := range []string{v1alpha1.LabelDeploymentID, v1alpha1.LabelManagedBy, children.LabelPartOf, v1alpha1.LabelTemplate} {
+		if live.Labels[label] != intent.GetLabels()[label] {
+			return "metadata.labels." + label, false
+		}
+	}
+	if (metav1.GetControllerOfNoCopy(live) == nil) != (len(intent.GetOwnerReferences()) == 0) {
+		return "metadata.ownerReferences", false
+	}
+	return live.Holds(intent)
+}
+
+// belongs tells whether an object is the record's: owned by it, or user data that
+// nobody owns and that was made for a record of the same name.
+func belongs(live *children.Object, record *v1alpha1.DeploymentRecord) bool {
+	if owner := metav1.GetControllerOfNoCopy(live); owner != nil {
+		return owner.UID == record.UID
+	}
+	return live.Labels[v1alpha1.LabelManagedBy] == v1alpha1.FieldManagerReconciler && live.Labels[v1alpha1.LabelDeploymentID] == record.Name
+}
+
+// find looks for an object on the API server; nil when there is none.
+func (r *Reconciler) find(ctx context.Context, kind schema.GroupVersionKind, name types.NamespacedName) (*children.Object, error) {
+	found := &metav1.PartialObjectMetadata{}
+	found.SetGroupVersionKind(kind)
+	err := r.live.Get(ctx, name, found)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s %s: %w", kind.Kind, name.Name, err)
+	}
+	return children.Digest(kind, found), nil
+}
+
+// apply writes an intent. Where the object is there and ours, our fields are taken
+// back from whoever changed them, but only in that very object. Otherwise nothing
+// is forced, so that an object which appears this very moment is not overwritten.
+func (r *Reconciler) apply(ctx context.Context, p *pass, done child, intent *unstructured.Unstructured) child {
+	options := []client.ApplyOption{client.FieldOwner(v1alpha1.FieldManagerReconciler)}
+	// The answer is written into the object that is sent.
+	sent := intent.DeepCopy()
+	if done.live != nil {
+		sent.SetUID(done.live.UID)
+		options = append(options, client.ForceOwnership)
+	}
+	err := r.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(sent), options...)
+	if err == nil {
+		done.live = r.children.Wrote(intent, sent, intent.GroupVersionKind())
+		return done
+	}
+	err = fmt.Errorf("apply %s %s: %w", intent.GetKind(), intent.GetName(), err)
+	if done.live != nil && couldBeImmutable(err) && r.validAnew(ctx, intent) {
+		return r.recreate(ctx, p, done, err)
+	}
+	done.fault = faultOf(err)
+	return done
+}
+
+// validAnew tells whether the API server would take the intent for a new object:
+// then it is only the change that it refuses.
+func (r *Reconciler) validAnew(ctx context.Context, intent *unstructured.Unstructured) bool {
+	probe := intent.DeepCopy()
+	name := intent.GetName()
+	// A name of the same length that nobody has.
+	last := "x"
+	if name[len(name)-1:] == last {
+		last = "y"
+	}
+	probe.SetName(name[:len(name)-1] + last)
+	err := r.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(probe),
+		client.FieldOwner(v1alpha1.FieldManagerReconciler), client.DryRunAll)
+	return err == nil
+}
+
+// recreate removes an object that cannot be changed as wanted; another pass makes
+// it anew. Objects with user data are never removed for this.
+func (r *Reconciler) recreate(ctx context.Context, p *pass, done child, cause error) child {
+	if keeps(done.Object) {
+		done.fault = &fault{
+			reason: ReasonImmutable, again: slowRetry,
+			err: fmt.Errorf("%w; it holds user data and is not made anew: take the change back, or save the data and delete the object", cause),
+		}
+		return done
+	}
+	if err := r.delete(ctx, done.live); err != nil {
+		done.fault = faultOf(errors.Join(cause, err))
+		return done
+	}
+	r.recorder.Eventf(p.record, nil, corev1.EventTypeWarning, ReasonRecreating, "Reconcile",
+		"%s %s is removed and made anew, because it cannot be changed: %v", done.Intent.GetKind(), done.Intent.GetName(), cause)
+	p.recreated = true
+	return done
+}
+
+// delete removes a child after everything that belongs to it, such as the pods of
+// a Deployment, so that its absence means theirs.
+func (r *Reconciler) delete(ctx context.Context, object *children.Object) error {
+	if object.Leaving() {
+		return nil
+	}
+	logf.FromContext(ctx).Info("deleting", "kind", object.Kind.Kind, "name", object.Name)
+	err := r.client.Delete(ctx, metadataOf(object),
+		client.PropagationPolicy(metav1.DeletePropagationForeground),
+		client.Preconditions{UID: new(object.UID)})
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("delete %s %s: %w", object.Kind.Kind, object.Name, err)
+	}
+	return nil
+}
+
+func metadataOf(object *children.Object) *metav1.PartialObjectMetadata {
+	target := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: object.Name, Namespace: object.Namespace}}
+	target.SetGroupVersionKind(object.Kind)
+	return target
+}
+
+// keeps tells whether an object holds user data. Volume claims and Secrets always
+// count as such.
+func keeps(object render.Object) bool {
+	return object.Keep || holdsData(object.Intent.GroupVersionKind().GroupKind())
+}
+
+func holdsData(kind schema.GroupKind) bool {
+	return kind.Group == "" && (kind.Kind == "PersistentVolumeClaim" || kind.Kind == "Secret")
+}

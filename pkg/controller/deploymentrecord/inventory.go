@@ -1,0 +1,195 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package deploymentrecord
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+
+	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+	"oaas.io/oaas/pkg/crm/children"
+	"oaas.io/oaas/pkg/crm/render"
+	"oaas.io/oaas/pkg/crm/render/names"
+)
+
+// The inventory of a record are the references in its status. An object is in it
+// from before it is made until after it is gone, so that nothing is ever forgotten,
+// wherever a pass breaks off.
+
+func kindOf(ref v1alpha1.ResourceReference) schema.GroupVersionKind {
+	return schema.FromAPIVersionAndKind(ref.APIVersion, ref.Kind)
+}
+
+// refKey identifies an entry of the inventory, whatever version of its kind is
+// spoken.
+type refKey struct {
+	schema.GroupKind
+	name string
+}
+
+func keyOf(ref v1alpha1.ResourceReference) refKey { return refKey{kindOf(ref).GroupKind(), ref.Name} }
+
+func refOf(object render.Object) v1alpha1.ResourceReference {
+	return v1alpha1.ResourceReference{
+		APIVersion: object.Intent.GetAPIVersion(), Kind: object.Intent.GetKind(), Name: object.Intent.GetName(), Keep: keeps(object),
+	}
+}
+
+// inventoryOf is what is wanted, followed by what else was or is there.
+func inventoryOf(known []v1alpha1.ResourceReference, wanted []render.Object, owned []*children.Object) []v1alpha1.ResourceReference {
+	before := make(map[refKey]v1alpha1.ResourceReference, len(known))
+	for _, ref := range known {
+		before[keyOf(ref)] = ref
+	}
+	var inventory []v1alpha1.ResourceReference
+	listed := map[refKey]bool{}
+	add := func(ref v1alpha1.ResourceReference) {
+		if !listed[keyOf(ref)] {
+			listed[keyOf(ref)] = true
+			inventory = append(inventory, ref)
+		}
+	}
+	for _, object := range wanted {
+		ref := refOf(object)
+		ref.UID = before[keyOf(ref)].UID
+		add(ref)
+	}
+	for _, ref := range known {
+		add(ref)
+	}
+	var others []v1alpha1.ResourceReference
+	for _, object := range owned {
+		others = append(others, v1alpha1.ResourceReference{
+			APIVersion: object.Kind.GroupVersion().String(), Kind: object.Kind.Kind, Name: object.Name, UID: string(object.UID),
+			Keep: holdsData(object.Kind.GroupKind()),
+		})
+	}
+	slices.SortFunc(others, compareRefs)
+	for _, ref := range others {
+		add(ref)
+	}
+	return inventory
+}
+
+func compareRefs(a, b v1alpha1.ResourceReference) int {
+	return slices.Compare([]string{a.APIVersion, a.Kind, a.Name}, []string{b.APIVersion, b.Kind, b.Name})
+}
+
+// covers tells whether an inventory names every object that is wanted.
+func covers(inventory []v1alpha1.ResourceReference, wanted []render.Object) bool {
+	for _, object := range wanted {
+		want := refOf(object)
+		if !slices.ContainsFunc(inventory, func(ref v1alpha1.ResourceReference) bool {
+			return keyOf(ref) == keyOf(want) && ref.Keep == want.Keep
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
+// owned are the children of a record that are known and belong to it.
+func (r *Reconciler) owned(record *v1alpha1.DeploymentRecord) []*children.Object {
+	return slices.DeleteFunc(r.children.Of(types.NamespacedName{Namespace: record.Namespace, Name: record.Name}), func(object *children.Object) bool {
+		return !belongs(object, record)
+	})
+}
+
+// lookUp returns the object of an entry if it exists and belongs to the record. The
+// absence is verified on the API server.
+func (r *Reconciler) lookUp(ctx context.Context, record *v1alpha1.DeploymentRecord, ref v1alpha1.ResourceReference) (*children.Object, error) {
+	name := types.NamespacedName{Namespace: record.Namespace, Name: ref.Name}
+	err := r.children.Need(ctx, types.NamespacedName{Namespace: record.Namespace, Name: record.Name}, kindOf(ref))
+	if _, gone := errors.AsType[*children.NotServedError](err); gone {
+		// With the definition of a kind all its objects go.
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look up %s %s: %w", ref.Kind, ref.Name, err)
+	}
+	live := r.children.Get(kindOf(ref), name)
+	if live == nil {
+		if live, err = r.find(ctx, kindOf(ref), name); err != nil {
+			return nil, err
+		}
+	}
+	if live == nil || !belongs(live, record) {
+		return nil, nil
+	}
+	return live, nil
+}
+
+// prune takes away what the record no longer asks for, and drops from the inventory
+// what is gone. It leaves everything in place until all that is wanted was applied,
+// and what serves a function until its successor does.
+func (r *Reconciler) prune(ctx context.Context, p *pass, seen *observation) error {
+	wanted := map[refKey]*child{}
+	for i := range seen.children {
+		wanted[keyOf(refOf(seen.children[i].Object))] = &seen.children[i]
+	}
+	serving := map[string]bool{}
+	for _, w := range workloadsOf(seen) {
+		serving[names.LabelValue(w.function.Key)] = w.available
+	}
+	var failures []error
+	kept := make([]v1alpha1.ResourceReference, 0, len(p.inventory))
+	for _, ref := range p.inventory {
+		if c := wanted[keyOf(ref)]; c != nil {
+			if c.live != nil {
+				ref.UID = string(c.live.UID)
+			}
+			kept = append(kept, ref)
+			continue
+		}
+		live, err := r.lookUp(ctx, p.record, ref)
+		switch {
+		case err != nil:
+			failures = append(failures, err)
+			kept = append(kept, ref)
+			continue
+		case live == nil:
+			continue
+		}
+		ref.UID = string(live.UID)
+		kept = append(kept, ref)
+		if ref.Keep || holdsData(live.Kind.GroupKind()) {
+			continue
+		}
+		if live.Leaving() {
+			seen.parting = append(seen.parting, ref.Kind+" "+ref.Name)
+			continue
+		}
+		if !seen.applied || !replaced(live, serving) {
+			seen.surplus = append(seen.surplus, ref.Kind+" "+ref.Name)
+			continue
+		}
+		if err := r.delete(ctx, live); err != nil {
+			failures = append(failures, err)
+		}
+		seen.parting = append(seen.parting, ref.Kind+" "+ref.Name)
+	}
+	seen.inventory = kept
+	return errors.Join(failures...)
+}
+
+// replaced tells whether nobody misses an object: its function is no longer wanted
+// or served by another workload. An object of the record as a whole is missed while
+// any function does not serve.
+func replaced(live *children.Object, serving map[string]bool) bool {
+	if function, ok := live.Labels[v1alpha1.LabelFunction]; ok {
+		serves, wanted := serving[function]
+		return serves || !wanted
+	}
+	for _, serves := range serving {
+		if !serves {
+			return false
+		}
+	}
+	return true
+}
