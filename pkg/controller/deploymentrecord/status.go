@@ -92,6 +92,7 @@ func computeStatus(record *v1alpha1.DeploymentRecord, seen *observation, now tim
 		status.ObservedGeneration = record.Generation
 	}
 	status.SelectedTemplate, status.TemplateHash = seen.rendering.Template, seen.rendering.TemplateHash
+	status.Admitted = seen.rendering.Admission
 	status.TemplateSelection = seen.rendering.Selection
 	status.ResourceRefs = seen.inventory
 	workloads := workloadsOf(seen)
@@ -130,6 +131,7 @@ func announced(record *v1alpha1.DeploymentRecord, p *pass, now time.Time) v1alph
 	status := *record.Status.DeepCopy()
 	status.ResourceRefs = p.inventory
 	status.SelectedTemplate, status.TemplateHash = p.rendering.Template, p.rendering.TemplateHash
+	status.Admitted = p.rendering.Admission
 	status.TemplateSelection = p.rendering.Selection
 	message := "Making what the record asks for."
 	verdicts := map[string]verdict{v1alpha1.ConditionProgressing: {metav1.ConditionTrue, ReasonRollingOut, message}}

@@ -75,6 +75,9 @@ type Rendering struct {
 	Warnings []string
 	// Selection tells why the template was chosen.
 	Selection *v1alpha1.TemplateSelection
+	// Admission notes what the record was let in with by the quotas of its environment;
+	// it goes into the record's status.
+	Admission *v1alpha1.Admission
 }
 
 // Object is one object of a record.
