@@ -10,6 +10,7 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -69,4 +70,15 @@ func TestServerIsAnEtcdUser(t *testing.T) {
 		return len(response.Kvs) == 1 && response.Kvs[0].Version > 1
 	})
 	must(packages.Get(t.Context(), first.Name, metav1.GetOptions{}))(t)
+
+	// Writes of packages that depend on each other tell each other through etcd, too.
+	must(packages.Create(t.Context(), dependent("second", first.Name), metav1.CreateOptions{}))(t)
+	if err := packages.Delete(t.Context(), first.Name, metav1.DeleteOptions{}); !apierrors.IsConflict(err) {
+		t.Errorf("got %v, want the refusal to delete what another package needs", err)
+	}
+	for _, name := range []string{"second", first.Name} {
+		if err := packages.Delete(t.Context(), name, metav1.DeleteOptions{}); err != nil {
+			t.Errorf("delete %s: %v", name, err)
+		}
+	}
 }
