@@ -1,7 +1,7 @@
 // Copyright The OaaS Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package registration
+package servingcert
 
 import (
 	"bytes"

@@ -1,7 +1,7 @@
 // Copyright The OaaS Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package registration
+package servingcert
 
 import (
 	"context"
@@ -16,7 +16,6 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
-	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 )
 
 const (
@@ -43,7 +42,7 @@ func (c *Certificate) RunOnce(ctx context.Context) error {
 
 // Run keeps Secret, registration and certificate in agreement until ctx ends: on
 // every change of one of the two objects, and as time passes.
-func (c *Certificate) Run(ctx context.Context, _ int) {
+func (c *Certificate) Run(ctx context.Context) {
 	ctx = klog.NewContext(ctx, klog.FromContext(ctx).WithName(CheckName))
 	changed := make(chan struct{}, 1)
 	c.watch(ctx, changed)
@@ -81,48 +80,40 @@ func (c *Certificate) attempt(ctx context.Context) (again time.Duration, err err
 	return again, err
 }
 
-// watch tells of changes of the two objects.
+// watch tells of changes of the Secret and of the registration.
 func (c *Certificate) watch(ctx context.Context, changed chan<- struct{}) {
-	tell := func(any) {
+	tell := func() {
 		select {
 		case changed <- struct{}{}:
 		default: // told already
 		}
 	}
-	handler := cache.ResourceEventHandlerFuncs{
-		AddFunc: tell, UpdateFunc: func(_, changed any) { tell(changed) }, DeleteFunc: tell,
-	}
 	secrets := c.config.Client.CoreV1().Secrets(c.config.Namespace)
-	lists := map[runtime.Object]*cache.ListWatch{
-		&corev1.Secret{}: {
-			ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-				return secrets.List(ctx, named(SecretName, o))
-			},
-			WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-				return secrets.Watch(ctx, named(SecretName, o))
-			},
+	WatchOne(ctx, &corev1.Secret{}, &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			return secrets.List(ctx, Named(c.config.Secret, o))
 		},
-		&apiregistrationv1.APIService{}: {
-			ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-				return c.config.Registrations.List(ctx, named(c.config.APIService, o))
-			},
-			WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-				return c.config.Registrations.Watch(ctx, named(c.config.APIService, o))
-			},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			return secrets.Watch(ctx, Named(c.config.Secret, o))
 		},
-	}
-	for object, list := range lists {
-		informer := cache.NewSharedIndexInformer(list, object, 0, nil)
-		if _, err := informer.AddEventHandler(handler); err != nil {
-			// Only an informer that has been stopped refuses a handler.
-			klog.FromContext(ctx).Error(err, "Cannot watch", "kind", fmt.Sprintf("%T", object))
-		}
-		go informer.RunWithContext(ctx)
-	}
+	}, tell)
+	c.config.Registration.Watch(ctx, tell)
 }
 
-// named restricts a list or watch to one object, as the role of the server does.
-func named(name string, options metav1.ListOptions) metav1.ListOptions {
+// WatchOne calls changed when what list tells of changes, until ctx ends.
+func WatchOne(ctx context.Context, object runtime.Object, list *cache.ListWatch, changed func()) {
+	informer := cache.NewSharedIndexInformer(list, object, 0, nil)
+	if _, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc: func(any) { changed() }, UpdateFunc: func(any, any) { changed() }, DeleteFunc: func(any) { changed() },
+	}); err != nil {
+		// Only an informer that has been stopped refuses a handler.
+		klog.FromContext(ctx).Error(err, "Cannot watch", "kind", fmt.Sprintf("%T", object))
+	}
+	go informer.RunWithContext(ctx)
+}
+
+// Named restricts a list or watch to one object, as roles do.
+func Named(name string, options metav1.ListOptions) metav1.ListOptions {
 	options.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, name).String()
 	return options
 }

@@ -1,23 +1,21 @@
 // Copyright The OaaS Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package registration keeps the server's serving certificate and what
-// kube-apiserver trusts, the caBundle of the APIService, in agreement.
+// Package servingcert keeps a server's serving certificate and what the cluster's
+// API server trusts, the caBundle of a registration, in agreement.
 //
 // The server is its own certificate authority. The authority is in a Secret that
 // all replicas share; the certificates that it signs stay in the memory of the
 // replica that serves them. When an authority comes of age, another one is
-// stored beside it, then published in the APIService, and only then used; the
+// stored beside it, then published in the registration, and only then used; the
 // old one stays trusted until its certificates are gone. Every replica does the
 // same, without a leader: whoever loses a write reads what the winner wrote.
-//
-// The APIService itself is never made here. Who deletes it takes the API out of
-// the cluster, and it stays out.
-package registration
+package servingcert
 
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -27,19 +25,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apiserver/pkg/server/dynamiccertificates"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/klog/v2"
-	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
-	apiregistrationclient "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset/typed/apiregistration/v1"
 	"k8s.io/utils/clock"
 )
 
 const (
-	// SecretName is the Secret with the certificate authorities, in the namespace
-	// of the Service. Deleting it makes the server use another authority, without
-	// an interruption.
-	SecretName = "oaas-apiserver-authority"
 	// CertificatesKey is where the Secret has the certificates of all authorities
 	// that are trusted, PEM, the newest first.
 	CertificatesKey = "ca.crt"
@@ -48,26 +39,52 @@ const (
 
 	// CheckName is the name of the readiness check.
 	CheckName = "serving-certificate"
-
-	fieldManager = "oaas-apiserver"
 )
 
-// errNotIssued is why a server is not ready at its very beginning.
-var errNotIssued = errors.New("no serving certificate has been issued yet")
+// ErrNotIssued is why a server is not ready at its very beginning.
+var ErrNotIssued = errors.New("no serving certificate has been issued yet")
+
+// Registration is where the cluster's API server reads whom to trust: an
+// APIService, or the configuration of webhooks.
+type Registration interface {
+	// String names it in messages.
+	String() string
+	// Read returns what is published now; nil where nothing is to be published.
+	Read(ctx context.Context) (*Published, error)
+	// Watch tells of changes until ctx ends.
+	Watch(ctx context.Context, changed func())
+}
+
+// Published is what a registration says.
+type Published struct {
+	// Authorities that are trusted, PEM.
+	Authorities []byte
+	// Wrong registrations are published anew even though the authorities are right.
+	Wrong bool
+	// Publish replaces the authorities. It fails with a conflict where the
+	// registration was changed after it was read.
+	Publish func(ctx context.Context, authorities []byte) error
+}
 
 // Config is what a Certificate is made of.
 type Config struct {
-	// Client reaches the cluster that hosts the server.
+	// Client reaches the cluster that has the Secret.
 	Client kubernetes.Interface
-	// Registrations are that cluster's APIServices.
-	Registrations apiregistrationclient.APIServiceInterface
-	// APIService is the name of the server's own.
-	APIService string
-	// Namespace and Service are what the APIService leads to.
-	Namespace, Service string
-	// Fallback is served as long as no certificate could be issued, so that probes
-	// and the server's own clients are answered.
-	Fallback dynamiccertificates.CertKeyContentProvider
+	// Namespace and Secret are where the certificate authorities are. Deleting the
+	// Secret makes the server use another authority, without an interruption.
+	Namespace, Secret string
+	// Name of the server, for people who look at its authorities.
+	Name string
+	// Hosts are the DNS names and addresses under which the API server calls the
+	// server, the most usual one first.
+	Hosts []string
+	// Registration is what the authorities are published in.
+	Registration Registration
+	// FieldManager owns the content of the Secret.
+	FieldManager string
+	// Fallback is served, PEM, as long as no certificate could be issued; nil serves
+	// nothing.
+	Fallback func() (cert, key []byte)
 	// Lifetimes of authorities and certificates.
 	Lifetimes Lifetimes
 	// Clock defaults to the real one.
@@ -89,16 +106,10 @@ type Certificate struct {
 	mu        sync.RWMutex
 	served    *served
 	trouble   error
-	listeners []dynamiccertificates.Listener
+	listeners []func()
 }
 
-var (
-	_ dynamiccertificates.CertKeyContentProvider = (*Certificate)(nil)
-	_ dynamiccertificates.ControllerRunner       = (*Certificate)(nil)
-)
-
-// New returns a certificate that RunOnce and Run, which the server's listener
-// calls, issue and renew.
+// New returns a certificate that RunOnce and Run issue and renew.
 func New(config Config) *Certificate {
 	if config.Clock == nil {
 		config.Clock = clock.RealClock{}
@@ -116,16 +127,28 @@ func (c *Certificate) CurrentCertKeyContent() (cert, key []byte) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	if c.served == nil {
-		return c.config.Fallback.CurrentCertKeyContent()
+		if c.config.Fallback == nil {
+			return nil, nil
+		}
+		return c.config.Fallback()
 	}
 	return c.served.Cert, c.served.Key
 }
 
-// AddListener adds who is told when the certificate changes.
-func (c *Certificate) AddListener(listener dynamiccertificates.Listener) {
+// GetCertificate serves the certificate, as a tls.Config asks for it.
+func (c *Certificate) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	pair, err := tls.X509KeyPair(c.CurrentCertKeyContent())
+	if err != nil {
+		return nil, errors.Join(c.Check(nil), err)
+	}
+	return &pair, nil
+}
+
+// OnChange adds what is called, without waiting, when the certificate changes.
+func (c *Certificate) OnChange(changed func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.listeners = append(c.listeners, listener)
+	c.listeners = append(c.listeners, changed)
 }
 
 // Check says why there is no certificate that kube-apiserver could trust.
@@ -134,9 +157,9 @@ func (c *Certificate) Check(*http.Request) error {
 	defer c.mu.RUnlock()
 	switch {
 	case c.served == nil && c.trouble != nil:
-		return fmt.Errorf("%w: %w", errNotIssued, c.trouble)
+		return fmt.Errorf("%w: %w", ErrNotIssued, c.trouble)
 	case c.served == nil:
-		return errNotIssued
+		return ErrNotIssued
 	case !c.clock.Now().Before(c.served.cert.NotAfter):
 		return fmt.Errorf("the serving certificate ended at %s and could not be renewed: %w",
 			c.served.cert.NotAfter.UTC().Format(time.RFC3339), c.trouble)
@@ -157,9 +180,9 @@ func (c *Certificate) sync(ctx context.Context) (time.Duration, error) {
 }
 
 func (c *Certificate) agree(ctx context.Context) (time.Duration, error) {
-	registration, err := c.registration(ctx)
+	registration, err := c.config.Registration.Read(ctx)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("read %s: %w", c.config.Registration, err)
 	}
 	trusted, err := c.authorities(ctx, registration)
 	if err != nil {
@@ -180,33 +203,17 @@ func (c *Certificate) agree(ctx context.Context) (time.Duration, error) {
 	return c.lookAgain(trusted), publishing
 }
 
-// registration returns the server's APIService; nil when there is none or it
-// leads to another server, which has authorities of its own.
-func (c *Certificate) registration(ctx context.Context) (*apiregistrationv1.APIService, error) {
-	found, err := c.config.Registrations.Get(ctx, c.config.APIService, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read APIService %s: %w", c.config.APIService, err)
-	}
-	if service := found.Spec.Service; service == nil || service.Namespace != c.config.Namespace || service.Name != c.config.Service {
-		return nil, nil
-	}
-	return found, nil
-}
-
 // authorities returns what is stored, after it was brought up to date.
-func (c *Certificate) authorities(ctx context.Context, registration *apiregistrationv1.APIService) (authorities, error) {
+func (c *Certificate) authorities(ctx context.Context, registration *Published) (authorities, error) {
 	secrets := c.config.Client.CoreV1().Secrets(c.config.Namespace)
-	stored, err := secrets.Get(ctx, SecretName, metav1.GetOptions{})
+	stored, err := secrets.Get(ctx, c.config.Secret, metav1.GetOptions{})
 	absent := apierrors.IsNotFound(err)
 	if err != nil && !absent {
-		return nil, fmt.Errorf("read Secret %s/%s: %w", c.config.Namespace, SecretName, err)
+		return nil, fmt.Errorf("read Secret %s/%s: %w", c.config.Namespace, c.config.Secret, err)
 	}
 	if absent {
 		stored = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
-			Namespace: c.config.Namespace, Name: SecretName, Labels: map[string]string{"app.kubernetes.io/part-of": "oaas"},
+			Namespace: c.config.Namespace, Name: c.config.Secret, Labels: map[string]string{"app.kubernetes.io/part-of": "oaas"},
 		}}
 	}
 	have := parseAuthorities(stored.Data[CertificatesKey], stored.Data[KeysKey])
@@ -220,19 +227,19 @@ func (c *Certificate) authorities(ctx context.Context, registration *apiregistra
 	}
 	stored.Data = map[string][]byte{CertificatesKey: certs, KeysKey: keys}
 	if absent {
-		_, err = secrets.Create(ctx, stored, metav1.CreateOptions{FieldManager: fieldManager})
+		_, err = secrets.Create(ctx, stored, metav1.CreateOptions{FieldManager: c.config.FieldManager})
 	} else {
-		_, err = secrets.Update(ctx, stored, metav1.UpdateOptions{FieldManager: fieldManager})
+		_, err = secrets.Update(ctx, stored, metav1.UpdateOptions{FieldManager: c.config.FieldManager})
 	}
 	if err != nil {
-		return nil, fmt.Errorf("store the certificate authorities in Secret %s/%s: %w", c.config.Namespace, SecretName, err)
+		return nil, fmt.Errorf("store the certificate authorities in Secret %s/%s: %w", c.config.Namespace, c.config.Secret, err)
 	}
-	klog.FromContext(ctx).Info("Stored certificate authorities", "secret", klog.KRef(c.config.Namespace, SecretName),
+	klog.FromContext(ctx).Info("Stored certificate authorities", "secret", klog.KRef(c.config.Namespace, c.config.Secret),
 		"before", len(have), "after", len(want))
 	return want, nil
 }
 
-func (c *Certificate) wanted(have authorities, registration *apiregistrationv1.APIService) (authorities, error) {
+func (c *Certificate) wanted(have authorities, registration *Published) (authorities, error) {
 	now := c.clock.Now()
 	var inUse *authority
 	if current := c.current(); current != nil {
@@ -241,13 +248,13 @@ func (c *Certificate) wanted(have authorities, registration *apiregistrationv1.A
 	}
 	published := func(authority) bool { return true }
 	if registration != nil {
-		published = parseAuthorities(registration.Spec.CABundle, nil).has
+		published = parseAuthorities(registration.Authorities, nil).has
 	}
 	want := have.kept(now, c.lives, inUse, published)
 	if !want.needsNew(now, c.lives) {
 		return want, nil
 	}
-	made, err := newAuthority(c.config.Service, now, c.lives)
+	made, err := newAuthority(c.config.Name, now, c.lives)
 	if err != nil {
 		return nil, err
 	}
@@ -256,20 +263,18 @@ func (c *Certificate) wanted(have authorities, registration *apiregistrationv1.A
 
 // publish puts the authorities into the registration, and remembers since when
 // each is there.
-func (c *Certificate) publish(ctx context.Context, registration *apiregistrationv1.APIService, trusted authorities) error {
+func (c *Certificate) publish(ctx context.Context, registration *Published, trusted authorities) error {
 	since := map[string]time.Time{}
 	defer func() { c.publishedSince = since }()
 	if registration == nil {
 		return nil
 	}
 	bundle, _ := trusted.encode()
-	if registration.Spec.InsecureSkipTLSVerify || !bytes.Equal(registration.Spec.CABundle, bundle) {
-		registration.Spec.InsecureSkipTLSVerify = false
-		registration.Spec.CABundle = bundle
-		if _, err := c.config.Registrations.Update(ctx, registration, metav1.UpdateOptions{FieldManager: fieldManager}); err != nil {
-			return fmt.Errorf("publish the certificate authorities in APIService %s: %w", c.config.APIService, err)
+	if registration.Wrong || !bytes.Equal(registration.Authorities, bundle) {
+		if err := registration.Publish(ctx, bundle); err != nil {
+			return fmt.Errorf("publish the certificate authorities in %s: %w", c.config.Registration, err)
 		}
-		klog.FromContext(ctx).Info("Published certificate authorities", "apiService", c.config.APIService, "count", len(trusted))
+		klog.FromContext(ctx).Info("Published certificate authorities", "registration", c.config.Registration.String(), "count", len(trusted))
 	}
 	now := c.clock.Now()
 	for _, a := range trusted {
@@ -296,12 +301,7 @@ func (c *Certificate) current() *served {
 
 // issue replaces what is served, from the next connection on.
 func (c *Certificate) issue(ctx context.Context, by authority) error {
-	hosts := []string{
-		c.config.Service + "." + c.config.Namespace + ".svc", c.config.Service + "." + c.config.Namespace, c.config.Service,
-		// Probes and port-forwards.
-		"localhost", "127.0.0.1", "::1",
-	}
-	made, err := by.issue(hosts[0], hosts, c.clock.Now(), c.lives)
+	made, err := by.issue(c.config.Hosts[0], c.config.Hosts, c.clock.Now(), c.lives)
 	if err != nil {
 		return err
 	}
@@ -309,7 +309,7 @@ func (c *Certificate) issue(ctx context.Context, by authority) error {
 	defer c.mu.Unlock()
 	c.served = made
 	for _, listener := range c.listeners {
-		listener.Enqueue()
+		listener()
 	}
 	klog.FromContext(ctx).Info("Issued a serving certificate", "authority", by.cert.Subject.CommonName, "ends", made.cert.NotAfter)
 	return nil
