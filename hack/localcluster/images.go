@@ -19,8 +19,8 @@ func newImages() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "images",
 		Short: "Build the images of the platform as archives",
-		Long: `Build the images of the Package Manager, the Class Runtime Manager and the function
-that the examples run, as archives in the form of "docker save", and print the
+		Long: `Build the images of the Package Manager, the Class Runtime Manager, the function that
+the examples run and the stand-in for the data grid, as archives in the form of "docker save", and print the
 file and the name of each.`,
 		Example: `  go run ./hack/localcluster images
   ctr -n k8s.io images import bin/images/crm.tar`,
@@ -31,7 +31,7 @@ file and the name of each.`,
 				return fmt.Errorf("finding the folder of --output: %w", err)
 			}
 			archives, err := image.Build(c.Context(), image.Options{Dir: absolute, Progress: reporter(c)},
-				image.APIServer(), image.CRM(), image.Function())
+				image.APIServer(), image.CRM(), image.Function(), image.ODGM())
 			if err != nil {
 				return err
 			}

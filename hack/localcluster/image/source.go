@@ -28,6 +28,9 @@ type Source struct {
 // Function is what the examples run.
 func Function() Source { return own("function", repositoryModule+"/artifacts/images/function") }
 
+// ODGM stands in for a node of the data grid.
+func ODGM() Source { return own("odgm", repositoryModule+"/test/odgm") }
+
 // Pause holds the namespaces of a pod.
 func Pause() Source { return own("pause", repositoryModule+"/artifacts/images/pause") }
 

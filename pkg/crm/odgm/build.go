@@ -40,6 +40,7 @@ func plan(in Input) (*Grid, error) {
 		ports:     portsOf(in),
 		events:    eventsOf(in),
 	}
+	g.Port = g.ports.grpc
 	g.Endpoint = fmt.Sprintf("http://%s.%s.svc:%d", g.Name, in.Record.Namespace, servicePort)
 	joining, err := g.place(wantedHere)
 	if err != nil {

@@ -15,9 +15,10 @@ import (
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 )
 
+// ContainerName is the name of a node's container in its pod.
+const ContainerName = "odgm"
+
 const (
-	// containerName is the name of a node's container in its pod.
-	containerName = "odgm"
 	// portGRPC and portZenoh are names of the container's ports.
 	portGRPC  = "odgm"
 	portZenoh = "zenoh"
@@ -83,7 +84,7 @@ func (g *Grid) container() corev1.Container {
 	startup.PeriodSeconds = startupPeriod
 	startup.FailureThreshold = max(cmp.Or(health.StartupSeconds, startupSeconds)/startupPeriod, 1)
 	return corev1.Container{
-		Name:  containerName,
+		Name:  ContainerName,
 		Image: g.Image,
 		Ports: []corev1.ContainerPort{
 			{Name: portGRPC, ContainerPort: g.ports.grpc, Protocol: corev1.ProtocolTCP},

@@ -23,6 +23,8 @@ type Grid struct {
 	Name string
 	// Endpoint reaches the grid inside the cluster.
 	Endpoint string
+	// Port of gRPC in the pods of the nodes.
+	Port int32
 	// Nodes that run now.
 	Nodes int32
 	// Target is the number of nodes that is wanted. It differs from Nodes while the
