@@ -147,6 +147,8 @@ generate_crds() {
 generate_grpc() {
     echo "Generating gRPC code"
     export BUF_CACHE_DIR="${WORK_DIR}/buf"
+    rm -rf third_party/googleapis
+    googleapis third_party/googleapis
     buf lint
     rm -rf pkg/generated/grpc
     buf generate

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -58,6 +59,8 @@ type Server struct {
 	*grpc.Server
 
 	health *health.Server
+	tls    *tls.Config
+	http   http.Handler
 	log    logr.Logger
 }
 
@@ -75,13 +78,17 @@ func New(config Config) *Server {
 		}),
 	)
 	if config.TLS != nil {
-		options = append(options, grpc.Creds(credentials.NewTLS(config.TLS)))
+		options = append(options, grpc.Creds(handshaken{credentials.NewTLS(config.TLS)}))
 	}
-	s := &Server{Server: grpc.NewServer(options...), health: health.NewServer(), log: config.Log}
+	s := &Server{Server: grpc.NewServer(options...), health: health.NewServer(), tls: config.TLS, log: config.Log}
 	healthv1.RegisterHealthServer(s.Server, s.health)
 	reflection.Register(s.Server)
 	return s
 }
+
+// HandleHTTP also answers HTTP on the same port: HTTP/1.1, and HTTP/2 on connections
+// that do not begin with a call of gRPC. It is called before ServeUntil.
+func (s *Server) HandleHTTP(handler http.Handler) { s.http = handler }
 
 // ServeUntil answers calls until ctx ends, then lets running calls finish for a
 // short while. Callers see NOT_SERVING first and go elsewhere; ending is called
@@ -92,6 +99,7 @@ func (s *Server) ServeUntil(ctx context.Context, listener net.Listener, ending f
 	for name := range s.GetServiceInfo() {
 		s.health.SetServingStatus(name, healthv1.HealthCheckResponse_SERVING)
 	}
+	serving := s.share(ctx, listener)
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -102,10 +110,11 @@ func (s *Server) ServeUntil(ctx context.Context, listener net.Listener, ending f
 		}
 		force := time.AfterFunc(stopGrace, s.Stop)
 		defer force.Stop()
+		serving.end()
 		s.GracefulStop()
 	}()
 	s.log.Info("serving", "address", listener.Addr().String())
-	err := s.Serve(listener)
+	err := s.Serve(serving.listener)
 	cancel()
 	<-stopped
 	if err != nil && !errors.Is(err, grpc.ErrServerStopped) {

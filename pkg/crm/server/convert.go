@@ -38,7 +38,12 @@ func specOf(unit *deploymentv1.DeploymentUnit) v1alpha1.DeploymentRecordSpec {
 			MinReplicas:       unit.GetResourceAllocation().GetMinReplicas(),
 			MaxReplicas:       unit.GetResourceAllocation().GetMaxReplicas(),
 		},
-		DeletionPolicy: v1alpha1.DeletionDelete,
+		State:          stateOf(unit.GetState()),
+		Bindings:       bindingsOf(unit.GetBindings()),
+		ODGMConfig:     odgmOf(unit.GetOdgm()),
+		Telemetry:      telemetryOf(unit.GetTelemetry()),
+		Enforcement:    enforcementOf(unit.GetEnforcement()),
+		DeletionPolicy: deletionPolicyOf(unit.GetDeletionPolicy()),
 	}
 	if nfr := unit.GetNfrRequirements(); nfr != nil {
 		spec.NFRRequirements = v1alpha1.NFRRequirements{
@@ -59,10 +64,12 @@ func specOf(unit *deploymentv1.DeploymentUnit) v1alpha1.DeploymentRecordSpec {
 				Requests: resourcesOf(f.GetResourceRequests()),
 				Limits:   resourcesOf(f.GetResourceLimits()),
 			},
-			Env:         envOf(f.GetEnv()),
-			MinReplicas: f.MinReplicas,
-			MaxReplicas: f.MaxReplicas,
-			HealthCheck: healthCheckOf(f.GetHealthCheck()),
+			Env:             envOf(f.GetEnv()),
+			SecretEnv:       secretEnvOf(f.GetSecretEnv()),
+			MinReplicas:     f.MinReplicas,
+			MaxReplicas:     f.MaxReplicas,
+			HealthCheck:     healthCheckOf(f.GetHealthCheck()),
+			ODGMIntegration: odgmIntegrationOf(f.GetOdgmIntegration()),
 		})
 	}
 	return spec
@@ -154,6 +161,12 @@ func unitOf(spec *v1alpha1.DeploymentRecordSpec) *deploymentv1.DeploymentUnit {
 			MinReplicas:       spec.ResourceAllocation.MinReplicas,
 			MaxReplicas:       spec.ResourceAllocation.MaxReplicas,
 		},
+		State:          stateMessage(spec.State),
+		Bindings:       bindingMessages(spec.Bindings),
+		Odgm:           odgmMessage(spec.ODGMConfig),
+		Telemetry:      telemetryMessage(spec.Telemetry),
+		Enforcement:    enforcementMessage(spec.Enforcement),
+		DeletionPolicy: deletionPolicyMessage(spec.DeletionPolicy),
 	}
 	for i := range spec.FunctionContainers {
 		f := &spec.FunctionContainers[i]
@@ -166,9 +179,11 @@ func unitOf(spec *v1alpha1.DeploymentRecordSpec) *deploymentv1.DeploymentUnit {
 			ResourceRequests: quantities(f.Resources.Requests),
 			ResourceLimits:   quantities(f.Resources.Limits),
 			Env:              envValues(f.Env),
+			SecretEnv:        secretEnvMessages(f.SecretEnv),
 			MinReplicas:      f.MinReplicas,
 			MaxReplicas:      f.MaxReplicas,
 			HealthCheck:      healthCheckMessage(f.HealthCheck),
+			OdgmIntegration:  odgmIntegrationMessage(f.ODGMIntegration),
 		})
 	}
 	return unit
@@ -206,11 +221,13 @@ func healthCheckMessage(check *v1alpha1.HealthCheck) *deploymentv1.HealthCheck {
 func deploymentStatusOf(record *v1alpha1.DeploymentRecord) *deploymentv1.DeploymentStatus {
 	s := &record.Status
 	message := &deploymentv1.DeploymentStatus{
-		Condition:        conditionMessage(s.Condition),
-		Phase:            phaseMessage(s.Phase),
-		Message:          s.Message,
-		Current:          s.ObservedGeneration == record.Generation,
-		SelectedTemplate: s.SelectedTemplate,
+		Condition:         conditionMessage(s.Condition),
+		Phase:             phaseMessage(s.Phase),
+		Message:           s.Message,
+		Current:           s.ObservedGeneration == record.Generation,
+		SelectedTemplate:  s.SelectedTemplate,
+		TemplateSelection: templateSelectionMessage(s.TemplateSelection),
+		Odgm:              odgmStatusMessage(s.ODGMClusterStatus),
 	}
 	for _, condition := range s.Conditions {
 		message.Conditions = append(message.Conditions, &deploymentv1.Condition{

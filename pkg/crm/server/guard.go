@@ -27,6 +27,7 @@ var verbs = map[string]string{
 	"/oaas.deployment.v1.DeploymentService/ListDeploymentRecords":  "list",
 	"/oaas.deployment.v1.DeploymentService/GetDeploymentRecord":    "get",
 	"/oaas.deployment.v1.DeploymentService/WatchDeploymentRecords": "watch",
+	"/oaas.deployment.v1.DeploymentService/RenderDeployment":       "get",
 	"/oaas.crm.v1.CrmInfoService/GetClusterHealth":                 "list",
 }
 

@@ -136,6 +136,9 @@ func (d *deployments) ListDeploymentRecords(ctx context.Context, request *deploy
 	if request.GetPageSize() < 0 || request.GetPageSize() > maxPage {
 		return nil, status.Errorf(codes.InvalidArgument, "page_size is %d: use 0 to %d", request.GetPageSize(), maxPage)
 	}
+	if request.GetOffset() < 0 || (request.GetOffset() > 0 && request.GetPageToken() != "") {
+		return nil, status.Errorf(codes.InvalidArgument, "offset is %d: use 0 or more, and none with a page_token", request.GetOffset())
+	}
 	after, err := decodeToken(request.GetPageToken())
 	if err != nil {
 		return nil, err
@@ -148,7 +151,7 @@ func (d *deployments) ListDeploymentRecords(ctx context.Context, request *deploy
 		return !matches(request.GetFilter(), &record) || positionOf(&record) <= after
 	})
 	slices.SortFunc(matching, func(a, b v1alpha1.DeploymentRecord) int { return strings.Compare(positionOf(&a), positionOf(&b)) })
-
+	matching = matching[min(int(request.GetOffset()), len(matching)):]
 	return pageOf(matching, cmp.Or(int(request.GetPageSize()), defaultPage), maxPageBytes), nil
 }
 

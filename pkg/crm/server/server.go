@@ -24,6 +24,7 @@ import (
 	"oaas.io/oaas/pkg/crm/availability"
 	"oaas.io/oaas/pkg/crm/config"
 	"oaas.io/oaas/pkg/crm/environment"
+	"oaas.io/oaas/pkg/crm/gateway"
 	"oaas.io/oaas/pkg/crm/quota"
 	crmv1 "oaas.io/oaas/pkg/generated/grpc/oaas/crm/v1"
 	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
@@ -121,6 +122,11 @@ func New(ctx context.Context, options Options) (*Server, error) {
 		nodes:   s.nodes,
 		clock:   options.Clock,
 	})
+	others, err := gateway.New(s.grpc.Server)
+	if err != nil {
+		return nil, err
+	}
+	s.grpc.HandleHTTP(others)
 	return s, nil
 }
 

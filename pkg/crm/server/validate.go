@@ -55,6 +55,8 @@ func validateUnit(unit *deploymentv1.DeploymentUnit) field.ErrorList {
 	problems = append(problems, validateRequirements(path.Child("nfr_requirements"), unit.GetNfrRequirements())...)
 	problems = append(problems, validateAllocation(path.Child("resource_allocation"), unit.GetResourceAllocation())...)
 
+	problems = append(problems, validateSettings(path, unit)...)
+
 	functions := path.Child("function_containers")
 	if count := len(unit.GetFunctionContainers()); count > maxFunctions {
 		return append(problems, field.TooMany(functions, count, maxFunctions))
@@ -67,6 +69,7 @@ func validateUnit(unit *deploymentv1.DeploymentUnit) field.ErrorList {
 		}
 		seen[f.GetFunctionKey()] = true
 		problems = append(problems, validateFunction(at, f)...)
+		problems = append(problems, validateIntegration(at.Child("odgm_integration"), f.GetOdgmIntegration(), unit.GetOdgm().GetCollections())...)
 	}
 	return problems
 }
@@ -90,6 +93,7 @@ func validateFunction(path *field.Path, f *deploymentv1.FunctionContainer) field
 			problems = append(problems, field.Invalid(path.Child("env").Key(name), name, text))
 		}
 	}
+	problems = append(problems, validateSecretEnv(path.Child("secret_env"), f)...)
 	problems = append(problems, validateNotNegative(path.Child("min_replicas"), int64(f.GetMinReplicas()))...)
 	problems = append(problems, validateNotNegative(path.Child("max_replicas"), int64(f.GetMaxReplicas()))...)
 	problems = append(problems, validateOrder(path, f.GetMinReplicas(), f.GetMaxReplicas())...)

@@ -4,13 +4,16 @@
 package server
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 	"oaas.io/oaas/pkg/crm/render"
@@ -52,6 +55,7 @@ func FuzzValidateUnit(f *testing.F) {
 		}
 		f.Add(encoded)
 	}
+	f.Add(fullSeed(f))
 	f.Fuzz(func(t *testing.T, encoded []byte) {
 		unit := &deploymentv1.DeploymentUnit{}
 		if proto.Unmarshal(encoded, unit) != nil {
@@ -69,12 +73,31 @@ func FuzzValidateUnit(f *testing.F) {
 		if diff := cmp.Diff(spec, again); diff != "" {
 			t.Fatalf("a unit that was read back differs:\n%s", diff)
 		}
+		if wanted, err := intentOf(unit.GetNamespace(), spec, ""); err != nil {
+			t.Fatal(err)
+		} else if stored := storedSpec(t, wanted); !equality.Semantic.DeepEqual(spec, stored) {
+			t.Fatalf("the unit is not unchanged when it is sent again:\n%s", cmp.Diff(spec, stored))
+		}
 		record := &v1alpha1.DeploymentRecord{ObjectMeta: metav1.ObjectMeta{Name: unit.GetId(), Namespace: unit.GetNamespace()}, Spec: spec}
 		record.Spec.SelectedTemplate = ""
 		if _, err := render.Render(render.Input{Record: record, MaxReplicas: 20}); err != nil {
 			t.Fatalf("an accepted unit cannot be rendered: %v", err)
 		}
 	})
+}
+
+// storedSpec is the spec as the API server returns it.
+func storedSpec(t *testing.T, wanted *unstructured.Unstructured) v1alpha1.DeploymentRecordSpec {
+	t.Helper()
+	encoded, err := wanted.MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	record := &v1alpha1.DeploymentRecord{}
+	if err := json.Unmarshal(encoded, record); err != nil {
+		t.Fatal(err)
+	}
+	return record.Spec
 }
 
 func sameText(a, b error) bool {

@@ -12,6 +12,7 @@
 package crmv1
 
 import (
+	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
@@ -253,7 +254,7 @@ var File_oaas_crm_v1_crm_proto protoreflect.FileDescriptor
 
 const file_oaas_crm_v1_crm_proto_rawDesc = "" +
 	"\n" +
-	"\x15oaas/crm/v1/crm.proto\x12\voaas.crm.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x19\n" +
+	"\x15oaas/crm/v1/crm.proto\x12\voaas.crm.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x19\n" +
 	"\x17GetClusterHealthRequest\"\x94\x05\n" +
 	"\x18GetClusterHealthResponse\x128\n" +
 	"\x06status\x18\x01 \x01(\x0e2 .oaas.crm.v1.ClusterHealthStatusR\x06status\x12\x1f\n" +
@@ -281,9 +282,9 @@ const file_oaas_crm_v1_crm_proto_rawDesc = "" +
 	"!CLUSTER_HEALTH_STATUS_UNSPECIFIED\x10\x00\x12!\n" +
 	"\x1dCLUSTER_HEALTH_STATUS_HEALTHY\x10\x01\x12\"\n" +
 	"\x1eCLUSTER_HEALTH_STATUS_DEGRADED\x10\x02\x12#\n" +
-	"\x1fCLUSTER_HEALTH_STATUS_UNHEALTHY\x10\x032q\n" +
-	"\x0eCrmInfoService\x12_\n" +
-	"\x10GetClusterHealth\x12$.oaas.crm.v1.GetClusterHealthRequest\x1a%.oaas.crm.v1.GetClusterHealthResponseB3Z1oaas.io/oaas/pkg/generated/grpc/oaas/crm/v1;crmv1b\x06proto3"
+	"\x1fCLUSTER_HEALTH_STATUS_UNHEALTHY\x10\x032\x89\x01\n" +
+	"\x0eCrmInfoService\x12w\n" +
+	"\x10GetClusterHealth\x12$.oaas.crm.v1.GetClusterHealthRequest\x1a%.oaas.crm.v1.GetClusterHealthResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/v1/healthB3Z1oaas.io/oaas/pkg/generated/grpc/oaas/crm/v1;crmv1b\x06proto3"
 
 var (
 	file_oaas_crm_v1_crm_proto_rawDescOnce sync.Once

@@ -13,6 +13,7 @@
 package deploymentv1
 
 import (
+	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
@@ -2707,7 +2708,11 @@ type ListDeploymentRecordsRequest struct {
 	// Most records in one answer, at most 1000; 0 means 500.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// Token of the next page, from the previous answer.
-	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageToken string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Records to leave out at the start, for callers that count pages; not with a
+	// token. Records that come and go meanwhile move the pages, which a token does
+	// not suffer from.
+	Offset        int32 `protobuf:"varint,4,opt,name=offset,proto3" json:"offset,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2761,6 +2766,13 @@ func (x *ListDeploymentRecordsRequest) GetPageToken() string {
 		return x.PageToken
 	}
 	return ""
+}
+
+func (x *ListDeploymentRecordsRequest) GetOffset() int32 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
 }
 
 // ListDeploymentRecordsResponse is one page of records, ordered by id.
@@ -3152,7 +3164,7 @@ var File_oaas_deployment_v1_deployment_proto protoreflect.FileDescriptor
 
 const file_oaas_deployment_v1_deployment_proto_rawDesc = "" +
 	"\n" +
-	"#oaas/deployment/v1/deployment.proto\x12\x12oaas.deployment.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xad\a\n" +
+	"#oaas/deployment/v1/deployment.proto\x12\x12oaas.deployment.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xad\a\n" +
 	"\x0eDeploymentUnit\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
 	"\tnamespace\x18\x02 \x01(\tR\tnamespace\x12)\n" +
@@ -3361,12 +3373,13 @@ const file_oaas_deployment_v1_deployment_proto_rawDesc = "" +
 	"\fpackage_name\x18\x01 \x01(\tR\vpackageName\x12\x1b\n" +
 	"\tclass_key\x18\x02 \x01(\tR\bclassKey\x12 \n" +
 	"\venvironment\x18\x03 \x01(\tR\venvironment\x12A\n" +
-	"\tcondition\x18\x04 \x01(\x0e2#.oaas.deployment.v1.RecordConditionR\tcondition\"\x94\x01\n" +
+	"\tcondition\x18\x04 \x01(\x0e2#.oaas.deployment.v1.RecordConditionR\tcondition\"\xac\x01\n" +
 	"\x1cListDeploymentRecordsRequest\x128\n" +
 	"\x06filter\x18\x01 \x01(\v2 .oaas.deployment.v1.RecordFilterR\x06filter\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x03 \x01(\tR\tpageToken\"\x87\x01\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\x12\x16\n" +
+	"\x06offset\x18\x04 \x01(\x05R\x06offset\"\x87\x01\n" +
 	"\x1dListDeploymentRecordsResponse\x12>\n" +
 	"\arecords\x18\x01 \x03(\v2$.oaas.deployment.v1.DeploymentRecordR\arecords\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"A\n" +
@@ -3429,15 +3442,15 @@ const file_oaas_deployment_v1_deployment_proto_rawDesc = "" +
 	"\x16WATCH_EVENT_TYPE_ADDED\x10\x01\x12\x1d\n" +
 	"\x19WATCH_EVENT_TYPE_MODIFIED\x10\x02\x12\x1c\n" +
 	"\x18WATCH_EVENT_TYPE_DELETED\x10\x03\x12\x1d\n" +
-	"\x19WATCH_EVENT_TYPE_BOOKMARK\x10\x042\xb4\x06\n" +
-	"\x11DeploymentService\x12O\n" +
-	"\x06Deploy\x12!.oaas.deployment.v1.DeployRequest\x1a\".oaas.deployment.v1.DeployResponse\x12v\n" +
-	"\x13GetDeploymentStatus\x12..oaas.deployment.v1.GetDeploymentStatusRequest\x1a/.oaas.deployment.v1.GetDeploymentStatusResponse\x12m\n" +
-	"\x10DeleteDeployment\x12+.oaas.deployment.v1.DeleteDeploymentRequest\x1a,.oaas.deployment.v1.DeleteDeploymentResponse\x12|\n" +
-	"\x15ListDeploymentRecords\x120.oaas.deployment.v1.ListDeploymentRecordsRequest\x1a1.oaas.deployment.v1.ListDeploymentRecordsResponse\x12v\n" +
-	"\x13GetDeploymentRecord\x12..oaas.deployment.v1.GetDeploymentRecordRequest\x1a/.oaas.deployment.v1.GetDeploymentRecordResponse\x12\x81\x01\n" +
-	"\x16WatchDeploymentRecords\x121.oaas.deployment.v1.WatchDeploymentRecordsRequest\x1a2.oaas.deployment.v1.WatchDeploymentRecordsResponse0\x01\x12m\n" +
-	"\x10RenderDeployment\x12+.oaas.deployment.v1.RenderDeploymentRequest\x1a,.oaas.deployment.v1.RenderDeploymentResponseBAZ?oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1;deploymentv1b\x06proto3"
+	"\x19WATCH_EVENT_TYPE_BOOKMARK\x10\x042\x8d\t\n" +
+	"\x11DeploymentService\x12r\n" +
+	"\x06Deploy\x12!.oaas.deployment.v1.DeployRequest\x1a\".oaas.deployment.v1.DeployResponse\"!\x82\xd3\xe4\x93\x02\x1b:\x04unit\"\x13/api/v1/deployments\x12\xaa\x01\n" +
+	"\x13GetDeploymentStatus\x12..oaas.deployment.v1.GetDeploymentStatusRequest\x1a/.oaas.deployment.v1.GetDeploymentStatusResponse\"2\x82\xd3\xe4\x93\x02,\x12*/api/v1/deployments/{deployment_id}/status\x12\x9a\x01\n" +
+	"\x10DeleteDeployment\x12+.oaas.deployment.v1.DeleteDeploymentRequest\x1a,.oaas.deployment.v1.DeleteDeploymentResponse\"+\x82\xd3\xe4\x93\x02%*#/api/v1/deployments/{deployment_id}\x12\xb7\x01\n" +
+	"\x15ListDeploymentRecords\x120.oaas.deployment.v1.ListDeploymentRecordsRequest\x1a1.oaas.deployment.v1.ListDeploymentRecordsResponse\"9\x82\xd3\xe4\x93\x023Z\x15\x12\x13/api/v1/deployments\x12\x1a/api/v1/deployment-records\x12\xe1\x01\n" +
+	"\x13GetDeploymentRecord\x12..oaas.deployment.v1.GetDeploymentRecordRequest\x1a/.oaas.deployment.v1.GetDeploymentRecordResponse\"i\x82\xd3\xe4\x93\x02cZ-b\x06record\x12#/api/v1/deployments/{deployment_id}b\x06record\x12*/api/v1/deployment-records/{deployment_id}\x12\x81\x01\n" +
+	"\x16WatchDeploymentRecords\x121.oaas.deployment.v1.WatchDeploymentRecordsRequest\x1a2.oaas.deployment.v1.WatchDeploymentRecordsResponse0\x01\x12\x97\x01\n" +
+	"\x10RenderDeployment\x12+.oaas.deployment.v1.RenderDeploymentRequest\x1a,.oaas.deployment.v1.RenderDeploymentResponse\"(\x82\xd3\xe4\x93\x02\":\x04unit\"\x1a/api/v1/deployments:renderBAZ?oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1;deploymentv1b\x06proto3"
 
 var (
 	file_oaas_deployment_v1_deployment_proto_rawDescOnce sync.Once

@@ -45,6 +45,10 @@ const (
 // google.rpc.PreconditionFailure for what has to be put right on the cluster
 // first; RESOURCE_EXHAUSTED is a quota or a rate limit; UNAVAILABLE may be
 // retried.
+//
+// The calls are also there as HTTP with JSON, and as gRPC-web. Errors are
+// google.rpc.Status then, with the same details. Lists take the short names
+// package, class, env, status, limit and offset for the fields of their request.
 type DeploymentServiceClient interface {
 	// Deploy creates the unit or brings it to the given content. Sending the same
 	// unit again, also twice at once or after half of it was done, has the same
@@ -168,6 +172,10 @@ func (c *deploymentServiceClient) RenderDeployment(ctx context.Context, in *Rend
 // google.rpc.PreconditionFailure for what has to be put right on the cluster
 // first; RESOURCE_EXHAUSTED is a quota or a rate limit; UNAVAILABLE may be
 // retried.
+//
+// The calls are also there as HTTP with JSON, and as gRPC-web. Errors are
+// google.rpc.Status then, with the same details. Lists take the short names
+// package, class, env, status, limit and offset for the fields of their request.
 type DeploymentServiceServer interface {
 	// Deploy creates the unit or brings it to the given content. Sending the same
 	// unit again, also twice at once or after half of it was done, has the same

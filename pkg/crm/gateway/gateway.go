@@ -1,0 +1,67 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package gateway answers callers that do not speak gRPC: HTTP with JSON, by the
+// routes that the services declare, and gRPC-web. Every call goes through the gRPC
+// server with all that it checks, so credentials, limits and errors are the same.
+package gateway
+
+import (
+	"fmt"
+	"net/http"
+
+	"connectrpc.com/vanguard"
+	"connectrpc.com/vanguard/vanguardgrpc"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"oaas.io/oaas/pkg/grpcserver"
+)
+
+// New returns a handler of all services that the server has by now.
+func New(server *grpc.Server) (http.Handler, error) {
+	transcoder, err := vanguardgrpc.NewTranscoder(server,
+		vanguard.WithDefaultServiceOptions(vanguard.WithMaxMessageBufferBytes(grpcserver.MaxMessage)),
+		vanguard.WithCodec(newJSON),
+		vanguard.WithUnknownHandler(http.HandlerFunc(unknown)),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("set up HTTP for gRPC: %w", err)
+	}
+	// A page of another site must not act with what its reader's browser holds: a
+	// client certificate, or a place inside the network of a cluster for developers.
+	protection := http.NewCrossOriginProtection()
+	protection.SetDenyHandler(http.HandlerFunc(crossOrigin))
+	return protection.Handler(shortNames(transcoder)), nil
+}
+
+// newJSON refuses fields that are not known: a setting that is misspelt would be
+// lost without a word. Answers have all fields, also those that are empty.
+func newJSON(types vanguard.TypeResolver) vanguard.Codec {
+	return &vanguard.JSONCodec{
+		MarshalOptions:   protojson.MarshalOptions{Resolver: types, EmitUnpopulated: true},
+		UnmarshalOptions: protojson.UnmarshalOptions{Resolver: types},
+	}
+}
+
+func unknown(w http.ResponseWriter, r *http.Request) {
+	refuse(w, http.StatusNotFound, status.Newf(codes.NotFound, "%s is not served: the routes are below /api/v1/", r.URL.Path))
+}
+
+func crossOrigin(w http.ResponseWriter, _ *http.Request) {
+	refuse(w, http.StatusForbidden, status.New(codes.PermissionDenied, "a page of another site may not call"))
+}
+
+// refuse answers as the transcoder does for errors of calls: with google.rpc.Status.
+func refuse(w http.ResponseWriter, code int, reason *status.Status) {
+	body, err := protojson.Marshal(reason.Proto())
+	if err != nil {
+		http.Error(w, reason.Message(), code)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_, _ = w.Write(body)
+}

@@ -1,0 +1,97 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package grpcserver
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/go-logr/logr"
+)
+
+// idleHTTP is how long a connection stays without a request.
+const idleHTTP = 2 * time.Minute
+
+// connKey finds the connection of a request in its context.
+type connKey struct{}
+
+// connOfRequest is what a request's connection has to tell.
+type connOfRequest struct {
+	*acceptedConn
+
+	since time.Time
+}
+
+// newHTTPServer answers HTTP/1.1 and HTTP/2 on connections that were accepted, and
+// tells the handler of their TLS.
+func newHTTPServer(handler http.Handler, logger logr.Logger) *http.Server {
+	protocols := &http.Protocols{}
+	protocols.SetHTTP1(true)
+	// TLS is done already where there is any.
+	protocols.SetUnencryptedHTTP2(true)
+	return &http.Server{
+		Handler:           bounded(handler),
+		Protocols:         protocols,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, SendPingTimeout: ping, PingTimeout: ping / 3},
+		ReadHeaderTimeout: handshakeTimeout,
+		IdleTimeout:       idleHTTP,
+		MaxHeaderBytes:    maxFirstHeaders,
+		ErrorLog:          log.New(logLines{logger}, "", 0),
+		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			accepted, ok := conn.(*acceptedConn)
+			if !ok {
+				return ctx
+			}
+			return context.WithValue(ctx, connKey{}, connOfRequest{accepted, time.Now()})
+		},
+	}
+}
+
+// bounded puts the bounds of gRPC calls on requests: on the time that their body
+// takes, and on the age of their connection.
+func bounded(handler http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if conn, ok := r.Context().Value(connKey{}).(connOfRequest); ok {
+			r.TLS = conn.tls
+			if time.Since(conn.since) > maxConnection {
+				w.Header().Set("Connection", "close")
+			}
+		}
+		control := http.NewResponseController(w)
+		if err := control.SetReadDeadline(time.Now().Add(MaxDeadline)); err == nil {
+			r.Body = &timedBody{ReadCloser: r.Body, done: func() { _ = control.SetReadDeadline(time.Time{}) }}
+		}
+		handler.ServeHTTP(w, r)
+	})
+}
+
+// timedBody lifts the bound once it was read, as an answer may be a long stream.
+type timedBody struct {
+	io.ReadCloser
+
+	done func()
+}
+
+// Read reads the body.
+func (b *timedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if errors.Is(err, io.EOF) {
+		b.done()
+	}
+	return n, err
+}
+
+// logLines takes what net/http has to say, which is about callers that misbehave.
+type logLines struct{ logger logr.Logger }
+
+// Write logs a line.
+func (l logLines) Write(line []byte) (int, error) {
+	l.logger.V(1).Info("http", "line", string(line))
+	return len(line), nil
+}
