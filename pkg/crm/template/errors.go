@@ -4,6 +4,7 @@
 package template
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -49,3 +50,8 @@ func (e *Error) Error() string {
 
 // Unwrap returns what is wrong.
 func (e *Error) Unwrap() error { return e.Err }
+
+var (
+	errTooMuchWork = errors.New("takes too much work: make the expression simpler, or its lists shorter")
+	errTooDeep     = errors.New("nests too deep")
+)

@@ -4,6 +4,7 @@
 package template
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -30,7 +31,13 @@ func Hash(spec *v1alpha1.DeploymentTemplateSpec) string {
 // canonical is the content without the freedom that JSON leaves: the encoder sorts
 // the keys of maps.
 func canonical(spec *v1alpha1.DeploymentTemplateSpec) any {
-	encoded, err := json.Marshal(spec)
+	complete := spec.DeepCopy()
+	// What the API server fills in is no other content.
+	complete.ODGM.Mode = cmp.Or(complete.ODGM.Mode, v1alpha1.ODGMNone)
+	if complete.Capabilities.Serving == nil {
+		complete.Capabilities.Serving = new(true)
+	}
+	encoded, err := json.Marshal(complete)
 	if err != nil {
 		return err.Error()
 	}

@@ -7,8 +7,9 @@
 package template
 
 import (
+	"slices"
+
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 )
@@ -21,6 +22,10 @@ type Template struct {
 	Hash string
 	// Spec it was compiled from, for reading only.
 	Spec *v1alpha1.DeploymentTemplateSpec
+
+	manifests []manifest
+	// when is nil for a template that always matches.
+	when *expression
 }
 
 // Kind is a kind that a template makes.
@@ -47,19 +52,18 @@ type Object struct {
 	Optional bool
 }
 
-// Compile checks a template and prepares it for rendering. The errors name the
-// field of the spec, and are of type *Error where an expression is at fault.
-func Compile(name string, spec *v1alpha1.DeploymentTemplateSpec) (*Template, field.ErrorList) {
-	return &Template{Name: name, Spec: spec, Hash: Hash(spec)}, nil
-}
-
 // Kinds are the kinds that the template makes, in the order of its manifests, each
 // once. A kind is optional when every manifest that makes it is.
-func (t *Template) Kinds() []Kind { return nil }
-
-// Matches evaluates selectionCriteria.when over the record and the requests of its
-// functions. A template without the expression matches always.
-func (t *Template) Matches(input Input) (bool, error) { return true, nil }
-
-// Render makes the objects of a record. The error is of type *Error.
-func (t *Template) Render(input Input) ([]Object, error) { return nil, nil }
+func (t *Template) Kinds() []Kind {
+	var kinds []Kind
+	for i := range t.manifests {
+		m := &t.manifests[i]
+		known := slices.IndexFunc(kinds, func(k Kind) bool { return k.GroupVersionKind == m.kind })
+		if known < 0 {
+			kinds = append(kinds, Kind{GroupVersionKind: m.kind, Optional: m.spec.Optional})
+			continue
+		}
+		kinds[known].Optional = kinds[known].Optional && m.spec.Optional
+	}
+	return kinds
+}
