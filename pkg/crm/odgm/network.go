@@ -22,14 +22,20 @@ func (g *Grid) networkPolicy() *networkingv1.NetworkPolicy {
 	port := func(name string) []networkingv1.NetworkPolicyPort {
 		return []networkingv1.NetworkPolicyPort{{Protocol: tcp, Port: new(intstr.FromString(name))}}
 	}
-	clients := []networkingv1.NetworkPolicyPeer{{PodSelector: &metav1.LabelSelector{}}}
-	for _, namespaces := range g.in.Environment.NetworkPolicy.AllowedNamespaces {
-		clients = append(clients, networkingv1.NetworkPolicyPeer{NamespaceSelector: namespaces.DeepCopy()})
+	clients := []networkingv1.NetworkPolicyPeer{namespace(g.in.Record.Namespace)}
+	for _, selected := range g.in.Environment.NetworkPolicy.AllowedNamespaces {
+		selector := selected.DeepCopy()
+		if len(selector.MatchLabels)+len(selector.MatchExpressions) == 0 {
+			// An empty selector picks all namespaces. Spelled out, it is still there when
+			// empty fields are left out of what is applied.
+			selector.MatchExpressions = []metav1.LabelSelectorRequirement{
+				{Key: corev1.LabelMetadataName, Operator: metav1.LabelSelectorOpExists},
+			}
+		}
+		clients = append(clients, networkingv1.NetworkPolicyPeer{NamespaceSelector: selector})
 	}
-	if manager := g.in.ManagerNamespace; manager != "" {
-		clients = append(clients, networkingv1.NetworkPolicyPeer{NamespaceSelector: &metav1.LabelSelector{
-			MatchLabels: map[string]string{corev1.LabelMetadataName: manager},
-		}})
+	if g.in.ManagerNamespace != "" {
+		clients = append(clients, namespace(g.in.ManagerNamespace))
 	}
 	record := &metav1.LabelSelector{MatchLabels: map[string]string{
 		v1alpha1.LabelDeploymentID: names.LabelValue(g.in.Record.Name),
@@ -46,4 +52,11 @@ func (g *Grid) networkPolicy() *networkingv1.NetworkPolicy {
 			},
 		},
 	}
+}
+
+// namespace is every pod of a namespace.
+func namespace(name string) networkingv1.NetworkPolicyPeer {
+	return networkingv1.NetworkPolicyPeer{NamespaceSelector: &metav1.LabelSelector{
+		MatchLabels: map[string]string{corev1.LabelMetadataName: name},
+	}}
 }
