@@ -113,6 +113,9 @@ func Run(ctx context.Context, settings config.Config, kube *rest.Config, log log
 			return fmt.Errorf("set up reports: %w", err)
 		}
 	}
+	if err := addWebhooks(mgr, settings, kube, ledger, log.WithName("admission")); err != nil {
+		return err
+	}
 	log.Info("starting", "version", version.Get().Version, "profile", settings.Profile,
 		"grpc", settings.GRPCAddress, "leaderElection", settings.Features.LeaderElection, "mtls", settings.Security.MTLS)
 	if err := mgr.Start(ctx); err != nil {

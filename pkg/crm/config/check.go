@@ -5,6 +5,7 @@ package config
 
 import (
 	"net"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -57,4 +58,22 @@ func checkReport(check checkFunc, r Report, s Security) {
 	check(len(problems) == 0, "REPORT_CLUSTER is %q: use the name of the Cluster object that stands for this cluster", r.Cluster)
 	check(r.TokenFile != "" || r.CertFile != "" || s.TLSCertFile != "",
 		"REPORT_ENDPOINT is set without credentials: set SECURITY_TLS_CERT_FILE, REPORT_CERT_FILE or REPORT_TOKEN_FILE")
+}
+
+// checkWebhook wants a way for the API server to reach the webhooks, if there are
+// any.
+func checkWebhook(check checkFunc, w Webhook) {
+	if w.Address == "" {
+		check(w.URL == "", "WEBHOOK_URL is set while WEBHOOK_ADDRESS is not: set it or unset the URL")
+		return
+	}
+	checkAddress(check, "WEBHOOK_ADDRESS", w.Address, false)
+	if w.URL == "" {
+		problems := validation.IsDNS1035Label(w.Service)
+		check(len(problems) == 0, "WEBHOOK_SERVICE is %q: %s", w.Service, strings.Join(problems, ", "))
+		return
+	}
+	parsed, err := url.Parse(w.URL)
+	check(err == nil && parsed.Scheme == "https" && parsed.Hostname() != "" && strings.Trim(parsed.Path, "/") == "" && parsed.RawQuery == "",
+		"WEBHOOK_URL is %q: use https://host:port", w.URL)
 }

@@ -77,6 +77,24 @@ type Config struct {
 	Security Security `json:"security" env:", prefix=SECURITY_"`
 	// Report tells whom to report to how units are doing.
 	Report Report `json:"report" env:", prefix=REPORT_"`
+	// Webhook lets the API server ask before it stores what concerns this program.
+	Webhook Webhook `json:"webhook" env:", prefix=WEBHOOK_"`
+}
+
+// Webhook lets the API server ask before it stores templates, environments and
+// records. The program registers itself in the ValidatingWebhookConfiguration
+// oaas-crm; while it does not answer, everything is stored, and what is wrong shows
+// in status.
+type Webhook struct {
+	// Address is where the API server asks. Empty, as it is unless set, turns webhooks
+	// off.
+	Address string `json:"address" env:"ADDRESS, overwrite"`
+	// URL is how the API server reaches Address, https://host:port; empty goes through
+	// Service.
+	URL string `json:"url" env:"URL, overwrite"`
+	// Service is the Service in the program's namespace whose port 443 leads to
+	// Address; oaas-crm unless set.
+	Service string `json:"service" env:"SERVICE, overwrite"`
 }
 
 // Features are parts that can be turned off.
@@ -175,6 +193,7 @@ func Defaults(profile Profile) Config {
 		Templates:            Templates{BatchSize: 10},
 		Security:             Security{AllowedNames: []string{"oaas-package-manager"}},
 		Report:               Report{IntervalSecs: 30},
+		Webhook:              Webhook{Service: "oaas-crm"},
 	}
 	switch profile {
 	case ProfileFull:

@@ -102,10 +102,15 @@ func TestLoadRefuses(t *testing.T) {
 			env:  []string{"OPRC_CRM_REPORT_ENDPOINT=pm:8090", "OPRC_CRM_REPORT_TOKEN_FILE=t"},
 			want: []string{`REPORT_CLUSTER is ""`},
 		},
-		"reports all the time":  {env: []string{"OPRC_CRM_REPORT_INTERVAL_SECS=1"}, want: []string{"REPORT_INTERVAL_SECS is 1: use 5 to 3600"}},
-		"an image that is none": {env: []string{"OPRC_CRM_ODGM_IMAGE=Odgm:"}, want: []string{`ODGM_IMAGE is "Odgm:"`}},
-		"a batch of nobody":     {env: []string{"OPRC_CRM_TEMPLATES_BATCH_SIZE=0"}, want: []string{"TEMPLATES_BATCH_SIZE is 0: use 1 to 1000"}},
-		"a bad namespace":       {env: []string{"OPRC_CRM_K8S_NAMESPACE=Team_A"}, want: []string{"K8S_NAMESPACE"}},
+		"webhooks that nobody can reach": {
+			env:  []string{"OPRC_CRM_WEBHOOK_ADDRESS=:9443", "OPRC_CRM_WEBHOOK_URL=http://example.org/path"},
+			want: []string{`WEBHOOK_URL is "http://example.org/path": use https://host:port`},
+		},
+		"a way to webhooks that are off": {env: []string{"OPRC_CRM_WEBHOOK_URL=https://example.org"}, want: []string{"WEBHOOK_URL is set while WEBHOOK_ADDRESS is not"}},
+		"reports all the time":           {env: []string{"OPRC_CRM_REPORT_INTERVAL_SECS=1"}, want: []string{"REPORT_INTERVAL_SECS is 1: use 5 to 3600"}},
+		"an image that is none":          {env: []string{"OPRC_CRM_ODGM_IMAGE=Odgm:"}, want: []string{`ODGM_IMAGE is "Odgm:"`}},
+		"a batch of nobody":              {env: []string{"OPRC_CRM_TEMPLATES_BATCH_SIZE=0"}, want: []string{"TEMPLATES_BATCH_SIZE is 0: use 1 to 1000"}},
+		"a bad namespace":                {env: []string{"OPRC_CRM_K8S_NAMESPACE=Team_A"}, want: []string{"K8S_NAMESPACE"}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -193,6 +193,7 @@ func (c Config) Validate() error {
 	// the clear.
 	check(c.Profile == ProfileDev || s.TLSCertFile != "", "PROFILE %s needs SECURITY_TLS_CERT_FILE and SECURITY_TLS_KEY_FILE: set them or use dev", c.Profile)
 	checkReport(check, c.Report, s)
+	checkWebhook(check, c.Webhook)
 	if len(problems) > 0 {
 		return errors.New("configuration: " + strings.Join(problems, "; "))
 	}
