@@ -123,13 +123,14 @@ func (e *edges) cycle(ctx context.Context, p *pm.Package) (path []string, pendin
 		return nil, false, err
 	}
 	certain, possible := packagegraph.Graph{}, packagegraph.Graph{}
-	for _, draft := range drafts {
-		for _, dependency := range draft.Spec.Dependencies {
+	for i := range drafts {
+		if drafts[i].Name == p.Name {
 			// What else is about to happen to the package itself replaces what this
 			// write stores, and looks for itself.
-			if draft.Name != p.Name {
-				possible.Add(draft.Name, dependency.Name)
-			}
+			continue
+		}
+		for _, dependency := range drafts[i].Spec.Dependencies {
+			possible.Add(drafts[i].Name, dependency.Name)
 		}
 	}
 	// Stored packages are read after the notices: what is no longer a notice is

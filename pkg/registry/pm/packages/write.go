@@ -149,13 +149,13 @@ func (w *write) giveWay(ctx context.Context, p *pm.Package, needs map[string]nee
 		if err != nil {
 			return false, err
 		}
-		index := slices.IndexFunc(takers, func(t pm.Package) bool { _, needed := needs[t.Name]; return needed })
-		if index < 0 {
-			taken = ""
-			return true, nil
+		taken = ""
+		for i := range takers {
+			if _, needed := needs[takers[i].Name]; needed {
+				taken = takers[i].Name
+			}
 		}
-		taken = takers[index].Name
-		return w.takes, nil
+		return taken == "" || w.takes, nil
 	})
 	if taken != "" && ctx.Err() == nil && (err == nil || wait.Interrupted(err)) {
 		return apierrors.NewConflict(pm.Resource("packages"), p.Name, fmt.Errorf(
