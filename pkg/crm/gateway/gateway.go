@@ -34,16 +34,7 @@ func New(server *grpc.Server) (http.Handler, error) {
 	// client certificate, or a place inside the network of a cluster for developers.
 	protection := http.NewCrossOriginProtection()
 	protection.SetDenyHandler(http.HandlerFunc(crossOrigin))
-	return protection.Handler(shortNames(transcoder)), nil
-}
-
-// newJSON refuses fields that are not known: a setting that is misspelt would be
-// lost without a word. Answers have all fields, also those that are empty.
-func newJSON(types vanguard.TypeResolver) vanguard.Codec {
-	return &vanguard.JSONCodec{
-		MarshalOptions:   protojson.MarshalOptions{Resolver: types, EmitUnpopulated: true},
-		UnmarshalOptions: protojson.UnmarshalOptions{Resolver: types},
-	}
+	return protection.Handler(queries(transcoder)), nil
 }
 
 func unknown(w http.ResponseWriter, r *http.Request) {
