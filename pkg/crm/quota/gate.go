@@ -5,10 +5,15 @@ package quota
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"slices"
 
+	"github.com/go-logr/logr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
@@ -24,8 +29,8 @@ type Gate struct {
 
 // Admitted returns nil for a record that may be provisioned as its spec stands; its
 // status then notes Meter.Admission. The error is an *Exceeded where the
-// environment has no room: what runs of the record stays as it is, and Waiting
-// tells when to ask again.
+// environment has no room: what runs of the record stays as it is, and the record
+// is to be looked at again when RoomAppeared.
 //
 // A record that asks for no more than it was let in with costs no call.
 func (g *Gate) Admitted(ctx context.Context, record *v1alpha1.DeploymentRecord) error {
@@ -50,24 +55,42 @@ func (g *Gate) Admitted(ctx context.Context, record *v1alpha1.DeploymentRecord) 
 	return err
 }
 
-// Waiting lists the records that an environment had no room for when they were
-// last looked at. Ask for them whenever its EnvironmentConfig changes.
-func (g *Gate) Waiting(ctx context.Context, environment string) ([]reconcile.Request, error) {
+// Waiting are the records that an environment had no room for when they were last
+// looked at, to be looked at again when RoomAppeared. It is a handler.MapFunc of
+// EnvironmentConfigs.
+func (g *Gate) Waiting(ctx context.Context, configuration client.Object) []reconcile.Request {
+	environment := configuration.GetName()
 	records := &v1alpha1.DeploymentRecordList{}
 	if err := g.Cache.List(ctx, records, client.MatchingFields{EnvironmentIndex: environment}, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, err
+		logr.FromContextOrDiscard(ctx).Error(err, "list records that wait for room", "environment", environment)
+		return nil
 	}
 	var waiting []reconcile.Request
 	for i := range records.Items {
-		record := &records.Items[i]
-		for _, condition := range record.Status.Conditions {
-			if condition.Reason == ReasonQuotaExceeded && record.Spec.TargetEnvironment == environment {
-				waiting = append(waiting, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(record)})
-				break
-			}
+		if record := &records.Items[i]; record.Spec.TargetEnvironment == environment && waits(record) {
+			waiting = append(waiting, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(record)})
 		}
 	}
-	return waiting, nil
+	return waiting
+}
+
+func waits(record *v1alpha1.DeploymentRecord) bool {
+	return slices.ContainsFunc(record.Status.Conditions, func(condition metav1.Condition) bool {
+		return condition.Reason == ReasonQuotaExceeded
+	})
+}
+
+// RoomAppeared passes changes of EnvironmentConfigs after which a record may fit
+// that did not: less is used, or the configuration is another one.
+func RoomAppeared() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc: func(event.CreateEvent) bool { return false },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			before, okBefore := e.ObjectOld.(*v1alpha1.EnvironmentConfig)
+			after, okAfter := e.ObjectNew.(*v1alpha1.EnvironmentConfig)
+			return okBefore && okAfter && (before.Generation != after.Generation || !covers(after.Status.Used, before.Status.Used))
+		},
+	}
 }
 
 // EnvironmentIndex finds records in the cache by Environments.
@@ -83,7 +106,7 @@ func IndexRecords(ctx context.Context, records client.FieldIndexer) error {
 		return Environments(record)
 	})
 	if err != nil {
-		return errors.Join(errors.New("index records by environment"), err)
+		return fmt.Errorf("index records by environment: %w", err)
 	}
 	return nil
 }
