@@ -22,6 +22,7 @@ import (
 	"oaas.io/oaas/pkg/apis/pm/v1alpha1"
 	"oaas.io/oaas/pkg/apiserver/frontproxy"
 	"oaas.io/oaas/pkg/apiserver/quota"
+	"oaas.io/oaas/pkg/apiserver/watchbuffer"
 	"oaas.io/oaas/pkg/crmclient"
 	"oaas.io/oaas/pkg/generated/openapi"
 	"oaas.io/oaas/pkg/version"
@@ -80,6 +81,10 @@ func (o CompletedOptions) Config() (*Config, error) {
 	}
 	if err := o.Audit.ApplyTo(&generic.Config); err != nil {
 		return nil, fmt.Errorf("set up auditing: %w", err)
+	}
+	build := generic.BuildHandlerChainFunc
+	generic.BuildHandlerChainFunc = func(handler http.Handler, c *genericapiserver.Config) http.Handler {
+		return build(watchbuffer.WithBuffer(handler), c)
 	}
 	if err := o.applyHost(generic); err != nil {
 		return nil, err
