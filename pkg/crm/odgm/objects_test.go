@@ -25,7 +25,7 @@ func sidecarMode(in *odgm.Input) { in.Mode = v1alpha1.ODGMSidecar }
 
 func persistent(in *odgm.Input) {
 	in.Record.Spec.State.Persistent = true
-	in.Environment.ODGM.Storage = &v1alpha1.ODGMStorage{ClassName: "fast", Size: ptr.To(resource.MustParse("5Gi"))}
+	in.Environment.ODGM.Storage = &v1alpha1.ODGMStorage{ClassName: "fast", Size: new(resource.MustParse("5Gi"))}
 }
 
 func TestEnvironmentOfANode(t *testing.T) {

@@ -4,11 +4,11 @@
 package odgm_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"k8s.io/utils/ptr"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 	"oaas.io/oaas/pkg/crm/odgm"
@@ -17,10 +17,10 @@ import (
 func TestCollections(t *testing.T) {
 	type want = v1alpha1.ODGMCollectionStatus
 	throughput := func(rps int64) func(*odgm.Input) {
-		return func(in *odgm.Input) { in.Record.Spec.NFRRequirements.MinThroughputRPS = ptr.To(rps) }
+		return func(in *odgm.Input) { in.Record.Spec.NFRRequirements.MinThroughputRPS = new(rps) }
 	}
 	latency := func(ms int64) func(*odgm.Input) {
-		return func(in *odgm.Input) { in.Record.Spec.NFRRequirements.MaxLatencyMs = ptr.To(ms) }
+		return func(in *odgm.Input) { in.Record.Spec.NFRRequirements.MaxLatencyMs = new(ms) }
 	}
 	state := func(s v1alpha1.ClassState) func(*odgm.Input) {
 		return func(in *odgm.Input) { in.Record.Spec.State = &s }
@@ -250,5 +250,59 @@ func TestNextNodes(t *testing.T) {
 				t.Errorf("%d nodes, want %d", got, c.want)
 			}
 		})
+	}
+}
+
+// TestPlanNext walks a grid from size to size as its status allows.
+func TestPlanNext(t *testing.T) {
+	at := func(nodes int32) odgm.Input {
+		return input(func(in *odgm.Input) { in.Record.Spec.ResourceAllocation.ReplicationFactor = nodes })
+	}
+	sizes := func(in odgm.Input, last *v1alpha1.ODGMClusterStatus) []int32 {
+		t.Helper()
+		var seen []int32
+		for range 8 {
+			grid, err := odgm.PlanNext(in, last)
+			if err != nil {
+				t.Fatal(err)
+			}
+			status := grid.Status()
+			if (status.TargetNodes == nil) != (status.Nodes == in.Record.Spec.ResourceAllocation.ReplicationFactor) {
+				t.Errorf("at %d nodes the status shows the target %v", status.Nodes, status.TargetNodes)
+			}
+			status.ReadyNodes = status.Nodes
+			last = &status
+			seen = append(seen, status.Nodes)
+		}
+		return slices.Compact(seen)
+	}
+	if got := sizes(at(5), nil); !slices.Equal(got, []int32{5}) {
+		t.Errorf("a new grid goes through %v", got)
+	}
+	three := mustPlan(t, at(3)).Status()
+	three.ReadyNodes = 3
+	if got := sizes(at(6), &three); !slices.Equal(got, []int32{4, 5, 6}) {
+		t.Errorf("from 3 to 6 nodes it goes through %v", got)
+	}
+	six := mustPlan(t, at(6)).Status()
+	six.ReadyNodes = 6
+	if got := sizes(at(3), &six); !slices.Equal(got, []int32{5, 4, 3}) {
+		t.Errorf("from 6 to 3 nodes it goes through %v", got)
+	}
+	three.ReadyNodes = 2
+	grid, err := odgm.PlanNext(at(6), &three)
+	if err != nil || grid.Nodes != 3 || grid.Target != 6 {
+		t.Errorf("with a node that fails it goes to %d of %d nodes, error %v", grid.Nodes, grid.Target, err)
+	}
+}
+
+func BenchmarkPlan(b *testing.B) {
+	in := input()
+	for b.Loop() {
+		grid, err := odgm.Plan(in)
+		if err != nil {
+			b.Fatal(err)
+		}
+		grid.Objects()
 	}
 }

@@ -65,7 +65,7 @@ func TestNamesFit(t *testing.T) {
 			grid := mustPlan(t, in)
 			var names []string
 			for _, object := range grid.Objects() {
-				meta := object.(metav1.Object) //nolint:errcheck,forcetypeassert // every object has one
+				meta := object.(metav1.Object) //nolint:forcetypeassert // every object has one
 				for key, value := range meta.GetLabels() {
 					if problems := validation.IsValidLabelValue(value); len(problems) > 0 {
 						t.Fatalf("label %s=%q: %v", key, value, problems)

@@ -6,6 +6,7 @@ package integration_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"testing"
@@ -18,7 +19,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -58,12 +58,12 @@ func TestPods(t *testing.T) {
 		},
 		"cluster-with-volumes": func(in *odgm.Input) {
 			in.Mode, in.RequireSpread = v1alpha1.ODGMCluster, true
-			in.Environment.ODGM.Storage = &v1alpha1.ODGMStorage{Size: ptr.To(resource.MustParse("1Gi"))}
+			in.Environment.ODGM.Storage = &v1alpha1.ODGMStorage{Size: new(resource.MustParse("1Gi"))}
 		},
 		"sidecar": func(in *odgm.Input) { in.Mode = v1alpha1.ODGMSidecar },
 		"sidecar-with-volumes": func(in *odgm.Input) {
 			in.Mode = v1alpha1.ODGMSidecar
-			in.Environment.ODGM.Storage = &v1alpha1.ODGMStorage{Size: ptr.To(resource.MustParse("1Gi"))}
+			in.Environment.ODGM.Storage = &v1alpha1.ODGMStorage{Size: new(resource.MustParse("1Gi"))}
 		},
 	}
 	for name, change := range cases {
@@ -121,9 +121,7 @@ func functionSet(t *testing.T, in odgm.Input, grid *odgm.Grid, f odgm.Function) 
 	}
 	labels := map[string]string{v1alpha1.LabelDeploymentID: in.Record.Name, v1alpha1.LabelFunction: f.Key}
 	selector := &metav1.LabelSelector{MatchLabels: map[string]string{v1alpha1.LabelFunction: f.Key}}
-	for key, value := range sidecar.PodLabels {
-		labels[key] = value
-	}
+	maps.Copy(labels, sidecar.PodLabels)
 	return &appsv1.StatefulSet{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "StatefulSet"},
 		ObjectMeta: metav1.ObjectMeta{Name: f.Name, Namespace: in.Record.Namespace},

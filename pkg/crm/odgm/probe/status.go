@@ -11,7 +11,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 )
@@ -41,7 +40,7 @@ func (p *Prober) status(grid Grid, a answer) v1alpha1.ODGMClusterStatus {
 		s.LastProbeTime = grid.Last.LastProbeTime
 	}
 	if grid.Last == nil || grid.Last.LastProbeTime == nil || !equality.Semantic.DeepEqual(s, *grid.Last) {
-		s.LastProbeTime = ptr.To(metav1.NewTime(a.at).Rfc3339Copy())
+		s.LastProbeTime = new(metav1.NewTime(a.at).Rfc3339Copy())
 	}
 	return s
 }
