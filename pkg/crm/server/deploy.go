@@ -35,6 +35,8 @@ type deployments struct {
 	environments environment.Defaults
 	// ledger keeps the quotas of environments.
 	ledger *quota.Ledger
+	// renderer decides what a unit would become; nil where nobody may ask.
+	renderer Renderer
 	// client writes to the API server and reads from the cache.
 	client client.Client
 	// live reads from the API server.

@@ -40,6 +40,8 @@ type Options struct {
 	Environments environment.Defaults
 	// Ledger keeps the quotas of environments.
 	Ledger *quota.Ledger
+	// Renderer answers RenderDeployment; nil leaves it unanswered.
+	Renderer Renderer
 	// Kube reaches the API server.
 	Kube *rest.Config
 	// Cache holds records, nodes and pods.
@@ -110,6 +112,7 @@ func New(ctx context.Context, options Options) (*Server, error) {
 	deploymentv1.RegisterDeploymentServiceServer(s.grpc, &deployments{
 		environments: options.Environments,
 		ledger:       options.Ledger,
+		renderer:     options.Renderer,
 		client:       options.Client,
 		live:         options.Live,
 		watching:     watching,
