@@ -239,7 +239,7 @@ func TestCluster(t *testing.T) {
 	if _, ok := grid.Sidecar("add"); ok {
 		t.Error("the grid runs a second time, beside the functions")
 	}
-	if settings := objectOf[*corev1.ConfigMap](t, grid); settings.Name != pod.Volumes[0].ConfigMap.Name || !strings.Contains(settings.Data["odgm.yaml"], "persistenceMode: Persistent") {
+	if settings := objectOf[*corev1.ConfigMap](t, grid); settings.Name != pod.Volumes[0].ConfigMap.Name || !strings.Contains(settings.Data["odgm.json"], `"persistenceMode": "Persistent"`) {
 		t.Errorf("settings %s: %s", settings.Name, settings.Data)
 	}
 }

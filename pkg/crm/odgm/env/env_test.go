@@ -5,6 +5,7 @@ package env_test
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -108,6 +109,30 @@ func TestReadRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// FuzzRead reads any environment: it never panics, and a node that starts knows
+// itself.
+func FuzzRead(f *testing.F) {
+	f.Add("1", "1,2", "8080", "http://10.0.0.1:8080", "tcp/grid:7447", "5000")
+	f.Add("18446744073709551615", "18446744073709551615", "0", "", "", "")
+	f.Add("+1", "1,", "-1", "http://[fd00::1]:8080", "tcp/[::]:0,udp/a:1", "4398046511103")
+	f.Fuzz(func(t *testing.T, id, members, port, address, peers, timeout string) {
+		config, err := env.Read(variables(map[string]string{
+			"ODGM_NODE_ID": id, "ODGM_MEMBERS": members, "ODGM_HTTP_PORT": port, "ODGM_NODE_ADDR": address,
+			"OPRC_ZENOH_PEERS": peers, "ODGM_TRIGGER_TIMEOUT_MS": timeout, "ODGM_COLLECTION": "",
+		}))
+		if err != nil {
+			return
+		}
+		if !slices.Contains(config.Members, config.NodeID) || config.TriggerTimeout < 0 {
+			t.Fatalf("accepted %+v", config)
+		}
+		// A plus or a space comes from something that is not a plain number.
+		if strings.ContainsAny(id+members+port+timeout, "+- _") {
+			t.Fatalf("accepted a sign or a space in %q %q %q %q", id, members, port, timeout)
+		}
+	})
 }
 
 // FuzzCollections reads any text: it never panics, and what it accepts keeps the
