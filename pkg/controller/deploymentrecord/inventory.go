@@ -166,6 +166,9 @@ func (r *Reconciler) prune(ctx context.Context, p *pass, seen *observation) erro
 			continue
 		}
 		if !seen.applied || !replaced(live, serving) {
+			if live.Health.Counted && live.Health.Available {
+				seen.serves(live.Labels[v1alpha1.LabelFunction])
+			}
 			seen.surplus = append(seen.surplus, ref.Kind+" "+ref.Name)
 			continue
 		}

@@ -29,6 +29,9 @@ type observation struct {
 	// surplus is no longer wanted and stays until its successors serve; parting is
 	// being removed.
 	surplus, parting []string
+	// predecessors are the functions, by label, that a workload serves which is no
+	// longer wanted.
+	predecessors map[string]bool
 	// recreating says that children were removed in order to make them anew.
 	recreating bool
 	// troubles of pods, keyed by the label of their function; those of the data grid
@@ -98,4 +101,12 @@ func (o *observation) childOf(ref *render.Ref) *child {
 		}
 	}
 	return nil
+}
+
+// serves notes that a workload which is no longer wanted serves a function.
+func (o *observation) serves(function string) {
+	if o.predecessors == nil {
+		o.predecessors = map[string]bool{}
+	}
+	o.predecessors[function] = true
 }

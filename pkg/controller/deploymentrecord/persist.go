@@ -87,7 +87,8 @@ func (r *Reconciler) patchStatus(ctx context.Context, record, before *v1alpha1.D
 func urgent(before, after *v1alpha1.DeploymentRecordStatus) bool {
 	onItsWay := meta.IsStatusConditionTrue(before.Conditions, v1alpha1.ConditionProgressing) &&
 		meta.IsStatusConditionTrue(after.Conditions, v1alpha1.ConditionProgressing)
-	if !onItsWay || before.Condition != after.Condition || before.SelectedTemplate != after.SelectedTemplate || before.TemplateHash != after.TemplateHash {
+	if !onItsWay || before.Condition != after.Condition || before.SelectedTemplate != after.SelectedTemplate || before.TemplateHash != after.TemplateHash ||
+		!equality.Semantic.DeepEqual(before.Admitted, after.Admitted) {
 		return true
 	}
 	for _, kind := range []string{v1alpha1.ConditionAvailable, v1alpha1.ConditionDegraded, v1alpha1.ConditionODGMReady} {

@@ -9,11 +9,13 @@ import (
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 	"oaas.io/oaas/pkg/crm/children"
@@ -33,14 +35,29 @@ func newRecord() *v1alpha1.DeploymentRecord {
 	}
 }
 
+// newRendering runs the function of newRecord as a Deployment behind a Service.
+func newRendering() *render.Rendering {
+	rendering := &render.Rendering{Template: "deployment", Functions: []render.Function{{
+		Key: "say", Name: "echo-say", Replicas: 1,
+		Workload: &render.Ref{GroupVersionKind: appsv1.SchemeGroupVersion.WithKind("Deployment"), Name: "echo-say"},
+	}}}
+	for _, kind := range []schema.GroupVersionKind{appsv1.SchemeGroupVersion.WithKind("Deployment"), corev1.SchemeGroupVersion.WithKind("Service")} {
+		intent := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{}}}
+		intent.SetGroupVersionKind(kind)
+		intent.SetName("echo-say")
+		if kind.Kind == "Deployment" {
+			_ = unstructured.SetNestedField(intent.Object, int64(1), "spec", "replicas")
+		}
+		rendering.Objects = append(rendering.Objects, render.Object{Intent: intent, Function: "say"})
+	}
+	return rendering
+}
+
 // seen is an observation in which every child is live and the Deployment is in the
 // given state.
 func seen(t *testing.T, state map[string]any, change ...func(*observation)) *observation {
 	t.Helper()
-	rendering, err := render.Render(render.Input{Record: newRecord()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	rendering := newRendering()
 	o := &observation{rendering: rendering, complete: true}
 	o.applied = true
 	for _, object := range rendering.Objects {

@@ -56,6 +56,7 @@ func workloadsOf(seen *observation) []workload {
 	for _, function := range seen.rendering.Functions {
 		w := workload{function: function, url: function.URL}
 		w.observe(seen)
+		w.available = w.available || seen.predecessors[names.LabelValue(function.Key)]
 		// A pod that has ended is history once the workload is whole again.
 		if found, ok := seen.troubles[names.LabelValue(function.Key)]; ok && (!found.ended || !w.settled) {
 			w.trouble = &found
