@@ -253,46 +253,35 @@ func TestNextNodes(t *testing.T) {
 	}
 }
 
-// TestPlanNext walks a grid from size to size as its status allows.
-func TestPlanNext(t *testing.T) {
-	at := func(nodes int32) odgm.Input {
-		return input(func(in *odgm.Input) { in.Record.Spec.ResourceAllocation.ReplicationFactor = nodes })
+// TestStepsToASize walks a grid from size to size, each step planned.
+func TestStepsToASize(t *testing.T) {
+	cases := map[string]struct {
+		from, to int32
+		want     []int32
+	}{
+		"a new grid":   {0, 5, []int32{5}},
+		"it grows":     {3, 6, []int32{4, 5, 6}},
+		"it shrinks":   {6, 3, []int32{5, 4, 3}},
+		"it has grown": {3, 3, []int32{3}},
 	}
-	sizes := func(in odgm.Input, last *v1alpha1.ODGMClusterStatus) []int32 {
-		t.Helper()
-		var seen []int32
-		for range 8 {
-			grid, err := odgm.PlanNext(in, last)
-			if err != nil {
-				t.Fatal(err)
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			var seen []int32
+			for current := c.from; len(seen) < 8; {
+				current = odgm.NextNodes(current, current, c.to, v1alpha1.ShardRaft)
+				status := mustPlan(t, input(func(in *odgm.Input) {
+					in.Nodes = current
+					in.Record.Spec.ResourceAllocation.ReplicationFactor = c.to
+				})).Status()
+				if status.Nodes != current || (status.TargetNodes == nil) != (current == c.to) {
+					t.Errorf("%d nodes are shown as %d on the way to %v", current, status.Nodes, status.TargetNodes)
+				}
+				seen = append(seen, current)
 			}
-			status := grid.Status()
-			if (status.TargetNodes == nil) != (status.Nodes == in.Record.Spec.ResourceAllocation.ReplicationFactor) {
-				t.Errorf("at %d nodes the status shows the target %v", status.Nodes, status.TargetNodes)
+			if got := slices.Compact(seen); !slices.Equal(got, c.want) {
+				t.Errorf("it goes through %v, want %v", got, c.want)
 			}
-			status.ReadyNodes = status.Nodes
-			last = &status
-			seen = append(seen, status.Nodes)
-		}
-		return slices.Compact(seen)
-	}
-	if got := sizes(at(5), nil); !slices.Equal(got, []int32{5}) {
-		t.Errorf("a new grid goes through %v", got)
-	}
-	three := mustPlan(t, at(3)).Status()
-	three.ReadyNodes = 3
-	if got := sizes(at(6), &three); !slices.Equal(got, []int32{4, 5, 6}) {
-		t.Errorf("from 3 to 6 nodes it goes through %v", got)
-	}
-	six := mustPlan(t, at(6)).Status()
-	six.ReadyNodes = 6
-	if got := sizes(at(3), &six); !slices.Equal(got, []int32{5, 4, 3}) {
-		t.Errorf("from 6 to 3 nodes it goes through %v", got)
-	}
-	three.ReadyNodes = 2
-	grid, err := odgm.PlanNext(at(6), &three)
-	if err != nil || grid.Nodes != 3 || grid.Target != 6 {
-		t.Errorf("with a node that fails it goes to %d of %d nodes, error %v", grid.Nodes, grid.Target, err)
+		})
 	}
 }
 

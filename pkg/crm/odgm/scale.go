@@ -23,33 +23,3 @@ func NextNodes(current, ready, target int32, shard v1alpha1.ShardType) int32 {
 		return current - 1
 	}
 }
-
-// PlanNext is Plan for a grid that may run already, as the record's status shows it:
-// in mode Cluster the grid has the number of nodes that NextNodes allows. The ready
-// nodes of the status have to be those that know their present members, as package
-// probe counts them; a pod that is ready may still be the one from before the last
-// step.
-func PlanNext(in Input, last *v1alpha1.ODGMClusterStatus) (*Grid, error) {
-	in.Nodes = 0
-	grid, err := Plan(in)
-	if err != nil || grid == nil || grid.Mode != v1alpha1.ODGMCluster || last == nil || last.Mode != v1alpha1.ODGMCluster {
-		return grid, err
-	}
-	in.Nodes = NextNodes(last.Nodes, last.ReadyNodes, grid.Target, grid.strictest())
-	if in.Nodes == grid.Nodes {
-		return grid, nil
-	}
-	return Plan(in)
-}
-
-// strictest is raft where any collection of the grid agrees on writes.
-func (g *Grid) strictest() v1alpha1.ShardType {
-	shard := v1alpha1.ShardNone
-	for _, c := range g.Collections {
-		if c.ShardType == v1alpha1.ShardRaft {
-			return c.ShardType
-		}
-		shard = c.ShardType
-	}
-	return shard
-}
