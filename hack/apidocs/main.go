@@ -57,8 +57,9 @@ func groups() []group {
 		aggregated.kinds = append(aggregated.kinds, resource.Kind)
 		aggregated.served[resource.Kind] = describe(resource)
 	}
-	aggregated.kinds = append(aggregated.kinds, "ClassDeploymentPlan")
+	aggregated.kinds = append(aggregated.kinds, "ClassDeploymentPlan", "ClassDeploymentRendering")
 	aggregated.served["ClassDeploymentPlan"] = "Subresource `plan` of `classdeployments`, verb get."
+	aggregated.served["ClassDeploymentRendering"] = "Subresource `render` of `classdeployments`, verbs get and create."
 	return []group{aggregated, {
 		name: "oaas.io", version: "v1alpha1", dir: "pkg/apis/oaas/v1alpha1",
 		intro: "Custom resources of each cluster, kept by its Class Runtime Manager. Not for users to write.",

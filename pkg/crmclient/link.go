@@ -104,6 +104,13 @@ func (l *Link) DryRun(ctx context.Context, unit *deploymentv1.DeploymentUnit) (*
 	})
 }
 
+// Render asks the cluster what it would make of a unit, and changes nothing.
+func (l *Link) Render(ctx context.Context, unit *deploymentv1.DeploymentUnit) (*deploymentv1.RenderDeploymentResponse, error) {
+	return call(ctx, l, "RenderDeployment", func(ctx context.Context) (*deploymentv1.RenderDeploymentResponse, error) {
+		return l.deployments.RenderDeployment(ctx, &deploymentv1.RenderDeploymentRequest{Unit: unit})
+	})
+}
+
 // Delete asks for the removal of a unit; gone is true once nothing of it is
 // left. Deleting what does not exist succeeds.
 func (l *Link) Delete(ctx context.Context, deploymentID string) (gone bool, err error) {

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
+	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
 )
 
 // Change tells that something about a cluster is different: one of its records,
@@ -226,6 +227,15 @@ func (m *member) state(name string) State {
 		state.Known, state.Stale, state.LastHeard = m.link.records.contact()
 	}
 	return state
+}
+
+// Render asks a cluster what it would make of a unit, and changes nothing.
+func (p *Pool) Render(ctx context.Context, cluster string, unit *deploymentv1.DeploymentUnit) (*deploymentv1.RenderDeploymentResponse, error) {
+	link, ok := p.Get(cluster)
+	if !ok {
+		return nil, NoLink(cluster, "RenderDeployment")
+	}
+	return link.Render(ctx, unit)
 }
 
 // Remove closes the link to a cluster that went away.

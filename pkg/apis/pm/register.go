@@ -41,6 +41,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&DeploymentRecord{}, &DeploymentRecordList{},
 		&RuntimeState{}, &RuntimeStateList{},
 		&ClassDeploymentPlan{},
+		&ClassDeploymentRendering{},
 	)
 	return nil
 }

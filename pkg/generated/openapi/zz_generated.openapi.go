@@ -103,6 +103,7 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		v1alpha1.ClassDeployment{}.OpenAPIModelName():            schema_pkg_apis_pm_v1alpha1_ClassDeployment(ref),
 		v1alpha1.ClassDeploymentList{}.OpenAPIModelName():        schema_pkg_apis_pm_v1alpha1_ClassDeploymentList(ref),
 		v1alpha1.ClassDeploymentPlan{}.OpenAPIModelName():        schema_pkg_apis_pm_v1alpha1_ClassDeploymentPlan(ref),
+		v1alpha1.ClassDeploymentRendering{}.OpenAPIModelName():   schema_pkg_apis_pm_v1alpha1_ClassDeploymentRendering(ref),
 		v1alpha1.ClassDeploymentSpec{}.OpenAPIModelName():        schema_pkg_apis_pm_v1alpha1_ClassDeploymentSpec(ref),
 		v1alpha1.ClassDeploymentStatus{}.OpenAPIModelName():      schema_pkg_apis_pm_v1alpha1_ClassDeploymentStatus(ref),
 		v1alpha1.ClassList{}.OpenAPIModelName():                  schema_pkg_apis_pm_v1alpha1_ClassList(ref),
@@ -133,6 +134,7 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		v1alpha1.HTTPProbe{}.OpenAPIModelName():                  schema_pkg_apis_pm_v1alpha1_HTTPProbe(ref),
 		v1alpha1.KeySpec{}.OpenAPIModelName():                    schema_pkg_apis_pm_v1alpha1_KeySpec(ref),
 		v1alpha1.NFRRequirements{}.OpenAPIModelName():            schema_pkg_apis_pm_v1alpha1_NFRRequirements(ref),
+		v1alpha1.NamedPackage{}.OpenAPIModelName():               schema_pkg_apis_pm_v1alpha1_NamedPackage(ref),
 		v1alpha1.ODGMSpec{}.OpenAPIModelName():                   schema_pkg_apis_pm_v1alpha1_ODGMSpec(ref),
 		v1alpha1.Package{}.OpenAPIModelName():                    schema_pkg_apis_pm_v1alpha1_Package(ref),
 		v1alpha1.PackageDependency{}.OpenAPIModelName():          schema_pkg_apis_pm_v1alpha1_PackageDependency(ref),
@@ -146,6 +148,8 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		v1alpha1.PlanProblem{}.OpenAPIModelName():                schema_pkg_apis_pm_v1alpha1_PlanProblem(ref),
 		v1alpha1.PlannedFunction{}.OpenAPIModelName():            schema_pkg_apis_pm_v1alpha1_PlannedFunction(ref),
 		v1alpha1.PlannedUnit{}.OpenAPIModelName():                schema_pkg_apis_pm_v1alpha1_PlannedUnit(ref),
+		v1alpha1.RenderedUnit{}.OpenAPIModelName():               schema_pkg_apis_pm_v1alpha1_RenderedUnit(ref),
+		v1alpha1.RenderingSpec{}.OpenAPIModelName():              schema_pkg_apis_pm_v1alpha1_RenderingSpec(ref),
 		v1alpha1.ReplicaBounds{}.OpenAPIModelName():              schema_pkg_apis_pm_v1alpha1_ReplicaBounds(ref),
 		v1alpha1.ResourceReference{}.OpenAPIModelName():          schema_pkg_apis_pm_v1alpha1_ResourceReference(ref),
 		v1alpha1.RuntimeMetrics{}.OpenAPIModelName():             schema_pkg_apis_pm_v1alpha1_RuntimeMetrics(ref),
@@ -4070,6 +4074,88 @@ func schema_pkg_apis_pm_v1alpha1_ClassDeploymentPlan(ref common.ReferenceCallbac
 	}
 }
 
+func schema_pkg_apis_pm_v1alpha1_ClassDeploymentRendering(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ClassDeploymentRendering is what the clusters would make of a class deployment if it were planned now: the subresource render of classdeployments. Read, it tells of the class deployment as it is stored; created, of what its spec holds. Neither changes anything.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "metadata is that of the class deployment.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(metav1.ObjectMeta{}.OpenAPIModelName()),
+						},
+					},
+					"spec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "spec is what to render in place of what is stored.",
+							Ref:         ref(v1alpha1.RenderingSpec{}.OpenAPIModelName()),
+						},
+					},
+					"units": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"cluster",
+									"deploymentID",
+								},
+								"x-kubernetes-list-type": "map",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "units are the parts of the plan as their clusters would run them.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.RenderedUnit{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"problems": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "problems are all that keep the plan from being complete.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.PlanProblem{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			metav1.ObjectMeta{}.OpenAPIModelName(), v1alpha1.PlanProblem{}.OpenAPIModelName(), v1alpha1.RenderedUnit{}.OpenAPIModelName(), v1alpha1.RenderingSpec{}.OpenAPIModelName()},
+	}
+}
+
 func schema_pkg_apis_pm_v1alpha1_ClassDeploymentSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -6098,6 +6184,37 @@ func schema_pkg_apis_pm_v1alpha1_NFRRequirements(ref common.ReferenceCallback) c
 	}
 }
 
+func schema_pkg_apis_pm_v1alpha1_NamedPackage(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "NamedPackage is a package that need not be stored.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "name of the package.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"spec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "spec of the package.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.PackageSpec{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"name"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.PackageSpec{}.OpenAPIModelName()},
+	}
+}
+
 func schema_pkg_apis_pm_v1alpha1_ODGMSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -6941,6 +7058,146 @@ func schema_pkg_apis_pm_v1alpha1_PlannedUnit(ref common.ReferenceCallback) commo
 		},
 		Dependencies: []string{
 			v1alpha1.PlannedFunction{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_pm_v1alpha1_RenderedUnit(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "RenderedUnit is a part of a plan as its cluster would run it.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"cluster": {
+						SchemaProps: spec.SchemaProps{
+							Description: "cluster that the unit is for.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"deploymentID": {
+						SchemaProps: spec.SchemaProps{
+							Description: "deploymentID names the unit's record on that cluster.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"environment": {
+						SchemaProps: spec.SchemaProps{
+							Description: "environment that the unit runs in.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"namespace": {
+						SchemaProps: spec.SchemaProps{
+							Description: "namespace of the objects on the cluster.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"template": {
+						SchemaProps: spec.SchemaProps{
+							Description: "template that would be used.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"reasons": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "reasons tell why, template by template.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"manifests": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "manifests are the objects in the order in which they would be applied, each as a YAML document.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"message": {
+						SchemaProps: spec.SchemaProps{
+							Description: "message tells why there are none; empty when the cluster has answered.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"cluster", "deploymentID"},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_pm_v1alpha1_RenderingSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "RenderingSpec is what to render in place of what is stored.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"deployment": {
+						SchemaProps: spec.SchemaProps{
+							Description: "deployment is the spec of the class deployment.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.ClassDeploymentSpec{}.OpenAPIModelName()),
+						},
+					},
+					"packages": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"name",
+								},
+								"x-kubernetes-list-type": "map",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "packages stand for stored ones of the same name: that of the class, and those that it depends on.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.NamedPackage{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"deployment"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.ClassDeploymentSpec{}.OpenAPIModelName(), v1alpha1.NamedPackage{}.OpenAPIModelName()},
 	}
 }
 

@@ -73,6 +73,8 @@ func Open(options Options) (map[string]rest.Storage, error) {
 	storage[resources.ClassDeployments+"/scale"] = classdeployments.NewScale(stores[resources.ClassDeployments])
 	storage[resources.ClassDeployments+"/plan"] = classdeployments.NewPlan(
 		stores[resources.ClassDeployments], stores[resources.Packages], stores[resources.Clusters])
+	storage[resources.ClassDeployments+"/render"] = classdeployments.NewRender(
+		stores[resources.ClassDeployments], stores[resources.Packages], stores[resources.Clusters], options.Links)
 
 	states, err := runtimestates.NewStorage(options.Scheme, options.Getter)
 	if err != nil {

@@ -62,7 +62,7 @@ func All() []Resource {
 		{
 			Kind: "ClassDeployment", Plural: ClassDeployments, Singular: "classdeployment", ShortNames: []string{"cdep"},
 			Fields: []string{"spec.packageName", "spec.classKey", "status.phase"}, Verbs: allVerbs,
-			Subresources: map[string][]string{"plan": {"get"}, "scale": statusVerbs, "status": statusVerbs},
+			Subresources: map[string][]string{"plan": {"get"}, "render": {"create", "get"}, "scale": statusVerbs, "status": statusVerbs},
 		},
 		{
 			Kind: "Cluster", Plural: Clusters, Singular: "cluster", ShortNames: []string{"ocl"}, ClusterScoped: true,

@@ -39,6 +39,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&DeploymentRecord{}, &DeploymentRecordList{},
 		&RuntimeState{}, &RuntimeStateList{},
 		&ClassDeploymentPlan{},
+		&ClassDeploymentRendering{},
 	)
 	metav1.AddToGroupVersion(scheme, SchemeGroupVersion)
 	return nil

@@ -19,6 +19,7 @@ func RegisterDefaults(scheme *runtime.Scheme) error {
 	scheme.AddTypeDefaultingFunc(&Class{}, func(obj interface{}) { SetObjectDefaults_Class(obj.(*Class)) })
 	scheme.AddTypeDefaultingFunc(&ClassDeployment{}, func(obj interface{}) { SetObjectDefaults_ClassDeployment(obj.(*ClassDeployment)) })
 	scheme.AddTypeDefaultingFunc(&ClassDeploymentList{}, func(obj interface{}) { SetObjectDefaults_ClassDeploymentList(obj.(*ClassDeploymentList)) })
+	scheme.AddTypeDefaultingFunc(&ClassDeploymentRendering{}, func(obj interface{}) { SetObjectDefaults_ClassDeploymentRendering(obj.(*ClassDeploymentRendering)) })
 	scheme.AddTypeDefaultingFunc(&ClassList{}, func(obj interface{}) { SetObjectDefaults_ClassList(obj.(*ClassList)) })
 	scheme.AddTypeDefaultingFunc(&Cluster{}, func(obj interface{}) { SetObjectDefaults_Cluster(obj.(*Cluster)) })
 	scheme.AddTypeDefaultingFunc(&ClusterList{}, func(obj interface{}) { SetObjectDefaults_ClusterList(obj.(*ClusterList)) })
@@ -60,6 +61,67 @@ func SetObjectDefaults_ClassDeploymentList(in *ClassDeploymentList) {
 	for i := range in.Items {
 		a := &in.Items[i]
 		SetObjectDefaults_ClassDeployment(a)
+	}
+}
+
+func SetObjectDefaults_ClassDeploymentRendering(in *ClassDeploymentRendering) {
+	if in.Spec != nil {
+		if in.Spec.Deployment.Placement != nil {
+			if in.Spec.Deployment.Placement.OnUnreachable == "" {
+				in.Spec.Deployment.Placement.OnUnreachable = "BestEffort"
+			}
+		}
+		if in.Spec.Deployment.DeletionPolicy == "" {
+			in.Spec.Deployment.DeletionPolicy = "Delete"
+		}
+		for i := range in.Spec.Packages {
+			a := &in.Spec.Packages[i]
+			for j := range a.Spec.Classes {
+				b := &a.Spec.Classes[j]
+				if b.StateSpec != nil {
+					if b.StateSpec.ConsistencyModel == "" {
+						b.StateSpec.ConsistencyModel = "None"
+					}
+				}
+				for k := range b.FunctionBindings {
+					c := &b.FunctionBindings[k]
+					if c.AccessModifier == "" {
+						c.AccessModifier = "Public"
+					}
+				}
+			}
+			for j := range a.Spec.Functions {
+				b := &a.Spec.Functions[j]
+				SetDefaults_FunctionDefinition(b)
+				if b.Type == "" {
+					b.Type = "Custom"
+				}
+				if b.Provision != nil {
+					if b.Provision.Probes != nil {
+						if b.Provision.Probes.Startup != nil {
+							SetDefaults_HTTPProbe(b.Provision.Probes.Startup)
+						}
+						if b.Provision.Probes.Readiness != nil {
+							SetDefaults_HTTPProbe(b.Provision.Probes.Readiness)
+						}
+						if b.Provision.Probes.Liveness != nil {
+							SetDefaults_HTTPProbe(b.Provision.Probes.Liveness)
+						}
+					}
+				}
+			}
+			for j := range a.Spec.Deployments {
+				b := &a.Spec.Deployments[j]
+				if b.Spec.Placement != nil {
+					if b.Spec.Placement.OnUnreachable == "" {
+						b.Spec.Placement.OnUnreachable = "BestEffort"
+					}
+				}
+				if b.Spec.DeletionPolicy == "" {
+					b.Spec.DeletionPolicy = "Delete"
+				}
+			}
+		}
 	}
 }
 

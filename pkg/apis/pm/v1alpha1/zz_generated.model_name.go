@@ -39,6 +39,11 @@ func (in ClassDeploymentPlan) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ClassDeploymentRendering) OpenAPIModelName() string {
+	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.ClassDeploymentRendering"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in ClassDeploymentSpec) OpenAPIModelName() string {
 	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.ClassDeploymentSpec"
 }
@@ -189,6 +194,11 @@ func (in NFRRequirements) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in NamedPackage) OpenAPIModelName() string {
+	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.NamedPackage"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in ODGMSpec) OpenAPIModelName() string {
 	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.ODGMSpec"
 }
@@ -251,6 +261,16 @@ func (in PlannedFunction) OpenAPIModelName() string {
 // OpenAPIModelName returns the OpenAPI model name for this type.
 func (in PlannedUnit) OpenAPIModelName() string {
 	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.PlannedUnit"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in RenderedUnit) OpenAPIModelName() string {
+	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.RenderedUnit"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in RenderingSpec) OpenAPIModelName() string {
+	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.RenderingSpec"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.

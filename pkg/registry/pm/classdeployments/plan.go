@@ -8,11 +8,8 @@ import (
 	"fmt"
 	"strings"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/apis/meta/internalversion"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/apiserver/pkg/registry/rest"
 
 	"oaas.io/oaas/pkg/apis/pm"
@@ -23,11 +20,7 @@ import (
 // PlanREST serves the subresource plan: what would be done for a class deployment
 // if it were planned now, by the planner that the controller uses and from what is
 // stored now. It changes nothing.
-type PlanREST struct {
-	deployments rest.Getter
-	packages    rest.Getter
-	clusters    rest.Lister
-}
+type PlanREST struct{ planning }
 
 var (
 	_ rest.Getter         = (*PlanREST)(nil)
@@ -37,7 +30,7 @@ var (
 
 // NewPlan serves plans from what is stored of the three resources.
 func NewPlan(deployments, packages rest.Getter, clusters rest.Lister) *PlanREST {
-	return &PlanREST{deployments: deployments, packages: packages, clusters: clusters}
+	return &PlanREST{planning{deployments: deployments, packages: packages, clusters: clusters}}
 }
 
 // New makes an empty plan.
@@ -48,15 +41,11 @@ func (*PlanREST) Destroy() {}
 
 // Get plans a class deployment.
 func (r *PlanREST) Get(ctx context.Context, name string, options *metav1.GetOptions) (runtime.Object, error) {
-	object, err := r.deployments.Get(ctx, name, options)
+	deployment, err := r.stored(ctx, name, options)
 	if err != nil {
 		return nil, err
 	}
-	deployment := &v1alpha1.ClassDeployment{}
-	if err := v1alpha1.Convert_pm_ClassDeployment_To_v1alpha1_ClassDeployment(object.(*pm.ClassDeployment), deployment, nil); err != nil {
-		return nil, fmt.Errorf("converting class deployment %s: %w", name, err)
-	}
-	in, err := r.input(ctx, deployment)
+	in, err := r.input(ctx, deployment, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -73,55 +62,6 @@ func (r *PlanREST) Get(ctx context.Context, name string, options *metav1.GetOpti
 		return nil, fmt.Errorf("converting the plan of class deployment %s: %w", name, err)
 	}
 	return answer, nil
-}
-
-// input collects what a plan depends on.
-func (r *PlanREST) input(ctx context.Context, deployment *v1alpha1.ClassDeployment) (planner.Input, error) {
-	in := planner.Input{Deployment: deployment, Dependencies: map[string]*v1alpha1.Package{}}
-	var err error
-	if in.Package, err = r.findPackage(ctx, deployment.Spec.PackageName); err != nil {
-		return in, err
-	}
-	if in.Package != nil {
-		for _, dependency := range in.Package.Spec.Dependencies {
-			found, err := r.findPackage(ctx, dependency.Name)
-			if err != nil {
-				return in, err
-			}
-			if found != nil {
-				in.Dependencies[dependency.Name] = found
-			}
-		}
-	}
-	list, err := r.clusters.List(genericapirequest.WithNamespace(ctx, metav1.NamespaceNone), &internalversion.ListOptions{})
-	if err != nil {
-		return in, fmt.Errorf("listing clusters: %w", err)
-	}
-	clusters := list.(*pm.ClusterList)
-	for i := range clusters.Items {
-		cluster := &v1alpha1.Cluster{}
-		if err := v1alpha1.Convert_pm_Cluster_To_v1alpha1_Cluster(&clusters.Items[i], cluster, nil); err != nil {
-			return in, fmt.Errorf("converting cluster %s: %w", clusters.Items[i].Name, err)
-		}
-		in.Clusters = append(in.Clusters, cluster)
-	}
-	return in, nil
-}
-
-// findPackage returns nil when there is no package of that name.
-func (r *PlanREST) findPackage(ctx context.Context, name string) (*v1alpha1.Package, error) {
-	object, err := r.packages.Get(ctx, name, &metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading package %s: %w", name, err)
-	}
-	pkg := &v1alpha1.Package{}
-	if err := v1alpha1.Convert_pm_Package_To_v1alpha1_Package(object.(*pm.Package), pkg, nil); err != nil {
-		return nil, fmt.Errorf("converting package %s: %w", name, err)
-	}
-	return pkg, nil
 }
 
 // ConvertToTable renders a plan with a row for each unit.

@@ -1,0 +1,211 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package classdeployments
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
+	"k8s.io/apiserver/pkg/registry/rest"
+
+	"oaas.io/oaas/pkg/apis/pm"
+	"oaas.io/oaas/pkg/apis/pm/v1alpha1"
+	"oaas.io/oaas/pkg/apis/pm/validation"
+	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
+	"oaas.io/oaas/pkg/planner"
+)
+
+// maxRenders is how many clusters are asked at a time for one request.
+const maxRenders = 8
+
+// Clusters are asked what they would make of a unit. A *crmclient.Pool is one.
+type Clusters interface {
+	Render(ctx context.Context, cluster string, unit *deploymentv1.DeploymentUnit) (*deploymentv1.RenderDeploymentResponse, error)
+}
+
+// RenderREST serves the subresource render: what the clusters would make of a class
+// deployment if it were planned now. It changes nothing, here and there.
+type RenderREST struct {
+	planning
+	links Clusters
+}
+
+var (
+	_ rest.Getter         = (*RenderREST)(nil)
+	_ rest.NamedCreater   = (*RenderREST)(nil)
+	_ rest.Storage        = (*RenderREST)(nil)
+	_ rest.TableConvertor = (*RenderREST)(nil)
+)
+
+// NewRender plans from what is stored of the three resources and asks the clusters.
+func NewRender(deployments, packages rest.Getter, clusters rest.Lister, links Clusters) *RenderREST {
+	return &RenderREST{planning{deployments: deployments, packages: packages, clusters: clusters}, links}
+}
+
+// New makes an empty rendering.
+func (*RenderREST) New() runtime.Object { return &pm.ClassDeploymentRendering{} }
+
+// Destroy does nothing: the stores belong to their resources.
+func (*RenderREST) Destroy() {}
+
+// Get renders a class deployment as it is stored.
+func (r *RenderREST) Get(ctx context.Context, name string, options *metav1.GetOptions) (runtime.Object, error) {
+	deployment, err := r.stored(ctx, name, options)
+	if err != nil {
+		return nil, err
+	}
+	return r.render(ctx, deployment, nil)
+}
+
+// Create renders what the spec of the rendering holds. Where units run already is
+// taken from the class deployment of the name, if it is there.
+func (r *RenderREST) Create(
+	ctx context.Context, name string, object runtime.Object, validate rest.ValidateObjectFunc, _ *metav1.CreateOptions,
+) (runtime.Object, error) {
+	wanted, ok := object.(*pm.ClassDeploymentRendering)
+	if !ok {
+		return nil, apierrors.NewBadRequest(fmt.Sprintf("a ClassDeploymentRendering is needed, not a %T", object))
+	}
+	if validate != nil {
+		if err := validate(ctx, object.DeepCopyObject()); err != nil {
+			return nil, err
+		}
+	}
+	namespace := genericapirequest.NamespaceValue(ctx)
+	if problems := validateRendering(wanted, namespace, name); len(problems) > 0 {
+		return nil, apierrors.NewInvalid(pm.SchemeGroupVersion.WithKind("ClassDeploymentRendering").GroupKind(), name, problems)
+	}
+	deployment, err := r.stored(ctx, name, &metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		deployment, err = &v1alpha1.ClassDeployment{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	deployment.Spec = v1alpha1.ClassDeploymentSpec{}
+	if err := v1alpha1.Convert_pm_ClassDeploymentSpec_To_v1alpha1_ClassDeploymentSpec(&wanted.Spec.Deployment, &deployment.Spec, nil); err != nil {
+		return nil, fmt.Errorf("converting the spec of class deployment %s: %w", name, err)
+	}
+	given := map[string]*v1alpha1.Package{}
+	for i := range wanted.Spec.Packages {
+		named := &wanted.Spec.Packages[i]
+		pkg := &v1alpha1.Package{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: named.Name}}
+		if err := v1alpha1.Convert_pm_PackageSpec_To_v1alpha1_PackageSpec(&named.Spec, &pkg.Spec, nil); err != nil {
+			return nil, fmt.Errorf("converting package %s: %w", named.Name, err)
+		}
+		given[named.Name] = pkg
+	}
+	return r.render(ctx, deployment, given)
+}
+
+// validateRendering applies the rules of the objects that the spec stands for.
+func validateRendering(wanted *pm.ClassDeploymentRendering, namespace, name string) field.ErrorList {
+	path := field.NewPath("spec")
+	if wanted.Spec == nil {
+		return field.ErrorList{field.Required(path, "it holds what to render; without one, read what is stored instead")}
+	}
+	meta := metav1.ObjectMeta{Namespace: namespace, Name: name}
+	problems := below(path.Child("deployment"), validation.ValidateClassDeployment(&pm.ClassDeployment{ObjectMeta: meta, Spec: wanted.Spec.Deployment}))
+	for i := range wanted.Spec.Packages {
+		named := &wanted.Spec.Packages[i]
+		meta.Name = named.Name
+		problems = append(problems, below(path.Child("packages").Index(i), validation.ValidatePackage(&pm.Package{ObjectMeta: meta, Spec: named.Spec}))...)
+	}
+	return problems
+}
+
+// below puts errors of an object where the object is.
+func below(path *field.Path, problems field.ErrorList) field.ErrorList {
+	for _, problem := range problems {
+		problem.Field = path.String() + "." + problem.Field
+	}
+	return problems
+}
+
+// render plans and asks the cluster of every unit, some at a time. What a cluster
+// answers is the unit's own: one that is away takes nothing from the others.
+func (r *RenderREST) render(ctx context.Context, deployment *v1alpha1.ClassDeployment, given map[string]*v1alpha1.Package) (runtime.Object, error) {
+	in, err := r.input(ctx, deployment, given)
+	if err != nil {
+		return nil, err
+	}
+	made, err := planner.Make(in)
+	if err != nil {
+		return nil, fmt.Errorf("planning class deployment %s: %w", deployment.Name, err)
+	}
+	rendering := &pm.ClassDeploymentRendering{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: deployment.Name, Namespace: deployment.Namespace, UID: deployment.UID, Generation: deployment.Generation,
+			ResourceVersion: deployment.ResourceVersion, CreationTimestamp: deployment.CreationTimestamp,
+		},
+		Units: make([]pm.RenderedUnit, len(made.Units)),
+	}
+	for _, problem := range made.Problems {
+		rendering.Problems = append(rendering.Problems, pm.PlanProblem{Reason: string(problem.Type), Message: problem.Message})
+	}
+	var running sync.WaitGroup
+	room := make(chan struct{}, maxRenders)
+	for i, unit := range made.Units {
+		room <- struct{}{}
+		running.Go(func() {
+			rendering.Units[i] = r.renderUnit(ctx, unit)
+			<-room
+		})
+	}
+	running.Wait()
+	return rendering, nil
+}
+
+func (r *RenderREST) renderUnit(ctx context.Context, unit planner.Unit) pm.RenderedUnit {
+	rendered := pm.RenderedUnit{Cluster: unit.Cluster, DeploymentID: unit.Content.GetId(), Environment: unit.Content.GetEnvironment()}
+	answer, err := r.links.Render(ctx, unit.Cluster, unit.Content)
+	if err != nil {
+		rendered.Message = err.Error()
+		return rendered
+	}
+	rendered.Namespace, rendered.Template, rendered.Manifests = answer.GetNamespace(), answer.GetTemplate(), answer.GetManifests()
+	for _, candidate := range answer.GetTemplateSelection().GetCandidates() {
+		verdict := "cannot serve"
+		if candidate.GetEligible() {
+			verdict = fmt.Sprintf("score %d", candidate.GetScore())
+		}
+		if len(candidate.GetReasons()) > 0 {
+			verdict += ": " + strings.Join(candidate.GetReasons(), "; ")
+		}
+		rendered.Reasons = append(rendered.Reasons, fmt.Sprintf("%s: %s", candidate.GetTemplate(), verdict))
+	}
+	return rendered
+}
+
+// ConvertToTable shows a rendering with a row for each unit.
+func (*RenderREST) ConvertToTable(_ context.Context, object, options runtime.Object) (*metav1.Table, error) {
+	rendering, ok := object.(*pm.ClassDeploymentRendering)
+	if !ok {
+		return nil, fmt.Errorf("cannot show %T in a table of renderings", object)
+	}
+	table := &metav1.Table{ListMeta: metav1.ListMeta{ResourceVersion: rendering.ResourceVersion}}
+	if opts, ok := options.(*metav1.TableOptions); !ok || !opts.NoHeaders {
+		table.ColumnDefinitions = []metav1.TableColumnDefinition{
+			{Name: "Environment", Type: "string", Description: "Environment that the unit runs in."},
+			{Name: "Cluster", Type: "string", Description: "Cluster that the unit is for."},
+			{Name: "Template", Type: "string", Description: "Template that would be used."},
+			{Name: "Objects", Type: "integer", Description: "Number of objects that would be applied."},
+			{Name: "Message", Type: "string", Description: "Why there are none."},
+		}
+	}
+	for _, unit := range rendering.Units {
+		table.Rows = append(table.Rows, metav1.TableRow{
+			Cells:  []any{unit.Environment, unit.Cluster, unit.Template, len(unit.Manifests), unit.Message},
+			Object: runtime.RawExtension{Object: rendering},
+		})
+	}
+	return table, nil
+}
