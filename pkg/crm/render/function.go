@@ -5,111 +5,127 @@ package render
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
-	"slices"
-	"strconv"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+	"oaas.io/oaas/pkg/crm/nfr"
+	"oaas.io/oaas/pkg/crm/odgm"
 	"oaas.io/oaas/pkg/crm/render/names"
 )
 
 const (
 	// defaultContainerPort is where a container serves that names no port.
 	defaultContainerPort = 8080
-	// strictLatencyMs is the latency bound, in milliseconds, below which a function
-	// gets the larger default size.
-	strictLatencyMs = 100
+	// servicePort is the port of every function's Service, so that callers need not
+	// know on which one a container happens to listen.
+	servicePort = 80
+	// suffixHeadless ends the name of a headless Service.
+	suffixHeadless = "-pods"
 )
 
-// Environment variables that every function container gets. They win over the
-// function's own, because callers rely on them.
-const (
-	envFunctionKey        = "FUNCTION_KEY"
-	envDeploymentID       = "DEPLOYMENT_ID"
-	envEnvironment        = "ENVIRONMENT"
-	envExpectedThroughput = "EXPECTED_THROUGHPUT"
-	envMaxLatency         = "MAX_LATENCY_MS"
-)
+// autoscaler is the kind of the autoscaler that templates can use.
+var autoscaler = schema.GroupKind{Group: "autoscaling", Kind: "HorizontalPodAutoscaler"}
 
 // function is one function of a record with everything its objects share.
 type function struct {
+	in        *Input
 	record    *v1alpha1.DeploymentRecord
 	container *v1alpha1.FunctionContainer
 	name      string
-	replicas  int32
+	size      nfr.Size
+	// own are the resources that the function itself asks for, within the ceiling.
+	own      v1alpha1.FunctionResources
+	ceiling  nfr.Ceiling
+	grid     *odgm.Grid
+	sidecar  *odgm.Sidecar
+	warnings []string
 }
 
-func newFunction(in Input, container *v1alpha1.FunctionContainer) *function {
-	record := in.Record
-	return &function{
-		record:    record,
+func functionsOf(in Input) []*function {
+	functions := make([]*function, 0, len(in.Record.Spec.FunctionContainers))
+	for i := range in.Record.Spec.FunctionContainers {
+		functions = append(functions, newFunction(&in, &in.Record.Spec.FunctionContainers[i]))
+	}
+	return functions
+}
+
+func newFunction(in *Input, container *v1alpha1.FunctionContainer) *function {
+	f := &function{
+		in:        in,
+		record:    in.Record,
 		container: container,
-		name:      names.Workload(record.Name, container.FunctionKey),
-		replicas:  replicasOf(record.Spec.ResourceAllocation, container, in.MaxReplicas),
+		name:      names.Workload(in.Record.Name, container.FunctionKey),
+		ceiling:   in.Environment.Ceiling(in.Template.Name),
+		own:       *container.Resources.DeepCopy(),
 	}
-}
-
-// replicasOf is the number of replicas to run: the function's minimum, else the
-// record's, within the maximum of the same and the cluster's cap. It is at least
-// 1, since nothing here would wake a function that has no replica, unless the
-// function's own maximum is 0: that is how a function is stopped.
-func replicasOf(allocation v1alpha1.ResourceAllocation, container *v1alpha1.FunctionContainer, ceiling int32) int32 {
-	least, most := allocation.MinReplicas, allocation.MaxReplicas
-	if container.MinReplicas != nil {
-		least = *container.MinReplicas
+	f.size = in.Analysis.Size(container, f.ceiling)
+	if asked := in.Analysis.Size(container, nfr.Ceiling{}); asked.Max > f.size.Max || asked.Replicas > f.size.Replicas {
+		f.warn("%d to %d replicas are asked for, and at most %d allowed", asked.Replicas, asked.Max, f.size.Max)
 	}
-	if container.MaxReplicas != nil {
-		most = *container.MaxReplicas
-		if most == 0 {
-			return 0
+	for _, excess := range nfr.Exceeds(container.Resources, f.ceiling) {
+		f.warn("%s of %s is asked for, and at most %s allowed", excess.Asked.String(), excess.Name, excess.Most.String())
+		for _, list := range []corev1.ResourceList{f.own.Requests, f.own.Limits} {
+			if size, ok := list[excess.Name]; ok {
+				list[excess.Name] = least(size, excess.Most)
+			}
 		}
 	}
-	replicas := least
-	for _, bound := range []int32{most, ceiling} {
-		if bound > 0 {
-			replicas = min(replicas, bound)
-		}
-	}
-	return max(replicas, 1)
+	return f
 }
 
-// meta is the metadata of an object of the function.
-func (f *function) meta() metav1.ObjectMeta {
-	labels := f.podLabels()
+func least(a, b resource.Quantity) resource.Quantity {
+	if a.Cmp(b) < 0 {
+		return a
+	}
+	return b.DeepCopy()
+}
+
+// warn tells where a ceiling changed what the record asks for.
+func (f *function) warn(format string, args ...any) {
+	f.warnings = append(f.warnings, fmt.Sprintf("function %q: ", f.container.FunctionKey)+fmt.Sprintf(format, args...)+
+		fmt.Sprintf(" with template %q in environment %q", f.in.Template.Name, f.in.Environment.Name))
+}
+
+// autoscaled functions may have more replicas than they start with, and a cluster
+// that can tell when.
+func (f *function) autoscaled() bool {
+	return f.in.Features.HPA && f.size.Max > f.size.Replicas && f.in.served(autoscaler)
+}
+
+// labels of every object of the function.
+func (f *function) labels() map[string]string {
+	labels := f.ownLabels()
+	labels[v1alpha1.LabelTemplate] = names.LabelValue(f.in.Template.Name)
+	labels[v1alpha1.LabelComponent] = v1alpha1.ComponentFunction
 	if version := f.record.Spec.DeploymentUnit.PackageVersion; version != "" {
-		labels["app.kubernetes.io/version"] = names.LabelValue(version)
+		labels[labelVersion] = names.LabelValue(version)
 	}
-	return metav1.ObjectMeta{
-		Name:            f.name,
-		Namespace:       f.record.Namespace,
-		Labels:          labels,
-		Annotations:     f.fullNames(),
-		OwnerReferences: []metav1.OwnerReference{ownerOf(f.record)},
-	}
+	return labels
 }
 
-// podLabels are the labels of the function's pods. The package's version is not
-// among them: it would roll every pod when a package changes another function.
+// podLabels are the labels of the function's pods. The package's version and the
+// template are not among them: they would roll every pod when a package changes
+// another function, or a template another object.
 func (f *function) podLabels() map[string]string {
-	unit := f.record.Spec.DeploymentUnit
-	class, pkg, key := names.LabelValue(unit.ClassKey), names.LabelValue(unit.PackageName), names.LabelValue(f.container.FunctionKey)
-	return map[string]string{
-		"app.kubernetes.io/name":      class,
-		"app.kubernetes.io/instance":  f.record.Name,
-		"app.kubernetes.io/component": key,
-		"app.kubernetes.io/part-of":   pkg,
-		v1alpha1.LabelManagedBy:       v1alpha1.FieldManagerReconciler,
-		v1alpha1.LabelDeploymentID:    f.record.Name,
-		v1alpha1.LabelPackage:         pkg,
-		v1alpha1.LabelClass:           class,
-		v1alpha1.LabelFunction:        key,
-		v1alpha1.LabelEnvironment:     names.LabelValue(f.record.Spec.TargetEnvironment),
+	labels := f.ownLabels()
+	if f.sidecar != nil {
+		maps.Copy(labels, f.sidecar.PodLabels)
 	}
+	return labels
+}
+
+// ownLabels are the labels of the record with those of the function.
+func (f *function) ownLabels() map[string]string {
+	key := names.LabelValue(f.container.FunctionKey)
+	labels := recordLabels(f.record)
+	labels["app.kubernetes.io/component"] = key
+	labels[v1alpha1.LabelFunction] = key
+	return labels
 }
 
 // selector picks the function's pods. A Deployment's selector can never be
@@ -123,95 +139,47 @@ func (f *function) selector() map[string]string {
 
 // fullNames are the names behind the labels, uncut.
 func (f *function) fullNames() map[string]string {
-	return map[string]string{
-		v1alpha1.LabelPackage:  f.record.Spec.DeploymentUnit.PackageName,
-		v1alpha1.LabelClass:    f.record.Spec.DeploymentUnit.ClassKey,
-		v1alpha1.LabelFunction: f.container.FunctionKey,
-	}
+	full := fullNames(f.record)
+	full[v1alpha1.LabelFunction] = f.container.FunctionKey
+	return full
 }
 
-func (f *function) containerPort() int32 {
-	return cmp.Or(f.container.Port, defaultContainerPort)
-}
+func (f *function) port() int32 { return cmp.Or(f.container.Port, defaultContainerPort) }
 
 // portName tells meshes and people which protocol the port speaks.
 func (f *function) portName() string {
-	if f.container.NeedHTTP2 {
+	switch {
+	case f.container.NeedHTTP2:
 		return "h2c"
+	case f.in.Template.Spec.Type == v1alpha1.TemplateTypeKnative:
+		// Knative's own word for it.
+		return "http1"
+	default:
+		return "http"
 	}
-	return "http"
 }
 
-// env is the container's environment, sorted so that equal records render
-// equally.
-func (f *function) env() []corev1.EnvVar {
-	values := map[string]string{}
-	for _, variable := range f.container.Env {
-		values[variable.Name] = variable.Value
+// appProtocol is empty where the port's name says it all.
+func (f *function) appProtocol() string {
+	if f.container.NeedHTTP2 {
+		return "kubernetes.io/h2c"
 	}
-	values[envFunctionKey] = f.container.FunctionKey
-	values[envDeploymentID] = f.record.Name
-	values[envEnvironment] = f.record.Spec.TargetEnvironment
-	if rate := f.record.Spec.NFRRequirements.MinThroughputRPS; rate != nil {
-		values[envExpectedThroughput] = strconv.FormatInt(*rate, 10)
-	}
-	if latency := f.record.Spec.NFRRequirements.MaxLatencyMs; latency != nil {
-		values[envMaxLatency] = strconv.FormatInt(*latency, 10)
-	}
-	env := make([]corev1.EnvVar, 0, len(values))
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		env = append(env, corev1.EnvVar{Name: name, Value: values[name]})
-	}
-	return env
+	return ""
 }
 
-// resources are the function's own, completed by a default size that depends on
-// the latency that was asked for. A default never contradicts what the user set:
-// a default request is lowered to the user's limit and a default limit raised to
-// the user's request.
+// url reaches the function through its Service.
+func (f *function) url() string {
+	return urlOf(f.name, f.record.Namespace, f.in.Template.Spec.Type == v1alpha1.TemplateTypeKnative)
+}
+
+func urlOf(name, namespace string, knative bool) string {
+	if knative {
+		return fmt.Sprintf("http://%s.%s.svc", name, namespace)
+	}
+	return fmt.Sprintf("http://%s.%s.svc:%d", name, namespace, servicePort)
+}
+
+// resources of one replica.
 func (f *function) resources() corev1.ResourceRequirements {
-	cpu, memory := resource.MustParse("200m"), resource.MustParse("256Mi")
-	if latency := f.record.Spec.NFRRequirements.MaxLatencyMs; latency != nil && *latency < strictLatencyMs {
-		cpu, memory = resource.MustParse("500m"), resource.MustParse("512Mi")
-	}
-	own := f.container.Resources
-	requests, limits := corev1.ResourceList{}, corev1.ResourceList{}
-	for name, size := range map[corev1.ResourceName]resource.Quantity{corev1.ResourceCPU: cpu, corev1.ResourceMemory: memory} {
-		requests[name], limits[name] = size.DeepCopy(), size.DeepCopy()
-		request, hasRequest := own.Requests[name]
-		limit, hasLimit := own.Limits[name]
-		if hasLimit && !hasRequest && limit.Cmp(size) < 0 {
-			requests[name] = limit.DeepCopy()
-		}
-		if hasRequest && !hasLimit && request.Cmp(size) > 0 {
-			limits[name] = request.DeepCopy()
-		}
-	}
-	for name, request := range own.Requests {
-		requests[name] = request.DeepCopy()
-	}
-	for name, limit := range own.Limits {
-		limits[name] = limit.DeepCopy()
-	}
-	for name, request := range own.Requests {
-		if _, limited := limits[name]; !limited && !overcommittable(name) {
-			limits[name] = request.DeepCopy()
-		}
-	}
-	// Kubernetes stores nothing finer, and a finer size would differ from what is
-	// there for ever.
-	for _, list := range []corev1.ResourceList{requests, limits} {
-		for name, size := range list {
-			size.RoundUp(resource.Milli)
-			list[name] = size
-		}
-	}
-	return corev1.ResourceRequirements{Requests: requests, Limits: limits}
-}
-
-// overcommittable resources may be requested without a limit. Devices and huge
-// pages may not: Kubernetes refuses a pod that does not limit them as it requests
-// them.
-func overcommittable(name corev1.ResourceName) bool {
-	return !strings.Contains(string(name), "/") && !strings.HasPrefix(string(name), corev1.ResourceHugePagesPrefix)
+	return f.in.Analysis.Resources(f.own, f.in.Template.Spec.ResourceRequirements, f.ceiling)
 }

@@ -4,189 +4,225 @@
 package render
 
 import (
-	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/intstr"
-	"k8s.io/utils/ptr"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+	"oaas.io/oaas/pkg/crm/odgm"
+	"oaas.io/oaas/pkg/crm/render/names"
+	"oaas.io/oaas/pkg/crm/template"
 )
 
-const (
-	// containerName is the name of the function's container in its pod.
-	containerName = "function"
-	// servicePort is the port of every function's Service, so that callers need not
-	// know on which one a container happens to listen.
-	servicePort = 80
-	// nobody is the user that containers run as. An image that names no user would
-	// run as root, which runAsNonRoot refuses, and for one that names its user in
-	// words the kubelet cannot tell; a fixed number serves both. It is the user that
-	// distroless and ko images have.
-	nobody = 65532
-	// revisionHistory is the number of old ReplicaSets kept for a rollback.
-	revisionHistory = 3
-)
+// labelVersion is the version of the record's package.
+const labelVersion = "app.kubernetes.io/version"
 
-// Probe timing where a record leaves it open, in seconds and failures.
-const (
-	probePeriod = 10
-	// A connection costs next to nothing, and a new replica waits for its first
-	// probe that succeeds.
-	connectPeriod  = 2
-	probeTimeout   = 1
-	probeThreshold = 3
-)
-
-func (f *function) deployment() *appsv1.Deployment {
-	return &appsv1.Deployment{
-		TypeMeta:   metav1.TypeMeta{APIVersion: appsv1.SchemeGroupVersion.String(), Kind: "Deployment"},
-		ObjectMeta: f.meta(),
-		Spec: appsv1.DeploymentSpec{
-			// Ours to say: an autoscaler or a person who sets another number sees it
-			// taken back in the next pass, so a HorizontalPodAutoscaler that points at
-			// this Deployment fights the record. Change the record instead.
-			Replicas:             new(f.replicas),
-			RevisionHistoryLimit: ptr.To[int32](revisionHistory),
-			Selector:             &metav1.LabelSelector{MatchLabels: f.selector()},
-			Strategy: appsv1.DeploymentStrategy{
-				Type: appsv1.RollingUpdateDeploymentStrategyType,
-				RollingUpdate: &appsv1.RollingUpdateDeployment{
-					// A new replica serves before an old one goes.
-					MaxUnavailable: new(intstr.FromInt32(0)),
-					MaxSurge:       new(intstr.FromString("25%")),
-				},
-			},
-			Template: corev1.PodTemplateSpec{
-				ObjectMeta: metav1.ObjectMeta{Labels: f.podLabels(), Annotations: f.fullNames()},
-				Spec:       f.podSpec(),
-			},
-		},
+// recordLabels are the labels of everything that is made for a record.
+func recordLabels(record *v1alpha1.DeploymentRecord) map[string]string {
+	unit := record.Spec.DeploymentUnit
+	class, pkg := names.LabelValue(unit.ClassKey), names.LabelValue(unit.PackageName)
+	return map[string]string{
+		"app.kubernetes.io/name":     class,
+		"app.kubernetes.io/instance": record.Name,
+		"app.kubernetes.io/part-of":  pkg,
+		v1alpha1.LabelManagedBy:      v1alpha1.FieldManagerReconciler,
+		v1alpha1.LabelDeploymentID:   record.Name,
+		v1alpha1.LabelPackage:        pkg,
+		v1alpha1.LabelClass:          class,
+		v1alpha1.LabelEnvironment:    names.LabelValue(record.Spec.TargetEnvironment),
 	}
 }
 
-func (f *function) podSpec() corev1.PodSpec {
-	return corev1.PodSpec{
-		// Functions do not talk to Kubernetes; a token would only be there to steal.
-		AutomountServiceAccountToken: new(false),
-		SecurityContext: &corev1.PodSecurityContext{
-			RunAsNonRoot:   new(true),
-			RunAsUser:      ptr.To[int64](nobody),
-			RunAsGroup:     ptr.To[int64](nobody),
-			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
-		},
-		Containers: []corev1.Container{{
-			Name:  containerName,
-			Image: f.container.Image,
-			Ports: []corev1.ContainerPort{{
-				Name:          f.portName(),
-				ContainerPort: f.containerPort(),
-				Protocol:      corev1.ProtocolTCP,
-			}},
-			Env:            f.env(),
-			Resources:      f.resources(),
-			StartupProbe:   f.httpProbe(f.health().Startup),
-			ReadinessProbe: f.readiness(),
-			LivenessProbe:  f.httpProbe(f.health().Liveness),
-			SecurityContext: &corev1.SecurityContext{
-				AllowPrivilegeEscalation: new(false),
-				Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
-			},
-		}},
-		TopologySpreadConstraints: f.spread(),
+// fullNames are the names behind the labels of a record, uncut.
+func fullNames(record *v1alpha1.DeploymentRecord) map[string]string {
+	return map[string]string{
+		v1alpha1.LabelPackage: record.Spec.DeploymentUnit.PackageName,
+		v1alpha1.LabelClass:   record.Spec.DeploymentUnit.ClassKey,
 	}
 }
 
-func (f *function) health() v1alpha1.HealthCheck {
-	return ptr.Deref(f.container.HealthCheck, v1alpha1.HealthCheck{})
-}
-
-// readiness is the probe that was asked for, or a connection to the port: without
-// any, a replica would get calls before it listens. There is no such fallback for
-// liveness, because a busy container that does not accept for a while must not be
-// restarted on top.
-func (f *function) readiness() *corev1.Probe {
-	if probe := f.httpProbe(f.health().Readiness); probe != nil {
-		return probe
-	}
-	return &corev1.Probe{
-		ProbeHandler:     corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromString(f.portName())}},
-		PeriodSeconds:    connectPeriod,
-		TimeoutSeconds:   probeTimeout,
-		FailureThreshold: probeThreshold,
-	}
-}
-
-func (f *function) httpProbe(probe *v1alpha1.HTTPProbe) *corev1.Probe {
-	if probe == nil {
+// addGrid adds the objects of the data grid, before those of the functions, which
+// may wait for it.
+func (r *Rendering) addGrid(in Input, grid *odgm.Grid) error {
+	if grid == nil {
 		return nil
 	}
-	return &corev1.Probe{
-		ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{
-			Path:   probe.Path,
-			Port:   intstr.FromString(f.portName()),
-			Scheme: corev1.URISchemeHTTP,
-		}},
-		InitialDelaySeconds: probe.InitialDelaySeconds,
-		PeriodSeconds:       cmp.Or(probe.PeriodSeconds, probePeriod),
-		TimeoutSeconds:      cmp.Or(probe.TimeoutSeconds, probeTimeout),
-		FailureThreshold:    cmp.Or(probe.FailureThreshold, probeThreshold),
+	for _, object := range grid.Objects() {
+		content, err := contentOf(object)
+		if err != nil {
+			return fmt.Errorf("data grid: %w", err)
+		}
+		intent, err := finish(in.Record, &unstructured.Unstructured{Object: content}, nil, nil)
+		if err != nil {
+			return fmt.Errorf("data grid: %w", err)
+		}
+		r.Objects = append(r.Objects, Object{Intent: intent, Grid: true})
 	}
+	return nil
 }
 
-// spread keeps the replicas of one revision apart, across zones first and nodes
-// next, as far as the cluster has any: a single node must still do.
-func (f *function) spread() []corev1.TopologySpreadConstraint {
-	if f.replicas < 2 {
-		return nil
+// add adds the objects that the template made, without those that are optional and
+// of a kind that the cluster does not serve.
+func (r *Rendering) add(in Input, functions []*function, made []template.Object) error {
+	byKey := make(map[string]*function, len(functions))
+	byLabel := make(map[string]string, len(functions))
+	for _, f := range functions {
+		byKey[f.container.FunctionKey] = f
+		byLabel[names.LabelValue(f.container.FunctionKey)] = f.container.FunctionKey
 	}
-	var constraints []corev1.TopologySpreadConstraint
-	for _, topology := range []string{corev1.LabelTopologyZone, corev1.LabelHostname} {
-		constraints = append(constraints, corev1.TopologySpreadConstraint{
-			MaxSkew:           1,
-			TopologyKey:       topology,
-			WhenUnsatisfiable: corev1.ScheduleAnyway,
-			LabelSelector:     &metav1.LabelSelector{MatchLabels: f.selector()},
-			MatchLabelKeys:    []string{appsv1.DefaultDeploymentUniqueLabelKey},
+	for _, object := range made {
+		intent := &unstructured.Unstructured{Object: object.Content}
+		kind := intent.GroupVersionKind()
+		if object.Optional && !in.served(kind.GroupKind()) {
+			if !slices.Contains(r.Missing, kind) {
+				r.Missing = append(r.Missing, kind)
+			}
+			continue
+		}
+		key := object.Function
+		if key == "" {
+			key = byLabel[intent.GetLabels()[v1alpha1.LabelFunction]]
+		}
+		labels, annotations := recordLabels(in.Record), fullNames(in.Record)
+		labels[v1alpha1.LabelTemplate] = names.LabelValue(in.Template.Name)
+		if version := in.Record.Spec.DeploymentUnit.PackageVersion; version != "" {
+			labels[labelVersion] = names.LabelValue(version)
+		}
+		if f := byKey[key]; f != nil {
+			labels, annotations = f.labels(), f.fullNames()
+		}
+		finished, err := finish(in.Record, intent, labels, annotations)
+		if err != nil {
+			return &template.Error{Template: in.Template.Name, Manifest: object.Manifest, Err: err}
+		}
+		r.Objects = append(r.Objects, Object{
+			Intent: finished, Function: key, Roles: object.Roles,
+			Keep: object.Keep || kind.GroupKind() == schema.GroupKind{Kind: "PersistentVolumeClaim"},
 		})
 	}
-	return constraints
+	return nil
 }
 
-func (f *function) service() *corev1.Service {
-	port := corev1.ServicePort{
-		Name:       f.portName(),
-		Port:       servicePort,
-		Protocol:   corev1.ProtocolTCP,
-		TargetPort: intstr.FromString(f.portName()),
+// finish puts an object into the namespace of its record, makes it the record's own
+// and stamps it with the hash of its content. Labels and annotations of OaaS win over
+// those that the object has.
+func finish(record *v1alpha1.DeploymentRecord, intent *unstructured.Unstructured, labels, annotations map[string]string) (*unstructured.Unstructured, error) {
+	intent.SetNamespace(record.Namespace)
+	intent.SetOwnerReferences([]metav1.OwnerReference{ownerOf(record)})
+	if all := over(intent.GetLabels(), labels); len(all) > 0 {
+		intent.SetLabels(all)
 	}
-	if f.container.NeedHTTP2 {
-		port.AppProtocol = new("kubernetes.io/h2c")
+	all := over(intent.GetAnnotations(), annotations)
+	delete(all, v1alpha1.AnnotationSpecHash)
+	if len(all) > 0 {
+		intent.SetAnnotations(all)
 	}
-	return &corev1.Service{
-		TypeMeta:   metav1.TypeMeta{APIVersion: corev1.SchemeGroupVersion.String(), Kind: "Service"},
-		ObjectMeta: f.meta(),
-		Spec: corev1.ServiceSpec{
-			Type:     corev1.ServiceTypeClusterIP,
-			Selector: f.selector(),
-			Ports:    []corev1.ServicePort{port},
-		},
+	// Keys of maps are sorted by the encoder, so the hash is stable.
+	encoded, err := json.Marshal(intent.Object)
+	if err != nil {
+		return nil, fmt.Errorf("encode %s %s: %w", intent.GetKind(), intent.GetName(), err)
+	}
+	sum := sha256.Sum256(encoded)
+	all[v1alpha1.AnnotationSpecHash] = hex.EncodeToString(sum[:16])
+	intent.SetAnnotations(all)
+	return intent, nil
+}
+
+func over(under, values map[string]string) map[string]string {
+	all := maps.Clone(under)
+	if all == nil {
+		all = map[string]string{}
+	}
+	maps.Copy(all, values)
+	return all
+}
+
+// ownerOf makes the record the controller of a child, so that the garbage
+// collector removes the child even if this program never runs again.
+func ownerOf(record *v1alpha1.DeploymentRecord) metav1.OwnerReference {
+	return metav1.OwnerReference{
+		APIVersion:         v1alpha1.SchemeGroupVersion.String(),
+		Kind:               v1alpha1.KindDeploymentRecord,
+		Name:               record.Name,
+		UID:                record.UID,
+		Controller:         new(true),
+		BlockOwnerDeletion: new(true),
 	}
 }
 
-// disruptionBudget lets a drain take one replica at a time, and lets it take
-// replicas that do not serve anyway: they would block the drain for nothing.
-func (f *function) disruptionBudget() *policyv1.PodDisruptionBudget {
-	return &policyv1.PodDisruptionBudget{
-		TypeMeta:   metav1.TypeMeta{APIVersion: policyv1.SchemeGroupVersion.String(), Kind: "PodDisruptionBudget"},
-		ObjectMeta: f.meta(),
-		Spec: policyv1.PodDisruptionBudgetSpec{
-			MaxUnavailable:             new(intstr.FromInt32(1)),
-			Selector:                   &metav1.LabelSelector{MatchLabels: f.selector()},
-			UnhealthyPodEvictionPolicy: ptr.To(policyv1.AlwaysAllow),
-		},
+// describe tells where a function runs, from the roles of its objects.
+func (r *Rendering) describe(f *function) Function {
+	described := Function{Key: f.container.FunctionKey, Name: f.name, Replicas: f.size.Replicas, MaxReplicas: f.size.Max}
+	switch f.in.Template.Spec.Type {
+	case v1alpha1.TemplateTypeDaemonSet:
+		described.Replicas, described.MaxReplicas = 0, 0
+	case v1alpha1.TemplateTypeKnative:
+		described.Replicas, described.Autoscaled = f.size.Min, f.size.Max > f.size.Min
+	case v1alpha1.TemplateTypeDeployment, v1alpha1.TemplateTypeStatefulSet, v1alpha1.TemplateTypeJob, v1alpha1.TemplateTypeCustom:
+	}
+	for i := range r.Objects {
+		object := &r.Objects[i]
+		if object.Function != described.Key {
+			continue
+		}
+		kind := object.Intent.GroupVersionKind()
+		ref := &Ref{GroupVersionKind: kind, Name: object.Intent.GetName()}
+		if kind.GroupKind() == autoscaler {
+			described.Autoscaled = true
+		}
+		if described.Workload == nil && slices.Contains(object.Roles, v1alpha1.RoleWorkload) {
+			described.Workload = ref
+		}
+		if described.Endpoint == nil && slices.Contains(object.Roles, v1alpha1.RoleEndpoint) {
+			described.Endpoint = ref
+			described.URL = urlOf(ref.Name, f.record.Namespace, kind.Group != corev1.GroupName)
+		}
+	}
+	return described
+}
+
+// contentOf is what a typed value wishes: all that is set, without the status, which
+// is not for the same actor to apply, and without the nulls and empty structs that
+// Go leaves behind where nothing is set. Applied, those would own fields that nobody
+// meant. An empty map that means something, as in emptyDir or podSelector, stays.
+func contentOf(value any) (map[string]any, error) {
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(value)
+	if err != nil {
+		return nil, fmt.Errorf("convert %T: %w", value, err)
+	}
+	delete(content, "status")
+	prune(content)
+	return content, nil
+}
+
+// leftBehind are the structs that Kubernetes types encode although they are empty.
+var leftBehind = []string{"metadata", "resources", "strategy", "updateStrategy", "spec"}
+
+func prune(content map[string]any) {
+	for key, value := range content {
+		switch value := value.(type) {
+		case nil:
+			delete(content, key)
+		case map[string]any:
+			prune(value)
+			if len(value) == 0 && slices.Contains(leftBehind, key) {
+				delete(content, key)
+			}
+		case []any:
+			for _, item := range value {
+				if item, ok := item.(map[string]any); ok {
+					prune(item)
+				}
+			}
+		}
 	}
 }

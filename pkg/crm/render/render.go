@@ -2,32 +2,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package render turns a deployment record into the Kubernetes objects that run
-// it. It decides and does nothing else: the same record and options give the same
-// objects, byte for byte.
+// it. It decides and does nothing else: the same input gives the same objects, byte
+// for byte. What a pod looks like is decided here; which objects there are, by the
+// record's template.
 package render
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
-	"fmt"
+	"errors"
 
-	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
-	"oaas.io/oaas/pkg/crm/intent"
+	"oaas.io/oaas/pkg/crm/environment"
+	"oaas.io/oaas/pkg/crm/nfr"
 	"oaas.io/oaas/pkg/crm/odgm"
 	"oaas.io/oaas/pkg/crm/template"
 )
-
-// TemplateDeployment is the name of the built-in template that runs each function
-// as a Deployment behind a Service.
-const TemplateDeployment = "deployment"
 
 // Input is everything that decides how a record is run.
 type Input struct {
@@ -36,22 +27,22 @@ type Input struct {
 	Record *v1alpha1.DeploymentRecord
 	// Template that was chosen for it.
 	Template *template.Template
-	// Environment that it runs in, every default filled in.
-	Environment v1alpha1.EnvironmentConfigSpec
-	// Grid is the record's data grid; nil where it has none.
-	Grid *odgm.Grid
-	// Absence tells why there is no grid.
-	Absence odgm.Absence
+	// Environment that it runs in.
+	Environment environment.Environment
+	// Analysis of its requirements.
+	Analysis nfr.Analysis
 	// Features are what the program may use.
 	Features template.Features
-	// MaxReplicas caps the replicas of each function, whatever the record asks for;
-	// 0 means no cap.
-	MaxReplicas int32
 	// Served tells whether the cluster serves a kind; nil means that it serves all.
 	Served func(schema.GroupKind) bool
 	// Selection tells why the template was chosen; it is passed through.
 	Selection *v1alpha1.TemplateSelection
+	// ManagerNamespace is where this program runs, so that a NetworkPolicy of the data
+	// grid lets it ask the nodes for their health; empty lets nobody in.
+	ManagerNamespace string
 }
+
+func (in *Input) served(kind schema.GroupKind) bool { return in.Served == nil || in.Served(kind) }
 
 // Rendering is what runs a record.
 type Rendering struct {
@@ -111,7 +102,7 @@ type Function struct {
 	// Name that the function's objects are called by.
 	Name string
 	// Replicas are the replicas that are wanted; the least number where an autoscaler
-	// decides.
+	// decides, and 0 where the workload itself does, as a DaemonSet.
 	Replicas int32
 	// Autoscaled tells that an autoscaler decides on the number of replicas, between
 	// Replicas and MaxReplicas.
@@ -127,70 +118,36 @@ type Function struct {
 	URL string
 }
 
-// Render returns the objects of a record.
+// Render returns the objects of a record. The error is a *template.Error, or an
+// *odgm.InvalidError for settings that no data grid can keep.
 func Render(in Input) (*Rendering, error) {
-	record := in.Record
-	if pinned := record.Spec.SelectedTemplate; pinned != "" && pinned != TemplateDeployment {
-		return nil, fmt.Errorf("template %q is not known: leave selectedTemplate empty or set it to %q", pinned, TemplateDeployment)
+	if in.Template == nil {
+		return nil, errors.New("render: no template")
 	}
-	rendering := &Rendering{Template: TemplateDeployment}
-	for i := range record.Spec.FunctionContainers {
-		f := newFunction(in, &record.Spec.FunctionContainers[i])
-		objects := []runtime.Object{f.deployment(), f.service()}
-		if f.replicas > 1 {
-			objects = append(objects, f.disruptionBudget())
-		}
-		for _, object := range objects {
-			wanted, err := stamped(object)
-			if err != nil {
-				return nil, fmt.Errorf("function %q: %w", f.container.FunctionKey, err)
-			}
-			rendering.Objects = append(rendering.Objects, Object{Intent: wanted, Function: f.container.FunctionKey})
-		}
-		rendering.Functions = append(rendering.Functions, Function{
-			Key:         f.container.FunctionKey,
-			Name:        f.name,
-			Replicas:    f.replicas,
-			MaxReplicas: f.replicas,
-			Workload:    &Ref{GroupVersionKind: appsv1.SchemeGroupVersion.WithKind("Deployment"), Name: f.name},
-			Endpoint:    &Ref{GroupVersionKind: corev1.SchemeGroupVersion.WithKind("Service"), Name: f.name},
-			URL:         fmt.Sprintf("http://%s.%s.svc:%d", f.name, record.Namespace, servicePort),
-		})
-	}
-	return rendering, nil
-}
-
-// stamped makes an object into the content of a server-side apply that carries its
-// own hash.
-func stamped(object runtime.Object) (*unstructured.Unstructured, error) {
-	wanted, err := intent.From(object)
+	rendering := &Rendering{Template: in.Template.Name, TemplateHash: in.Template.Hash, Selection: in.Selection}
+	functions := functionsOf(in)
+	grid, err := planGrid(in, functions)
 	if err != nil {
 		return nil, err
 	}
-	// Keys of maps are sorted by the encoder, so the hash is stable.
-	encoded, err := json.Marshal(wanted.Object)
+	rendering.Grid, rendering.Absence = grid, odgm.Absent(gridInput(in, functions))
+	variables := Subject(in.Record)
+	if err := complete(&variables, in, functions, grid); err != nil {
+		return nil, err
+	}
+	made, err := in.Template.Render(variables)
 	if err != nil {
-		return nil, fmt.Errorf("encode %s: %w", wanted.GetKind(), err)
+		return nil, err
 	}
-	sum := sha256.Sum256(encoded)
-	annotations := wanted.GetAnnotations()
-	if annotations == nil {
-		annotations = map[string]string{}
+	if err := rendering.addGrid(in, grid); err != nil {
+		return nil, err
 	}
-	annotations[v1alpha1.AnnotationSpecHash] = hex.EncodeToString(sum[:16])
-	wanted.SetAnnotations(annotations)
-	return wanted, nil
-}
-
-// ownerOf makes the record the controller of a child, so that the garbage
-// collector removes the child even if this program never runs again.
-func ownerOf(record *v1alpha1.DeploymentRecord) metav1.OwnerReference {
-	return metav1.OwnerReference{
-		APIVersion:         v1alpha1.SchemeGroupVersion.String(),
-		Kind:               v1alpha1.KindDeploymentRecord,
-		Name:               record.Name,
-		UID:                record.UID,
-		Controller:         new(true),
-		BlockOwnerDeletion: new(true),
+	if err := rendering.add(in, functions, made); err != nil {
+		return nil, err
 	}
+	for _, f := range functions {
+		rendering.Functions = append(rendering.Functions, rendering.describe(f))
+		rendering.Warnings = append(rendering.Warnings, f.warnings...)
+	}
+	return rendering, nil
 }

@@ -14,9 +14,13 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
 
+	"oaas.io/oaas/artifacts/templates"
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+	"oaas.io/oaas/pkg/crm/nfr"
 	"oaas.io/oaas/pkg/crm/render"
+	"oaas.io/oaas/pkg/crm/template"
 	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
 )
 
@@ -56,6 +60,7 @@ func FuzzValidateUnit(f *testing.F) {
 		f.Add(encoded)
 	}
 	f.Add(fullSeed(f))
+	deployment := builtInDeployment(f)
 	f.Fuzz(func(t *testing.T, encoded []byte) {
 		unit := &deploymentv1.DeploymentUnit{}
 		if proto.Unmarshal(encoded, unit) != nil {
@@ -80,10 +85,32 @@ func FuzzValidateUnit(f *testing.F) {
 		}
 		record := &v1alpha1.DeploymentRecord{ObjectMeta: metav1.ObjectMeta{Name: unit.GetId(), Namespace: unit.GetNamespace()}, Spec: spec}
 		record.Spec.SelectedTemplate = ""
-		if _, err := render.Render(render.Input{Record: record, MaxReplicas: 20}); err != nil {
+		analysis, err := nfr.Analyze(&record.Spec)
+		if err != nil {
+			t.Fatalf("the requirements of an accepted unit cannot be analysed: %v", err)
+		}
+		if _, err := render.Render(render.Input{Record: record, Template: deployment, Analysis: analysis}); err != nil {
 			t.Fatalf("an accepted unit cannot be rendered: %v", err)
 		}
 	})
+}
+
+// builtInDeployment is the template that runs units where nothing else is asked for.
+func builtInDeployment(tb testing.TB) *template.Template {
+	tb.Helper()
+	content, err := templates.Files.ReadFile("deployment.yaml")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	object := &v1alpha1.DeploymentTemplate{}
+	if err := yaml.UnmarshalStrict(content, object); err != nil {
+		tb.Fatal(err)
+	}
+	compiled, problems := template.Compile(object.Name, &object.Spec)
+	if len(problems) > 0 {
+		tb.Fatal(problems.ToAggregate())
+	}
+	return compiled
 }
 
 // storedSpec is the spec as the API server returns it.

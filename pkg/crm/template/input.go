@@ -103,10 +103,11 @@ type Function struct {
 	Selector map[string]string `json:"selector"`
 	// Annotations that every object of the function gets.
 	Annotations map[string]string `json:"annotations"`
-	// Replicas to run.
+	// Replicas to run: at least 1, or 0 for a function that is stopped.
 	Replicas int32 `json:"replicas"`
-	// MinReplicas and MaxReplicas bound an autoscaler. They are equal to Replicas for a
-	// function of a fixed size.
+	// MinReplicas and MaxReplicas bound a workload that follows the load. MinReplicas
+	// is 0 where nobody asks for a replica that waits; only a workload that scales to
+	// zero can use it, others use Replicas.
 	MinReplicas int32 `json:"minReplicas"`
 	MaxReplicas int32 `json:"maxReplicas"`
 	// Autoscaled functions are given to an autoscaler: their workload has no replicas
@@ -131,7 +132,8 @@ type Function struct {
 	// MaxConcurrency bounds the calls that one replica handles at a time; 0 means no
 	// bound.
 	MaxConcurrency int32 `json:"maxConcurrency"`
-	// OrdinalsStart is the first ordinal of a StatefulSet's pods.
+	// OrdinalsStart is the first ordinal of a StatefulSet's pods; 0 without a data grid
+	// beside the function.
 	OrdinalsStart int32 `json:"ordinalsStart"`
 	// Pod is a pod template: metadata and spec.
 	Pod Value `json:"pod"`
@@ -180,9 +182,8 @@ type Names struct {
 type Analysis struct {
 	// TargetCPU is the average CPU use to aim at, in percent of the request.
 	TargetCPU int32 `json:"targetCPU"`
-	// DisruptionBudget asks for a PodDisruptionBudget where there is more than one
-	// replica.
-	DisruptionBudget bool `json:"disruptionBudget"`
+	// Copies is the number of replicas that the availability asks for, at least 1.
+	Copies int32 `json:"copies"`
 }
 
 // Features are what the cluster's program may use.

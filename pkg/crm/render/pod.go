@@ -1,0 +1,218 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package render
+
+import (
+	"cmp"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
+
+	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+)
+
+const (
+	// containerName is the name of the function's container in its pod.
+	containerName = "function"
+	// nobody is the user that containers run as. An image that names no user would
+	// run as root, which runAsNonRoot refuses, and for one that names its user in
+	// words the kubelet cannot tell; a fixed number serves both. It is the user that
+	// distroless and ko images have.
+	nobody = 65532
+)
+
+// Probe timing where a record leaves it open, in seconds and failures.
+const (
+	probePeriod = 10
+	// A connection costs next to nothing, and a new replica waits for its first
+	// probe that succeeds.
+	connectPeriod  = 2
+	probeTimeout   = 1
+	probeThreshold = 3
+)
+
+// pod is the template of the function's pods.
+func (f *function) pod() corev1.PodTemplateSpec {
+	return corev1.PodTemplateSpec{
+		ObjectMeta: metav1.ObjectMeta{Labels: f.podLabels(), Annotations: f.fullNames()},
+		Spec:       f.podSpec(),
+	}
+}
+
+func (f *function) podSpec() corev1.PodSpec {
+	spec := corev1.PodSpec{
+		// Functions do not talk to Kubernetes; a token would only be there to steal.
+		AutomountServiceAccountToken: new(false),
+		SecurityContext: &corev1.PodSecurityContext{
+			RunAsNonRoot:   new(true),
+			RunAsUser:      ptr.To[int64](nobody),
+			RunAsGroup:     ptr.To[int64](nobody),
+			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+		},
+		Containers:                []corev1.Container{f.function()},
+		TopologySpreadConstraints: f.spread(),
+	}
+	f.schedule(&spec)
+	f.addSidecar(&spec)
+	switch f.in.Template.Spec.Type {
+	case v1alpha1.TemplateTypeJob:
+		// The container runs to its end and is not asked whether it serves.
+		spec.RestartPolicy = corev1.RestartPolicyOnFailure
+		container := &spec.Containers[0]
+		container.StartupProbe, container.ReadinessProbe, container.LivenessProbe = nil, nil, nil
+	case v1alpha1.TemplateTypeKnative:
+		forKnative(&spec)
+	case v1alpha1.TemplateTypeDeployment, v1alpha1.TemplateTypeStatefulSet, v1alpha1.TemplateTypeDaemonSet, v1alpha1.TemplateTypeCustom:
+	}
+	return spec
+}
+
+// function is the container of the function itself.
+func (f *function) function() corev1.Container {
+	return corev1.Container{
+		Name:  containerName,
+		Image: f.container.Image,
+		Ports: []corev1.ContainerPort{{
+			Name:          f.portName(),
+			ContainerPort: f.port(),
+			Protocol:      corev1.ProtocolTCP,
+		}},
+		Env:            f.env(),
+		Resources:      f.resources(),
+		StartupProbe:   f.httpProbe(f.health().Startup),
+		ReadinessProbe: f.readiness(),
+		LivenessProbe:  f.httpProbe(f.health().Liveness),
+		SecurityContext: &corev1.SecurityContext{
+			AllowPrivilegeEscalation: new(false),
+			Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+		},
+	}
+}
+
+// schedule puts pods where the environment wants them.
+func (f *function) schedule(spec *corev1.PodSpec) {
+	scheduling := f.in.Environment.Spec.Scheduling.DeepCopy()
+	spec.NodeSelector = scheduling.NodeSelector
+	spec.Tolerations = scheduling.Tolerations
+	spec.PriorityClassName = scheduling.PriorityClassName
+	if scheduling.RuntimeClassName != "" {
+		spec.RuntimeClassName = new(scheduling.RuntimeClassName)
+	}
+	for _, name := range scheduling.ImagePullSecrets {
+		spec.ImagePullSecrets = append(spec.ImagePullSecrets, corev1.LocalObjectReference{Name: name})
+	}
+}
+
+// addSidecar puts a node of the data grid beside the function, which starts once the
+// node answers.
+func (f *function) addSidecar(spec *corev1.PodSpec) {
+	if f.sidecar == nil {
+		return
+	}
+	spec.InitContainers = append([]corev1.Container{f.sidecar.Container}, spec.InitContainers...)
+	spec.Volumes = append(spec.Volumes, f.sidecar.Volumes...)
+	spec.SecurityContext.FSGroup = new(f.sidecar.FSGroup)
+	// Changing the owner of a large volume takes minutes, and is needed once.
+	spec.SecurityContext.FSGroupChangePolicy = ptr.To(corev1.FSGroupChangeOnRootMismatch)
+	// A Service of the namespace that is called odgm would make variables that the
+	// node takes for its own.
+	spec.EnableServiceLinks = new(false)
+}
+
+// forKnative says the same in the fields that Knative has without further settings
+// of its own: the security context of the container, and no spread, since it places
+// revisions by itself.
+func forKnative(spec *corev1.PodSpec) {
+	pod := spec.SecurityContext
+	spec.SecurityContext = nil
+	spec.TopologySpreadConstraints = nil
+	for i := range spec.Containers {
+		container := &spec.Containers[i]
+		container.SecurityContext.RunAsNonRoot = pod.RunAsNonRoot
+		container.SecurityContext.RunAsUser = pod.RunAsUser
+		container.SecurityContext.RunAsGroup = pod.RunAsGroup
+		container.SecurityContext.SeccompProfile = pod.SeccompProfile
+		for _, probe := range []*corev1.Probe{container.StartupProbe, container.ReadinessProbe, container.LivenessProbe} {
+			// The container has one port, and Knative knows which.
+			switch {
+			case probe == nil:
+			case probe.HTTPGet != nil:
+				probe.HTTPGet.Port = intstr.IntOrString{}
+			case probe.TCPSocket != nil:
+				probe.TCPSocket.Port = intstr.IntOrString{}
+			}
+		}
+	}
+}
+
+func (f *function) health() v1alpha1.HealthCheck {
+	return ptr.Deref(f.container.HealthCheck, v1alpha1.HealthCheck{})
+}
+
+// readiness is the probe that was asked for, or a connection to the port: without
+// any, a replica would get calls before it listens. There is no such fallback for
+// liveness, because a busy container that does not accept for a while must not be
+// restarted on top.
+func (f *function) readiness() *corev1.Probe {
+	if probe := f.httpProbe(f.health().Readiness); probe != nil {
+		return probe
+	}
+	return &corev1.Probe{
+		ProbeHandler:     corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromString(f.portName())}},
+		PeriodSeconds:    connectPeriod,
+		TimeoutSeconds:   probeTimeout,
+		FailureThreshold: probeThreshold,
+	}
+}
+
+func (f *function) httpProbe(probe *v1alpha1.HTTPProbe) *corev1.Probe {
+	if probe == nil {
+		return nil
+	}
+	return &corev1.Probe{
+		ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{
+			Path:   probe.Path,
+			Port:   intstr.FromString(f.portName()),
+			Scheme: corev1.URISchemeHTTP,
+		}},
+		InitialDelaySeconds: probe.InitialDelaySeconds,
+		PeriodSeconds:       cmp.Or(probe.PeriodSeconds, probePeriod),
+		TimeoutSeconds:      cmp.Or(probe.TimeoutSeconds, probeTimeout),
+		FailureThreshold:    cmp.Or(probe.FailureThreshold, probeThreshold),
+	}
+}
+
+// spread keeps the replicas of one revision apart, across zones first and nodes
+// next, as far as the cluster has any: a single node must still do.
+func (f *function) spread() []corev1.TopologySpreadConstraint {
+	if !f.size.Spread {
+		return nil
+	}
+	// Which label tells revisions apart depends on the kind of the workload.
+	var revision []string
+	switch f.in.Template.Spec.Type {
+	case v1alpha1.TemplateTypeDeployment:
+		revision = []string{appsv1.DefaultDeploymentUniqueLabelKey}
+	case v1alpha1.TemplateTypeStatefulSet:
+		revision = []string{appsv1.ControllerRevisionHashLabelKey}
+	case v1alpha1.TemplateTypeDaemonSet:
+		// It has one pod on each node anyway.
+		return nil
+	case v1alpha1.TemplateTypeJob, v1alpha1.TemplateTypeKnative, v1alpha1.TemplateTypeCustom:
+	}
+	var constraints []corev1.TopologySpreadConstraint
+	for _, topology := range []string{corev1.LabelTopologyZone, corev1.LabelHostname} {
+		constraints = append(constraints, corev1.TopologySpreadConstraint{
+			MaxSkew:           1,
+			TopologyKey:       topology,
+			WhenUnsatisfiable: corev1.ScheduleAnyway,
+			LabelSelector:     &metav1.LabelSelector{MatchLabels: f.selector()},
+			MatchLabelKeys:    revision,
+		})
+	}
+	return constraints
+}
