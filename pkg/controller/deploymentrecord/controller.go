@@ -102,6 +102,7 @@ func (r *Reconciler) Register(mgr manager.Manager, concurrency int, sources ...s
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(recordOfPod), builder.WithPredicates(troubleChanged())).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: concurrency,
+			NewQueue:                newFairQueue,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
 			// Names are for metrics; tests run several managers in one process.
 			SkipNameValidation: new(true),
