@@ -78,6 +78,7 @@ the methods. A deployment runs a class with the throughput, latency and availabi
 		newDeleteCommand(common),
 		newStatusCommand(common),
 		newPlanCommand(common),
+		newRenderCommand(common),
 		newVersionCommand(common),
 	)
 	registerCompletions(root, common)

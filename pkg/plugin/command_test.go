@@ -52,6 +52,8 @@ func TestCommandLine(t *testing.T) {
 		stdout string
 		stderr string
 	}{
+		"render needs something to render":               {args: []string{"render"}, code: 2, stderr: "nothing to render is named"},
+		"render knows two forms":                         {args: []string{"render", "echo", "-o", "wide"}, code: 2, stderr: "--output=wide"},
 		"deploy needs a file":                            {args: []string{"deploy"}, code: 2, stderr: "-f is missing"},
 		"deploy takes no arguments":                      {args: []string{"deploy", "echo.yaml"}, code: 2, stderr: "unknown command"},
 		"an unknown flag is wrong usage":                 {args: []string{"deploy", "--colour"}, code: 2, stderr: "unknown flag: --colour"},

@@ -24,6 +24,7 @@ func registerCompletions(root *cobra.Command, common *shared) {
 		"deploy":  {"name", "json", "yaml"},
 		"status":  {"wide", "name", "json", "yaml"},
 		"plan":    {"json", "yaml"},
+		"render":  {"json", "yaml"},
 		"version": {"json", "yaml"},
 		"delete":  {"name"},
 	}
@@ -33,7 +34,7 @@ func registerCompletions(root *cobra.Command, common *shared) {
 		switch cmd.Name() {
 		case "status":
 			cmd.ValidArgsFunction = common.completeNames(1, "ClassDeployment", "Package")
-		case "plan":
+		case "plan", "render":
 			cmd.ValidArgsFunction = common.completeNames(1, "ClassDeployment")
 		case "delete":
 			cmd.ValidArgsFunction = common.completeNames(0, "Package")
