@@ -206,7 +206,7 @@ const overhead = 4
 
 // spend takes the size of a value from what is left for objects.
 func (v *evaluation) spend(length int) error {
-	size := uint64(length + overhead) //nolint:gosec // a length is not negative
+	size := uint64(length + overhead)
 	switch {
 	case !v.object.take(size):
 		return fmt.Errorf("the object is larger than %d bytes", maxObject)
@@ -245,7 +245,8 @@ func (v *evaluation) native(value ref.Val, depth int) (any, error) {
 	}
 	switch value := value.(type) {
 	case types.Null:
-		return nil, nil //nolint:nilnil // null is no value
+		// No value: the field is left out.
+		return nil, nil
 	case types.Bool:
 		return bool(value), v.spend(0)
 	case types.Int:
@@ -264,7 +265,7 @@ func (v *evaluation) native(value ref.Val, depth int) (any, error) {
 		return string(value), v.spend(len(value))
 	case *types.Optional:
 		if !value.HasValue() {
-			return nil, nil //nolint:nilnil // an absent optional is no value
+			return nil, nil
 		}
 		return v.native(value.GetValue(), depth-1)
 	case traits.Mapper:

@@ -1,0 +1,120 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package render
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/yaml"
+
+	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+)
+
+// sixth is a template that nobody thought of when the program was written.
+const sixth = `
+type: Custom
+capabilities: {serving: false}
+manifests:
+- name: settings
+  keep: true
+  manifest:
+    apiVersion: v1
+    kind: ConfigMap
+    metadata:
+      name: ${ childName(names.record, '-settings') }
+      labels: {team: cart, app.kubernetes.io/managed-by: nobody}
+    data:
+      functions: "${ functions.map(f, f.key).join(',') }"
+- name: cronjob
+  forEach: functions
+  roles: [Workload]
+  manifest:
+    apiVersion: batch/v1
+    kind: CronJob
+    metadata:
+      name: ${ item.name }
+    spec:
+      schedule: ${ record.annotations[?'example.com/schedule'].orValue('@daily') }
+      jobTemplate:
+        spec:
+          template: "${ merge(item.pod, {'spec': {'restartPolicy': 'OnFailure'}}) }"
+- name: monitor
+  optional: true
+  manifest:
+    apiVersion: monitoring.coreos.com/v1
+    kind: PodMonitor
+    metadata: {name: "${ names.record }"}
+    spec: {selector: {matchLabels: "${ record.selector }"}}
+`
+
+func TestASixthTemplate(t *testing.T) {
+	spec := &v1alpha1.DeploymentTemplateSpec{}
+	if err := yaml.UnmarshalStrict([]byte(sixth), spec); err != nil {
+		t.Fatal(err)
+	}
+	in := input(t, record(func(r *v1alpha1.DeploymentRecord) {
+		r.Annotations = map[string]string{"example.com/schedule": "@hourly"}
+	}), "deployment")
+	in.Template = compiled(t, "scheduled", spec)
+	in.Served = func(kind schema.GroupKind) bool { return kind.Kind != "PodMonitor" }
+	rendering := rendered(t, in)
+
+	if len(rendering.Objects) != 2 || len(rendering.Missing) != 1 || rendering.Missing[0].Kind != "PodMonitor" {
+		t.Fatalf("%d objects, missing %v, want 2 and PodMonitor", len(rendering.Objects), rendering.Missing)
+	}
+	settings, job := rendering.Objects[0], rendering.Objects[1]
+	if !settings.Keep || settings.Function != "" || settings.Intent.GetLabels()["team"] != "cart" {
+		t.Errorf("settings = %+v", settings)
+	}
+	if job.Function != "Cart.add" || rendering.Functions[0].Workload.Kind != "CronJob" || rendering.Functions[0].URL != "" {
+		t.Errorf("function = %+v of object %+v", rendering.Functions[0], job)
+	}
+	if got, _, _ := unstructured.NestedString(job.Intent.Object, "spec", "schedule"); got != "@hourly" {
+		t.Errorf("schedule = %q", got)
+	}
+	pod, _, _ := unstructured.NestedMap(job.Intent.Object, "spec", "jobTemplate", "spec", "template", "spec")
+	if pod["restartPolicy"] != "OnFailure" || len(pod["containers"].([]any)) != 1 {
+		t.Errorf("pod = %v", pod)
+	}
+	for _, object := range rendering.Objects {
+		labels, owners := object.Intent.GetLabels(), object.Intent.GetOwnerReferences()
+		if object.Intent.GetNamespace() != "team-a" || len(owners) != 1 || owners[0].Name != "shop-cart-dev" ||
+			labels[v1alpha1.LabelManagedBy] != v1alpha1.FieldManagerReconciler || labels[v1alpha1.LabelTemplate] != "scheduled" ||
+			object.Intent.GetAnnotations()[v1alpha1.AnnotationSpecHash] == "" {
+			t.Errorf("%s is not the record's own: %v %v", object.Intent.GetKind(), labels, owners)
+		}
+	}
+}
+
+// TestTheDocumentedExample holds that docs/templates.md shows what works.
+func TestTheDocumentedExample(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "templates.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, ok := strings.Cut(string(page), "```yaml\n")
+	if !ok {
+		t.Fatal("the page has no example")
+	}
+	example, _, _ = strings.Cut(example, "```")
+	object := &v1alpha1.DeploymentTemplate{}
+	if err := yaml.UnmarshalStrict([]byte(example), object); err != nil {
+		t.Fatal(err)
+	}
+	in := input(t, record(full), "deployment")
+	in.Template = compiled(t, object.Name, &object.Spec)
+	var kinds []string
+	for _, made := range rendered(t, in).Objects {
+		kinds = append(kinds, made.Intent.GetKind())
+	}
+	if want := []string{"ConfigMap", "CronJob", "CronJob"}; !slices.Equal(kinds, want) {
+		t.Errorf("the example makes %v, want %v", kinds, want)
+	}
+}
