@@ -4,12 +4,14 @@
 package crm
 
 import (
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+	"oaas.io/oaas/pkg/crm/odgm"
 )
 
 // cacheOptions keeps the memory of caches in proportion to what is ours: of nodes
@@ -44,13 +46,13 @@ func trimPod(object any) (any, error) {
 	}
 	if pod.Labels[v1alpha1.LabelManagedBy] == v1alpha1.FieldManagerReconciler {
 		trimmed.Labels = map[string]string{}
-		for _, key := range []string{v1alpha1.LabelManagedBy, v1alpha1.LabelDeploymentID, v1alpha1.LabelFunction, v1alpha1.LabelComponent} {
+		for _, key := range []string{v1alpha1.LabelManagedBy, v1alpha1.LabelDeploymentID, v1alpha1.LabelFunction, v1alpha1.LabelComponent, odgm.LabelNode, appsv1.PodIndexLabel} {
 			if value, ok := pod.Labels[key]; ok {
 				trimmed.Labels[key] = value
 			}
 		}
 		trimmed.Status = corev1.PodStatus{
-			Phase: pod.Status.Phase, Reason: pod.Status.Reason, Message: pod.Status.Message,
+			Phase: pod.Status.Phase, Reason: pod.Status.Reason, Message: pod.Status.Message, PodIP: pod.Status.PodIP,
 			InitContainerStatuses: trimStatuses(pod.Status.InitContainerStatuses),
 			ContainerStatuses:     trimStatuses(pod.Status.ContainerStatuses),
 		}

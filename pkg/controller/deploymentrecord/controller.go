@@ -40,7 +40,7 @@ const (
 	lastRetry  = time.Minute
 )
 
-// Options of a Reconciler. All fields are required.
+// Options of a Reconciler. All fields but Grids are required.
 type Options struct {
 	// Client reads records and pods, from caches, and writes.
 	Client client.Client
@@ -50,6 +50,8 @@ type Options struct {
 	Children Children
 	// Renderer decides what is made.
 	Renderer Renderer
+	// Grids asks the nodes of data grids; nil takes the word of their pods.
+	Grids Grids
 	// Recorder receives events about records.
 	Recorder events.EventRecorder
 	// Clock tells the time.
@@ -64,6 +66,7 @@ type Reconciler struct {
 	live     client.Reader
 	children Children
 	renderer Renderer
+	grids    Grids
 	recorder events.EventRecorder
 	clock    clock.PassiveClock
 	progress *progress
@@ -85,6 +88,7 @@ func New(options Options) (*Reconciler, error) {
 		live:     options.Live,
 		children: options.Children,
 		renderer: options.Renderer,
+		grids:    options.Grids,
 		recorder: options.Recorder,
 		clock:    options.Clock,
 		progress: newProgress(options.Clock),

@@ -4,13 +4,18 @@
 package deploymentrecord
 
 import (
+	"context"
 	"fmt"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 	"oaas.io/oaas/pkg/crm/odgm"
+	"oaas.io/oaas/pkg/crm/odgm/probe"
 )
 
 // gridServes tells whether functions that wait for the data grid need wait no
@@ -31,44 +36,69 @@ func (r *Reconciler) gridServes(p *pass) bool {
 	return true
 }
 
+// askGrid asks the nodes of the record's data grid how they are, and tells when to
+// ask again.
+func (r *Reconciler) askGrid(ctx context.Context, p *pass, seen *observation, pods []corev1.Pod) reconcile.Result {
+	grid := p.rendering.Grid
+	if grid == nil || r.grids == nil {
+		return reconcile.Result{}
+	}
+	asked := probe.Grid{Record: nameOf(p.record), Wanted: grid.Status(), Members: grid.Members, Last: p.record.Status.ODGMClusterStatus}
+	selector := labels.SelectorFromSet(grid.PodSelector())
+	for i := range pods {
+		if !selector.Matches(labels.Set(pods[i].Labels)) {
+			continue
+		}
+		if node, ok := probe.NodeOf(&pods[i], odgm.ContainerName, grid.Port); ok {
+			asked.Nodes = append(asked.Nodes, node)
+		}
+	}
+	status, again := r.grids.Probe(ctx, asked)
+	seen.grid = &status
+	return reconcile.Result{RequeueAfter: again}
+}
+
 // gridOf sums up the data grid of a record. Without one there is no status, and a
 // verdict only where a grid was to be expected.
-func gridOf(seen *observation, workloads []workload, before *v1alpha1.ODGMClusterStatus) (*v1alpha1.ODGMClusterStatus, *verdict) {
+func gridOf(seen *observation, workloads []workload) (*v1alpha1.ODGMClusterStatus, *verdict) {
 	grid := seen.rendering.Grid
 	if grid == nil {
 		if seen.rendering.Absence == odgm.AbsentNotConfigured {
-			return nil, &verdict{v1.ConditionFalse, ReasonNotConfigured, seen.rendering.Absence.Message()}
+			return nil, &verdict{metav1.ConditionFalse, ReasonNotConfigured, seen.rendering.Absence.Message()}
 		}
 		return nil, nil
 	}
 	status := grid.Status()
-	if before != nil {
-		// What nodes told when they were asked stays until they are asked again.
-		status.Members, status.LastProbeTime = before.Members, before.LastProbeTime
-	}
 	var message string
-	if grid.Mode == v1alpha1.ODGMSidecar {
+	switch {
+	case seen.grid != nil:
+		status, message = *seen.grid, seen.grid.Message
+	case grid.Mode == v1alpha1.ODGMSidecar:
 		for _, w := range workloads {
 			status.ReadyNodes += w.ready
 		}
-	} else {
+	default:
 		for _, c := range seen.children {
 			if c.Grid && c.live != nil && c.live.Health.Counted {
-				status.ReadyNodes += c.live.Health.Ready
 				message = c.live.Health.Message
+				status.ReadyNodes += c.live.Health.Ready
+				if !c.live.Health.Settled {
+					// One of them may still be of the revision before.
+					status.ReadyNodes = min(status.ReadyNodes, status.Nodes-1)
+				}
 			}
 		}
 	}
 	if found, ok := seen.troubles[troubleOfGrid]; ok {
 		message = found.text()
 	}
-	if status.ReadyNodes >= status.Nodes {
-		return &status, &verdict{v1.ConditionTrue, ReasonServing, "Every node of the data grid is ready."}
+	if status.ReadyNodes >= status.Nodes && status.Message == "" {
+		return &status, &verdict{metav1.ConditionTrue, ReasonServing, "Every node of the data grid is ready."}
 	}
 	status.Message = limit(message)
 	told := fmt.Sprintf("%d of %d nodes of the data grid are ready.", status.ReadyNodes, status.Nodes)
 	if message != "" {
 		told += " " + message
 	}
-	return &status, &verdict{v1.ConditionFalse, ReasonStarting, told}
+	return &status, &verdict{metav1.ConditionFalse, ReasonStarting, told}
 }

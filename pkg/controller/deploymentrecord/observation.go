@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 	"oaas.io/oaas/pkg/crm/render"
@@ -37,6 +37,8 @@ type observation struct {
 	// troubles of pods, keyed by the label of their function; those of the data grid
 	// have troubleOfGrid.
 	troubles map[string]trouble
+	// grid is what the nodes of the data grid say; nil where nobody asked them.
+	grid *v1alpha1.ODGMClusterStatus
 	// applied says that every child is as the record wants it.
 	applied bool
 	// complete passes did everything that the generation asks for.
@@ -47,7 +49,7 @@ type observation struct {
 
 // verdict is one condition in the making.
 type verdict struct {
-	status  v1.ConditionStatus
+	status  metav1.ConditionStatus
 	reason  string
 	message string
 }
@@ -83,7 +85,7 @@ func (o *observation) worst() *fault {
 func (o *observation) failed() (verdict, bool) {
 	for _, c := range o.children {
 		if c.live != nil && c.live.Health.Failed {
-			return verdict{v1.ConditionTrue, c.live.Health.Reason, fmt.Sprintf("%s %s: %s", c.live.Kind.Kind, c.live.Name, c.live.Health.Message)}, true
+			return verdict{metav1.ConditionTrue, c.live.Health.Reason, fmt.Sprintf("%s %s: %s", c.live.Kind.Kind, c.live.Name, c.live.Health.Message)}, true
 		}
 	}
 	return verdict{}, false

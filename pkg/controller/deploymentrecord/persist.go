@@ -36,7 +36,20 @@ func (r *Reconciler) writeStatus(ctx context.Context, record *v1alpha1.Deploymen
 			return reconcile.Result{RequeueAfter: wait}, nil
 		}
 	}
-	return reconcile.Result{}, r.persist(ctx, record, status)
+	if err := r.persist(ctx, record, status); err != nil {
+		return reconcile.Result{}, err
+	}
+	if stepping(&status) {
+		// What the status says of the last step decides about the next, and our own
+		// writes do not wake us.
+		return reconcile.Result{RequeueAfter: staleRetry}, nil
+	}
+	return reconcile.Result{}, nil
+}
+
+// stepping tells whether the size of the data grid changes step by step.
+func stepping(status *v1alpha1.DeploymentRecordStatus) bool {
+	return status.ODGMClusterStatus != nil && status.ODGMClusterStatus.TargetNodes != nil
 }
 
 // persist writes a status and tells of the transitions.
@@ -88,7 +101,7 @@ func urgent(before, after *v1alpha1.DeploymentRecordStatus) bool {
 	onItsWay := meta.IsStatusConditionTrue(before.Conditions, v1alpha1.ConditionProgressing) &&
 		meta.IsStatusConditionTrue(after.Conditions, v1alpha1.ConditionProgressing)
 	if !onItsWay || before.Condition != after.Condition || before.SelectedTemplate != after.SelectedTemplate || before.TemplateHash != after.TemplateHash ||
-		!equality.Semantic.DeepEqual(before.Admitted, after.Admitted) {
+		!equality.Semantic.DeepEqual(before.Admitted, after.Admitted) || stepping(before) || stepping(after) {
 		return true
 	}
 	for _, kind := range []string{v1alpha1.ConditionAvailable, v1alpha1.ConditionDegraded, v1alpha1.ConditionODGMReady} {

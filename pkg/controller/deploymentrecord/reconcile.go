@@ -47,6 +47,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if err := r.client.Get(ctx, request.NamespacedName, record); err != nil {
 		if apierrors.IsNotFound(err) {
 			r.progress.forget(request.NamespacedName)
+			if r.grids != nil {
+				r.grids.Forget(request.NamespacedName)
+			}
 		}
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
@@ -174,6 +177,7 @@ func (r *Reconciler) act(ctx context.Context, p *pass) (*observation, reconcile.
 		failures = append(failures, fmt.Errorf("list pods: %w", err))
 	}
 	seen.troubles = troublesOf(pods.Items)
+	result = soonest(result, r.askGrid(ctx, p, seen, pods.Items))
 	seen.recreating = p.recreated
 	seen.complete = len(failures) == 0 && seen.applied && len(seen.surplus) == 0
 	return seen, result, errors.Join(failures...)

@@ -5,13 +5,15 @@ package deploymentrecord
 
 import (
 	"context"
+	"time"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 	"oaas.io/oaas/pkg/crm/children"
+	"oaas.io/oaas/pkg/crm/odgm/probe"
 	"oaas.io/oaas/pkg/crm/render"
 )
 
@@ -61,10 +63,20 @@ type Children interface {
 	// Of returns all children of a record that are known.
 	Of(record types.NamespacedName) []*children.Object
 	// Wrote takes note of the answer to an apply.
-	Wrote(intent, answer v1.Object, kind schema.GroupVersionKind) *children.Object
+	Wrote(intent, answer metav1.Object, kind schema.GroupVersionKind) *children.Object
 }
 
 var _ Children = (*children.Cache)(nil)
+
+// Grids asks the nodes of data grids how they are. A *probe.Prober does.
+type Grids interface {
+	// Probe returns the state of a grid, and when to ask again.
+	Probe(ctx context.Context, grid probe.Grid) (v1alpha1.ODGMClusterStatus, time.Duration)
+	// Forget drops what is known of a record that has no grid any more.
+	Forget(record types.NamespacedName)
+}
+
+var _ Grids = (*probe.Prober)(nil)
 
 // child is one object that the record asks for.
 type child struct {

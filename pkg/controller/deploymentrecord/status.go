@@ -111,7 +111,7 @@ func computeStatus(record *v1alpha1.DeploymentRecord, seen *observation, now tim
 		v1alpha1.ConditionProgressing: progressing,
 		v1alpha1.ConditionDegraded:    degraded,
 	}
-	grid, gridVerdict := gridOf(seen, workloads, record.Status.ODGMClusterStatus)
+	grid, gridVerdict := gridOf(seen, workloads)
 	status.ODGMClusterStatus = grid
 	if gridVerdict != nil {
 		verdicts[v1alpha1.ConditionODGMReady] = *gridVerdict
