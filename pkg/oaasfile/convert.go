@@ -159,6 +159,11 @@ func toFunction(doc *functionDoc) pmv1alpha1.FunctionDefinition {
 		Disabled:    doc.Disabled,
 		Config:      doc.Config,
 	}
+	for _, variable := range doc.SecretConfig {
+		out.SecretConfig = append(out.SecretConfig, pmv1alpha1.SecretVariable{
+			Name: variable.Name, SecretName: variable.SecretName, Key: variable.Key, Optional: variable.Optional,
+		})
+	}
 	p := doc.ProvisionConfig
 	if p == nil {
 		return out
@@ -215,7 +220,8 @@ func toClassDeployment(doc *packageDoc, deployment *deploymentDoc, name string) 
 				MaxLatencyMs:     deployment.NFRRequirements.MaxLatencyMs,
 				Availability:     string(deployment.NFRRequirements.Availability),
 			},
-			Templates: deployment.EnvTemplates,
+			Templates:      deployment.EnvTemplates,
+			DeletionPolicy: deployment.DeletionPolicy,
 		},
 	}
 	if name != deployment.Key {

@@ -27,6 +27,8 @@ func enumValues(t reflect.Type) []string {
 			string(pmv1alpha1.FunctionBuiltin), string(pmv1alpha1.FunctionCustom), string(pmv1alpha1.FunctionMacro),
 			string(pmv1alpha1.FunctionLogical), string(pmv1alpha1.FunctionWasm),
 		}
+	case reflect.TypeFor[pmv1alpha1.DeletionPolicy]():
+		return []string{string(pmv1alpha1.DeletionDelete), string(pmv1alpha1.DeletionRetain)}
 	}
 	return nil
 }

@@ -72,6 +72,14 @@ type functionDoc struct {
 	Disabled        bool                    `oaas:"disabled"`
 	ProvisionConfig *provisionDoc           `oaas:"provision_config"`
 	Config          map[string]string       `oaas:"config"`
+	SecretConfig    []secretDoc             `oaas:"secret_config,unique"`
+}
+
+type secretDoc struct {
+	Name       string `oaas:"name,required"`
+	SecretName string `oaas:"secret_name,required"`
+	Key        string `oaas:"key,required"`
+	Optional   bool   `oaas:"optional"`
 }
 
 type provisionDoc struct {
@@ -90,15 +98,16 @@ type provisionDoc struct {
 }
 
 type deploymentDoc struct {
-	Key             string            `oaas:"key,required"`
-	PackageName     string            `oaas:"package_name"`
-	ClassKey        string            `oaas:"class_key,required"`
-	TargetEnvs      []string          `oaas:"target_envs,unique"`
-	TargetClusters  []string          `oaas:"target_clusters,unique"`
-	NFRRequirements nfrDoc            `oaas:"nfr_requirements"`
-	EnvTemplates    map[string]string `oaas:"env_templates"`
-	ODGM            *odgmDoc          `oaas:"odgm"`
-	Telemetry       *telemetryDoc     `oaas:"telemetry"`
+	Key             string                    `oaas:"key,required"`
+	PackageName     string                    `oaas:"package_name"`
+	ClassKey        string                    `oaas:"class_key,required"`
+	TargetEnvs      []string                  `oaas:"target_envs,unique"`
+	TargetClusters  []string                  `oaas:"target_clusters,unique"`
+	NFRRequirements nfrDoc                    `oaas:"nfr_requirements"`
+	EnvTemplates    map[string]string         `oaas:"env_templates"`
+	ODGM            *odgmDoc                  `oaas:"odgm"`
+	Telemetry       *telemetryDoc             `oaas:"telemetry"`
+	DeletionPolicy  pmv1alpha1.DeletionPolicy `oaas:"deletion_policy"`
 }
 
 type nfrDoc struct {
