@@ -4,6 +4,7 @@
 package crm_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,7 @@ import (
 	"oaas.io/oaas/pkg/crm/admission"
 	"oaas.io/oaas/pkg/crm/config"
 	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
+	"oaas.io/oaas/pkg/servingcert"
 )
 
 // startWithWebhooks runs two programs with webhooks, as a user of their own, and
@@ -216,10 +218,6 @@ func TestWebhooksAreRepaired(t *testing.T) {
 	c := newClient(t)
 	startWithWebhooks(t, c)
 	key := client.ObjectKeyFromObject(webhookConfiguration())
-	before := webhookConfiguration()
-	if err := c.Get(t.Context(), key, before); err != nil {
-		t.Fatal(err)
-	}
 	right := func(ctx context.Context) error {
 		found := webhookConfiguration()
 		if err := c.Get(ctx, key, found); err != nil {
@@ -227,6 +225,13 @@ func TestWebhooksAreRepaired(t *testing.T) {
 		}
 		if len(found.Webhooks) != 3 || found.Webhooks[0].FailurePolicy == nil || *found.Webhooks[0].FailurePolicy != admissionv1.Ignore {
 			return fmt.Errorf("webhooks are %+v", found.Webhooks)
+		}
+		secret := &corev1.Secret{}
+		if err := c.Get(ctx, client.ObjectKey{Namespace: "kube-system", Name: admission.SecretName}, secret); err != nil {
+			return err
+		}
+		if !bytes.Equal(secret.Data[servingcert.CertificatesKey], found.Webhooks[0].ClientConfig.CABundle) {
+			return errors.New("the API server trusts other authorities than those of the Secret")
 		}
 		return refused(c.Create(ctx, wrongEnvironment(), client.DryRunAll), "namespaces.fixed")
 	}

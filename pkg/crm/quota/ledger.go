@@ -6,6 +6,7 @@ package quota
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -136,7 +137,7 @@ func (l *Ledger) Edit(ctx context.Context, environment string, change func(conte
 		return err
 	}
 	defer leave()
-	wait := wait.Backoff{Duration: firstWait, Factor: 1.5, Jitter: 1, Steps: 1, Cap: lastWait}.DelayFunc()
+	wait := wait.Backoff{Duration: firstWait, Factor: 1.5, Jitter: 1, Steps: math.MaxInt, Cap: lastWait}.DelayFunc()
 	for {
 		err := l.edit(ctx, environment, change)
 		if !apierrors.IsConflict(err) {
