@@ -30,7 +30,7 @@ func (r *Reconciler) remove(ctx context.Context, record *v1alpha1.DeploymentReco
 		left, err = r.removeClaims(ctx, record)
 	}
 	if err != nil || len(left) > 0 {
-		result, failure := r.writeStatus(ctx, record, &observation{removing: true, parting: left})
+		result, failure := r.writeStatus(ctx, record, &observation{removing: true, parting: left, broken: err})
 		return soonest(result, reconcile.Result{RequeueAfter: removalRetry}), errors.Join(err, failure)
 	}
 	before := record.DeepCopy()

@@ -61,6 +61,8 @@ const (
 	ReasonNotConfigured = "NotConfigured"
 	// ReasonUnknown: something fails and gave no reason that can be shown.
 	ReasonUnknown = "Unknown"
+	// ReasonRemovalFailed: something made for the record cannot be removed.
+	ReasonRemovalFailed = "RemovalFailed"
 	// ReasonTerminating: the record is being removed.
 	ReasonTerminating = "Terminating"
 )
@@ -149,11 +151,16 @@ func announced(record *v1alpha1.DeploymentRecord, p *pass, now time.Time) v1alph
 }
 
 func removalStatus(status *v1alpha1.DeploymentRecordStatus, generation int64, seen *observation, now time.Time) {
-	setConditions(status, generation, now, map[string]verdict{
+	verdicts := map[string]verdict{
 		v1alpha1.ConditionAvailable:   {metav1.ConditionFalse, ReasonTerminating, "The record is being removed."},
 		v1alpha1.ConditionProgressing: {metav1.ConditionTrue, ReasonTerminating, "Waiting until everything made for the record is gone: " + strings.Join(seen.parting, ", ") + "."},
-	})
+	}
 	status.Condition, status.Message = v1alpha1.RecordTerminated, "being removed"
+	if seen.broken != nil && !faultOf(seen.broken).passing {
+		verdicts[v1alpha1.ConditionDegraded] = verdict{metav1.ConditionTrue, ReasonRemovalFailed, seen.broken.Error()}
+		status.Message = limit("cannot be removed: " + seen.broken.Error())
+	}
+	setConditions(status, generation, now, verdicts)
 }
 
 // renderFailure leaves children alone that run: nobody knows what to put in their

@@ -102,9 +102,9 @@ func (c *Cache) Start(ctx context.Context, queue workqueue.TypedRateLimitingInte
 		return errors.New("the cache of children was started before")
 	}
 	c.life, c.queue = func() context.Context { return ctx }, queue
-	if _, err := c.definitions.AddEventHandler(cache.ResourceEventHandlerFuncs{
+	if _, err := c.definitions.AddEventHandler(cache.ResourceEventHandlerDetailedFuncs{
 		AddFunc:    c.definitionChanged,
-		UpdateFunc: func(_, now any) { c.definitionChanged(now) },
+		UpdateFunc: func(_, now any) { c.definitionChanged(now, false) },
 		DeleteFunc: c.definitionGone,
 	}); err != nil {
 		return fmt.Errorf("watch definitions of kinds: %w", err)

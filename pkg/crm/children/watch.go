@@ -128,10 +128,11 @@ func recordOf(object *Object) types.NamespacedName {
 	return types.NamespacedName{Namespace: object.Namespace, Name: object.Record()}
 }
 
-// definitionChanged begins with a kind that came and ends with one that left.
-func (c *Cache) definitionChanged(told any) {
+// definitionChanged begins with a kind that came and ends with one that left. What
+// was there from the beginning is no change.
+func (c *Cache) definitionChanged(told any, initial bool) {
 	d, ok := definitionOf(told)
-	if !ok || !c.kinds.set(d) {
+	if !ok || !c.kinds.set(d) || initial {
 		return
 	}
 	c.servedChanged(d.kind)

@@ -1,0 +1,148 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package deploymentrecord
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"syscall"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+	"oaas.io/oaas/pkg/crm/children"
+	"oaas.io/oaas/pkg/crm/render"
+)
+
+func TestFaultsAreToldApart(t *testing.T) {
+	deployments := schema.GroupResource{Group: "apps", Resource: "deployments"}
+	terminating := apierrors.NewForbidden(deployments, "x", errors.New("namespace team is being terminated"))
+	terminating.ErrStatus.Details.Causes = append(terminating.ErrStatus.Details.Causes, metav1.StatusCause{Type: corev1.NamespaceTerminatingCause})
+	cases := map[string]struct {
+		err     error
+		reason  string
+		again   bool
+		passing bool
+	}{
+		"somebody else's object":                {err: taken("Service", "x"), reason: ReasonConflict, again: true},
+		"a kind that the cluster does not have": {err: &children.NotServedError{}, reason: ReasonKindNotServed, again: true},
+		"a kind without a namespace":            {err: &children.ClusterScopedError{}, reason: ReasonApplyFailed, again: true},
+		"a namespace on its way out":            {err: terminating, reason: ReasonNamespaceTerminating, again: true},
+		"a webhook that refuses":                {err: apierrors.NewForbidden(deployments, "x", errors.New("denied")), reason: ReasonApplyFailed},
+		"a write in between":                    {err: apierrors.NewConflict(deployments, "x", errors.New("changed")), reason: ReasonApplyFailed, again: true, passing: true},
+		"an API server that is away": {
+			err:    &url.Error{Op: "Patch", Err: &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}},
+			reason: ReasonApplyFailed, passing: true,
+		},
+		"an API server that has no time": {err: apierrors.NewTooManyRequests("later", 1), reason: ReasonApplyFailed, passing: true},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got := faultOf(fmt.Errorf("apply: %w", tc.err))
+			if got.reason != tc.reason || (got.again > 0) != tc.again || got.passing != tc.passing {
+				t.Errorf("fault = %+v, want reason %s, again %t, passing %t", got, tc.reason, tc.again, tc.passing)
+			}
+		})
+	}
+}
+
+func TestOnlyTheAPIServersOwnValidationMakesAnew(t *testing.T) {
+	kind := schema.GroupKind{Group: "apps", Kind: "Deployment"}
+	byValidation := apierrors.NewInvalid(kind, "x", field.ErrorList{field.Invalid(field.NewPath("spec", "selector"), "y", "field is immutable")})
+	byPolicy := apierrors.NewInvalid(kind, "x", nil)
+	byPolicy.ErrStatus.Details.Causes = []metav1.StatusCause{{Message: "not on a Friday"}}
+	for name, tc := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"validation names a field":    {byValidation, true},
+		"a policy names none":         {byPolicy, false},
+		"something else is forbidden": {apierrors.NewForbidden(schema.GroupResource{}, "x", errors.New("no")), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := couldBeImmutable(fmt.Errorf("apply: %w", tc.err)); got != tc.want {
+				t.Errorf("could be immutable = %t, want %t", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestInventoryForgetsNothing(t *testing.T) {
+	wanted := newRendering().Objects
+	known := []v1alpha1.ResourceReference{
+		{APIVersion: "apps/v1", Kind: "StatefulSet", Name: "old", UID: "1"},
+		{APIVersion: "apps/v1beta1", Kind: "Deployment", Name: "echo-say", UID: "2"},
+		{APIVersion: "v1", Kind: "ConfigMap", Name: "data", UID: "3", Keep: true},
+	}
+	lost := &children.Object{Kind: schema.GroupVersionKind{Version: "v1", Kind: "PersistentVolumeClaim"}}
+	lost.Name, lost.UID = "disk", "4"
+	inventory := inventoryOf(known, wanted, []*children.Object{lost})
+	got := make([]string, 0, len(inventory))
+	for _, ref := range inventory {
+		got = append(got, fmt.Sprintf("%s %s/%s %s %t", ref.APIVersion, ref.Kind, ref.Name, ref.UID, ref.Keep))
+	}
+	want := []string{
+		"apps/v1 Deployment/echo-say 2 false", "v1 Service/echo-say  false", "apps/v1 StatefulSet/old 1 false",
+		"v1 ConfigMap/data 3 true", "v1 PersistentVolumeClaim/disk 4 true",
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("inventory = %q, want %q", got, want)
+	}
+	if covers(known, wanted) || !covers(inventory, wanted) {
+		t.Error("an inventory covers what is wanted once all of it is listed, and not before")
+	}
+}
+
+func TestDetailsWait(t *testing.T) {
+	record := newRecord()
+	started := computeStatus(record, seen(t, starting), noon)
+	record.Status = started
+	details := started.DeepCopy()
+	details.FunctionContainerStatus[0].Message = "one of two"
+	details.Phase = v1alpha1.PhasePodScheduling
+	served := computeStatus(record, seen(t, serving), noon)
+	troubled := computeStatus(record, seen(t, starting, func(o *observation) {
+		o.troubles = map[string]trouble{"say": {reason: "ImagePullBackOff", message: "no such image"}}
+	}), noon)
+	resting := served.DeepCopy()
+	resting.FunctionContainerStatus[0].ReadyReplicas = 0
+	for name, tc := range map[string]struct {
+		before, after *v1alpha1.DeploymentRecordStatus
+		want          bool
+	}{
+		"numbers on the way":   {&started, details, false},
+		"the end of the way":   {&started, &served, true},
+		"trouble on the way":   {&started, &troubled, true},
+		"numbers at rest":      {&served, resting, true},
+		"the first of a start": {&v1alpha1.DeploymentRecordStatus{}, &started, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := urgent(tc.before, tc.after); got != tc.want {
+				t.Errorf("urgent = %t, want %t", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestFunctionsWaitForTheGridOnce(t *testing.T) {
+	p := &pass{}
+	workload := render.Object{Roles: []v1alpha1.ManifestRole{v1alpha1.RoleWorkload}}
+	if !p.postpones(workload) {
+		t.Error("a workload is made before the grid serves")
+	}
+	if p.postpones(render.Object{Grid: true, Roles: workload.Roles}) || p.postpones(render.Object{}) {
+		t.Error("the grid itself and what runs nothing need not wait")
+	}
+	p.gridReady = true
+	if p.postpones(workload) {
+		t.Error("a workload waits although the grid serves")
+	}
+}
