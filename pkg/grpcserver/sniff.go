@@ -156,10 +156,10 @@ func (w *withoutAck) Read(p []byte) (int, error) {
 	for w.have < frameHeader {
 		n, err := w.source.Read(w.header[w.have:])
 		w.have += n
-		if err != nil {
-			return 0, err
-		}
 		if w.have < frameHeader {
+			if err != nil {
+				return 0, err
+			}
 			continue
 		}
 		length := binary.BigEndian.Uint32(w.header[:4]) >> 8
