@@ -5,17 +5,34 @@ package crm
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
+	templatefiles "oaas.io/oaas/artifacts/templates"
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 	"oaas.io/oaas/pkg/controller/deploymentrecord"
+	"oaas.io/oaas/pkg/controller/deploymenttemplate"
+	"oaas.io/oaas/pkg/crm/blueprint"
+	"oaas.io/oaas/pkg/crm/builtin"
 	"oaas.io/oaas/pkg/crm/children"
 	"oaas.io/oaas/pkg/crm/config"
-	"oaas.io/oaas/pkg/crm/render"
+	"oaas.io/oaas/pkg/crm/quota"
+	"oaas.io/oaas/pkg/crm/template"
 )
+
+// kindsQueue is the room for changes of the kinds that the cluster serves. What
+// does not fit is no loss: each of them means that everything is looked at.
+const kindsQueue = 64
 
 // newChildren returns the cache of what is made for records.
 func newChildren(mgr manager.Manager) (*children.Cache, error) {
@@ -27,19 +44,27 @@ func newChildren(mgr manager.Manager) (*children.Cache, error) {
 	})
 }
 
+// newBlueprint returns what decides how records run.
+func newBlueprint(mgr manager.Manager, settings config.Config, known *children.Cache, gate *quota.Gate) *blueprint.Blueprint {
+	return blueprint.New(blueprint.Options{
+		Cache:    mgr.GetCache(),
+		Kinds:    known,
+		Gate:     gate,
+		Meter:    gate.Ledger.Meter,
+		Defaults: environmentDefaults(settings),
+		Features: template.Features{HPA: settings.Features.HPA, Knative: settings.Features.Knative},
+	})
+}
+
 // addRecords makes the program reconcile records.
-func addRecords(mgr manager.Manager, settings config.Config, metrics prometheus.Registerer) error {
-	known, err := newChildren(mgr)
-	if err != nil {
-		return err
-	}
+func addRecords(
+	mgr manager.Manager, settings config.Config, known *children.Cache, plans *blueprint.Blueprint, gate *quota.Gate, metrics prometheus.Registerer,
+) error {
 	reconciler, err := deploymentrecord.New(deploymentrecord.Options{
 		Client:   mgr.GetClient(),
 		Live:     mgr.GetAPIReader(),
 		Children: known,
-		Renderer: deploymentrecord.RendererFunc(func(_ context.Context, record *v1alpha1.DeploymentRecord) (*render.Rendering, error) {
-			return render.Render(render.Input{Record: record, MaxReplicas: settings.Limits.MaxReplicas})
-		}),
+		Renderer: plans,
 		Recorder: mgr.GetEventRecorder("oaas-crm"),
 		Clock:    clock.RealClock{},
 		Metrics:  metrics,
@@ -47,5 +72,54 @@ func addRecords(mgr manager.Manager, settings config.Config, metrics prometheus.
 	if err != nil {
 		return err
 	}
-	return reconciler.Register(mgr, settings.ReconcileConcurrency, known)
+	kinds := kindsChanges(known)
+	return reconciler.Register(mgr, settings.ReconcileConcurrency,
+		known,
+		source.Kind(mgr.GetCache(), client.Object(&v1alpha1.EnvironmentConfig{}),
+			handler.EnqueueRequestsFromMapFunc(plans.RecordsOfEnvironment), predicate.GenerationChangedPredicate{}),
+		source.Kind(mgr.GetCache(), client.Object(&v1alpha1.EnvironmentConfig{}),
+			handler.EnqueueRequestsFromMapFunc(gate.Waiting), quota.RoomAppeared()),
+		source.Kind(mgr.GetCache(), client.Object(&v1alpha1.DeploymentTemplate{}),
+			handler.EnqueueRequestsFromMapFunc(plans.RecordsOfTemplate), blueprint.TemplateChanged()),
+		source.Channel(kinds, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, _ client.Object) []reconcile.Request {
+			return plans.WithoutTemplate(ctx)
+		})),
+	)
+}
+
+// addTemplates brings the built-in templates to the cluster and looks after all.
+func addTemplates(mgr manager.Manager, settings config.Config, known *children.Cache) error {
+	controller, err := deploymenttemplate.New(mgr, deploymenttemplate.Options{
+		Kinds:        known,
+		KindsChanged: kindsChanges(known),
+		BatchSize:    settings.Templates.BatchSize,
+		Clock:        clock.RealClock{},
+	})
+	if err != nil {
+		return err
+	}
+	return controller.Register(mgr)
+}
+
+// applyTemplates brings the built-in templates to the cluster, past caches, which
+// are not running yet.
+func applyTemplates(ctx context.Context, mgr manager.Manager) error {
+	direct, err := client.New(mgr.GetConfig(), client.Options{Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(), HTTPClient: mgr.GetHTTPClient()})
+	if err != nil {
+		return fmt.Errorf("reach the API server: %w", err)
+	}
+	return builtin.Apply(ctx, direct, templatefiles.Files)
+}
+
+// kindsChanges delivers an event whenever the cluster begins or ceases to serve a
+// kind.
+func kindsChanges(known *children.Cache) <-chan event.GenericEvent {
+	changes := make(chan event.GenericEvent, kindsQueue)
+	known.Listen(func(schema.GroupKind) {
+		select {
+		case changes <- event.GenericEvent{Object: &v1alpha1.DeploymentTemplate{}}:
+		default:
+		}
+	})
+	return changes
 }

@@ -30,6 +30,7 @@ import (
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 	"oaas.io/oaas/pkg/crm/config"
 	"oaas.io/oaas/pkg/crm/crds"
+	"oaas.io/oaas/pkg/crm/quota"
 	"oaas.io/oaas/pkg/crm/report"
 	"oaas.io/oaas/pkg/crm/server"
 	"oaas.io/oaas/pkg/version"
@@ -80,17 +81,28 @@ func Run(ctx context.Context, settings config.Config, kube *rest.Config, log log
 		return fmt.Errorf("set up manager: %w", err)
 	}
 
-	if err := addRecords(mgr, settings, registry); err != nil {
+	if err := applyTemplates(ctx, mgr); err != nil {
+		return err
+	}
+	known, err := newChildren(mgr)
+	if err != nil {
 		return err
 	}
 	ledger := newLedger(mgr, settings)
-	if err := addEnvironments(ctx, mgr, ledger); err != nil {
+	gate := &quota.Gate{Cache: mgr.GetCache(), Ledger: ledger}
+	plans := newBlueprint(mgr, settings, known, gate)
+	if err := errors.Join(
+		addRecords(mgr, settings, known, plans, gate, registry),
+		addTemplates(mgr, settings, known),
+		addEnvironments(ctx, mgr, ledger),
+	); err != nil {
 		return err
 	}
 	calls, err := server.New(ctx, server.Options{
 		Settings:     settings,
 		Environments: environmentDefaults(settings),
 		Ledger:       ledger,
+		Renderer:     plans,
 		Kube:         kube,
 		Cache:        mgr.GetCache(),
 		Client:       mgr.GetClient(),

@@ -13,7 +13,6 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
@@ -27,7 +26,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
-	"oaas.io/oaas/pkg/crm/template"
 )
 
 const (
@@ -43,20 +41,13 @@ const (
 // templateIndex finds records by the template that their status names.
 const templateIndex = "status.selectedTemplate"
 
-// Compiler turns a template into one that can be rendered. It may remember.
-type Compiler interface {
-	Compile(name string, spec *v1alpha1.DeploymentTemplateSpec) (*template.Template, field.ErrorList)
-}
-
 // Kinds tells which kinds the cluster serves.
 type Kinds interface {
-	Served(kind schema.GroupVersionKind) bool
+	Served(kind schema.GroupKind) bool
 }
 
 // Options are what a reconciler works with.
 type Options struct {
-	// Compiler checks templates.
-	Compiler Compiler
 	// Kinds tells which templates the cluster can run.
 	Kinds Kinds
 	// KindsChanged delivers an event when the cluster begins or ceases to serve a

@@ -128,7 +128,7 @@ func (r *Reconciler) protect(ctx context.Context, t *v1alpha1.DeploymentTemplate
 
 // observe computes the status of a template.
 func (r *Reconciler) observe(t *v1alpha1.DeploymentTemplate, records []rollout.Record) {
-	compiled, problems := r.options.Compiler.Compile(t.Name, &t.Spec)
+	compiled, problems := template.Compile(t.Name, &t.Spec)
 	hash := template.Hash(&t.Spec)
 	s := &t.Status
 	s.ObservedGeneration = t.Generation
@@ -155,7 +155,7 @@ func (r *Reconciler) observe(t *v1alpha1.DeploymentTemplate, records []rollout.R
 func (r *Reconciler) missing(compiled *template.Template) []string {
 	var missing []string
 	for _, kind := range compiled.Kinds() {
-		if !kind.Optional && !r.options.Kinds.Served(kind.GroupVersionKind) {
+		if !kind.Optional && !r.options.Kinds.Served(kind.GroupKind()) {
 			missing = append(missing, kind.GroupVersion().String()+" "+kind.GroupVersionKind.Kind)
 		}
 	}

@@ -1,0 +1,190 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package blueprint puts together what decides how a record runs: its environment,
+// the templates of the cluster, the data grid. It reads caches; every decision is
+// that of a package without I/O.
+package blueprint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+	"oaas.io/oaas/pkg/crm/environment"
+	"oaas.io/oaas/pkg/crm/nfr"
+	"oaas.io/oaas/pkg/crm/odgm"
+	"oaas.io/oaas/pkg/crm/quota"
+	"oaas.io/oaas/pkg/crm/render"
+	"oaas.io/oaas/pkg/crm/selection"
+	"oaas.io/oaas/pkg/crm/template"
+)
+
+// Reasons for which a record is not run as it stands.
+const (
+	// ReasonNamespaceNotAllowed: the record is not in the namespace that its
+	// environment puts it into.
+	ReasonNamespaceNotAllowed = "NamespaceNotAllowed"
+	// ReasonNoTemplate: no template of the cluster can serve the record.
+	ReasonNoTemplate = "NoTemplate"
+	// ReasonTemplateUnfit: the template that the record pins cannot serve it.
+	ReasonTemplateUnfit = "TemplateUnfit"
+	// ReasonRequirementsInvalid: a requirement cannot be read.
+	ReasonRequirementsInvalid = "RequirementsInvalid"
+	// ReasonODGMInvalid: the settings of the data grid contradict each other.
+	ReasonODGMInvalid = "ODGMInvalid"
+	// ReasonTemplateFailed: an expression of the template failed for the record.
+	ReasonTemplateFailed = "TemplateFailed"
+)
+
+// Kinds tells which kinds the cluster serves.
+type Kinds interface {
+	Served(kind schema.GroupKind) bool
+}
+
+// Gate lets records in that fit into the quotas of their environment.
+type Gate interface {
+	Admitted(ctx context.Context, record *v1alpha1.DeploymentRecord) error
+}
+
+// Options are what a blueprint is made from.
+type Options struct {
+	// Cache reads templates and environments.
+	Cache client.Reader
+	// Kinds tells which templates the cluster can run.
+	Kinds Kinds
+	// Gate is asked before anything is made for a record.
+	Gate Gate
+	// Meter notes what a record was let in with.
+	Meter quota.Meter
+	// Defaults hold where an environment says nothing.
+	Defaults environment.Defaults
+	// Features are what templates may use.
+	Features template.Features
+}
+
+// Blueprint decides how records run. It is safe for concurrent use.
+type Blueprint struct {
+	options   Options
+	templates *compiled
+}
+
+// New returns a blueprint.
+func New(options Options) *Blueprint {
+	return &Blueprint{options: options, templates: newCompiled()}
+}
+
+// Render returns what runs a record. The error is a *Refusal where only another
+// record, template or environment helps, and an *quota.Exceeded where the
+// environment has no room.
+func (b *Blueprint) Render(ctx context.Context, record *v1alpha1.DeploymentRecord) (*render.Rendering, error) {
+	env, err := b.environment(ctx, record)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.options.Gate.Admitted(ctx, record); err != nil {
+		return nil, err
+	}
+	rendering, err := b.render(ctx, record, env)
+	if err != nil {
+		return nil, err
+	}
+	rendering.Admission, err = b.options.Meter.Admission(&record.Spec)
+	return rendering, err
+}
+
+// Preview returns what would run a record, which need not exist, and keeps no room
+// for it.
+func (b *Blueprint) Preview(ctx context.Context, record *v1alpha1.DeploymentRecord) (*render.Rendering, error) {
+	env, err := b.environment(ctx, record)
+	if err != nil {
+		return nil, err
+	}
+	return b.render(ctx, record, env)
+}
+
+// environment resolves the environment of a record and makes sure that the record
+// is where the environment puts it.
+func (b *Blueprint) environment(ctx context.Context, record *v1alpha1.DeploymentRecord) (environment.Environment, error) {
+	name := record.Spec.TargetEnvironment
+	configuration := &v1alpha1.EnvironmentConfig{}
+	err := b.options.Cache.Get(ctx, types.NamespacedName{Name: name}, configuration)
+	switch {
+	case apierrors.IsNotFound(err):
+		configuration = nil
+	case err != nil:
+		return environment.Environment{}, fmt.Errorf("read environment %s: %w", name, err)
+	}
+	env := environment.Resolve(name, configuration, b.options.Defaults)
+	if problem := env.Misplaced(record); problem != nil {
+		return env, &Refusal{Reason: ReasonNamespaceNotAllowed, Err: problem}
+	}
+	return env, nil
+}
+
+func (b *Blueprint) render(ctx context.Context, record *v1alpha1.DeploymentRecord, env environment.Environment) (*render.Rendering, error) {
+	analysis, err := nfr.Analyze(&record.Spec)
+	if err != nil {
+		return nil, &Refusal{Reason: ReasonRequirementsInvalid, Err: err}
+	}
+	chosen, explanation, err := b.choose(ctx, record, env, analysis)
+	if err != nil {
+		return nil, err
+	}
+	in := render.Input{
+		Record:      record,
+		Template:    chosen,
+		Environment: env,
+		Analysis:    analysis,
+		Features:    b.options.Features,
+		Served:      b.options.Kinds.Served,
+		Selection:   explanation,
+	}
+	rendering, err := render.Render(in)
+	var invalid *odgm.InvalidError
+	switch {
+	case errors.As(err, &invalid):
+		return nil, &Refusal{Reason: ReasonODGMInvalid, Err: err, Selection: explanation}
+	case err != nil:
+		return nil, &Refusal{Reason: ReasonTemplateFailed, Err: err, Selection: explanation}
+	}
+	return rendering, nil
+}
+
+// Refusal tells why a record is not run as it stands. What runs of it already stays
+// as it is.
+type Refusal struct {
+	// Reason is one of the reasons of this package.
+	Reason string
+	// Err says what to change.
+	Err error
+	// Selection explains the choice of the template, as far as it came to that.
+	Selection *v1alpha1.TemplateSelection
+}
+
+// Error says what to change.
+func (r *Refusal) Error() string { return r.Err.Error() }
+
+// Unwrap returns the cause.
+func (r *Refusal) Unwrap() error { return r.Err }
+
+// RefusalSelection explains the choice of the template.
+func (r *Refusal) RefusalSelection() *v1alpha1.TemplateSelection { return r.Selection }
+
+// RefusalReason is the reason for the conditions of the record.
+func (r *Refusal) RefusalReason() string { return r.Reason }
+
+// refusalOf tells apart why selection has no template.
+func refusalOf(err error, explanation *v1alpha1.TemplateSelection) error {
+	var pinned *selection.PinnedError
+	if errors.As(err, &pinned) {
+		return &Refusal{Reason: ReasonTemplateUnfit, Err: err, Selection: explanation}
+	}
+	return &Refusal{Reason: ReasonNoTemplate, Err: err, Selection: explanation}
+}

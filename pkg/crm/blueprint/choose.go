@@ -1,0 +1,113 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package blueprint
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+	"oaas.io/oaas/pkg/crm/environment"
+	"oaas.io/oaas/pkg/crm/nfr"
+	"oaas.io/oaas/pkg/crm/render"
+	"oaas.io/oaas/pkg/crm/rollout"
+	"oaas.io/oaas/pkg/crm/selection"
+	"oaas.io/oaas/pkg/crm/template"
+)
+
+// choose returns the template of a record, in the revision that is the record's
+// turn, and why it was chosen.
+//
+// A record keeps its template as long as that can serve it and its requirements
+// stay the same: a new template that scores higher is no reason to replace what
+// runs.
+func (b *Blueprint) choose(
+	ctx context.Context, record *v1alpha1.DeploymentRecord, env environment.Environment, analysis nfr.Analysis,
+) (*template.Template, *v1alpha1.TemplateSelection, error) {
+	list := &v1alpha1.DeploymentTemplateList{}
+	if err := b.options.Cache.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, nil, fmt.Errorf("list templates: %w", err)
+	}
+	b.templates.keep(list.Items)
+
+	compilations := make(map[string]compilation, len(list.Items))
+	var candidates []selection.Candidate
+	for i := range list.Items {
+		t := &list.Items[i]
+		if t.DeletionTimestamp != nil && record.Status.SelectedTemplate != t.Name {
+			// On its way out; records that have it keep it alive until they are gone.
+			continue
+		}
+		made := b.revision(t, record)
+		compilations[t.Name] = made
+		candidates = append(candidates, b.candidate(t, made, record))
+	}
+	result, err := selection.Select(selection.Request{Record: &record.Spec, Analysis: analysis, Environment: env, Candidates: candidates})
+	if err != nil {
+		return nil, nil, refusalOf(err, &result.Status)
+	}
+	name, explanation := result.Template, &result.Status
+	if kept := record.Status.SelectedTemplate; kept != name && settled(record) && eligible(kept, result.Status) {
+		name, explanation = kept, record.Status.TemplateSelection
+	} else if kept == name && settled(record) && record.Status.TemplateSelection != nil {
+		// Why it was chosen does not change when others come and go.
+		explanation = record.Status.TemplateSelection
+	}
+	return compilations[name].template, explanation, nil
+}
+
+// settled records have a template that was chosen for their present requirements.
+func settled(record *v1alpha1.DeploymentRecord) bool {
+	return record.Status.SelectedTemplate != "" && record.Status.ObservedGeneration == record.Generation
+}
+
+func eligible(name string, explanation v1alpha1.TemplateSelection) bool {
+	return slices.ContainsFunc(explanation.Candidates, func(c v1alpha1.TemplateCandidate) bool {
+		return c.Template == name && c.Eligible
+	})
+}
+
+// revision is the content of a template that counts for a record: the newest, or
+// that which the record has as long as it is not its turn or the newest is not in
+// order.
+func (b *Blueprint) revision(t *v1alpha1.DeploymentTemplate, record *v1alpha1.DeploymentRecord) compilation {
+	newest := b.templates.present(t)
+	if record.Status.SelectedTemplate != t.Name {
+		return newest
+	}
+	held := record.Status.TemplateHash
+	if newest.template != nil {
+		degraded := meta.IsStatusConditionTrue(record.Status.Conditions, v1alpha1.ConditionDegraded)
+		key := record.Namespace + "/" + record.Name
+		if rollout.Takes(key, held, newest.template.Hash, degraded, t.Status.Rollout) {
+			return newest
+		}
+	}
+	for i := range t.Status.Revisions {
+		if t.Status.Revisions[i].Hash == held {
+			return b.templates.revision(t.Name, &t.Status.Revisions[i])
+		}
+	}
+	// Nobody knows what it was made from any more.
+	return newest
+}
+
+// candidate is a template as the choice sees it.
+func (b *Blueprint) candidate(t *v1alpha1.DeploymentTemplate, made compilation, record *v1alpha1.DeploymentRecord) selection.Candidate {
+	if made.template == nil {
+		return selection.Candidate{Name: t.Name, Spec: &t.Spec, Invalid: made.problem}
+	}
+	candidate := selection.Candidate{Name: t.Name, Spec: made.template.Spec}
+	for _, kind := range made.template.Kinds() {
+		if !kind.Optional && !b.options.Kinds.Served(kind.GroupKind()) {
+			candidate.Missing = append(candidate.Missing, kind.GroupKind())
+		}
+	}
+	candidate.Matches, candidate.MatchError = made.template.Matches(render.Subject(record))
+	return candidate
+}
