@@ -26,7 +26,9 @@ func TestTheFirstAcknowledgementIsLeftOut(t *testing.T) {
 	ack := frames(t, (*http2.Framer).WriteSettingsAck)
 	data := frames(t, func(f *http2.Framer) error { return f.WriteData(1, false, bytes.Repeat([]byte("x"), 1000)) })
 	empty := frames(t, func(f *http2.Framer) error { return f.WriteData(1, false, nil) })
-	settings := frames(t, func(f *http2.Framer) error { return f.WriteSettings(http2.Setting{ID: http2.SettingMaxFrameSize, Val: 1 << 20}) })
+	settings := frames(t, func(f *http2.Framer) error {
+		return f.WriteSettings(http2.Setting{ID: http2.SettingMaxFrameSize, Val: 1 << 20})
+	})
 	join := func(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 	for sentence, test := range map[string]struct{ sent, want []byte }{
 		"at once":                     {join(ack, data), data},
