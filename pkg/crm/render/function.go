@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -16,6 +17,7 @@ import (
 	"oaas.io/oaas/pkg/crm/nfr"
 	"oaas.io/oaas/pkg/crm/odgm"
 	"oaas.io/oaas/pkg/crm/render/names"
+	"oaas.io/oaas/pkg/crm/template"
 )
 
 const (
@@ -28,8 +30,11 @@ const (
 	suffixHeadless = "-pods"
 )
 
-// autoscaler is the kind of the autoscaler that templates can use.
-var autoscaler = schema.GroupKind{Group: "autoscaling", Kind: "HorizontalPodAutoscaler"}
+// isAutoscaler tells whether objects of a kind decide on the replicas of workloads.
+func isAutoscaler(kind schema.GroupKind) bool {
+	return kind == schema.GroupKind{Group: "autoscaling", Kind: "HorizontalPodAutoscaler"} ||
+		kind == schema.GroupKind{Group: "keda.sh", Kind: "ScaledObject"}
+}
 
 // function is one function of a record with everything its objects share.
 type function struct {
@@ -91,10 +96,14 @@ func (f *function) warn(format string, args ...any) {
 		fmt.Sprintf(" with template %q in environment %q", f.in.Template.Name, f.in.Environment.Name))
 }
 
-// autoscaled functions may have more replicas than they start with, and a cluster
-// that can tell when.
+// autoscaled functions may have more replicas than they start with, and a template
+// and a cluster with an autoscaler. In mode Sidecar each replica is a node of the
+// data grid, which does not come and go with the load.
 func (f *function) autoscaled() bool {
-	return f.in.Features.HPA && f.size.Max > f.size.Replicas && f.in.served(autoscaler)
+	return f.in.Features.HPA && f.sidecar == nil && f.size.Max > f.size.Replicas &&
+		slices.ContainsFunc(f.in.Template.Kinds(), func(kind template.Kind) bool {
+			return isAutoscaler(kind.GroupKind()) && f.in.served(kind.GroupKind())
+		})
 }
 
 // labels of every object of the function.

@@ -176,7 +176,7 @@ func (r *Rendering) describe(f *function) Function {
 		}
 		kind := object.Intent.GroupVersionKind()
 		ref := &Ref{GroupVersionKind: kind, Name: object.Intent.GetName()}
-		if kind.GroupKind() == autoscaler {
+		if isAutoscaler(kind.GroupKind()) {
 			described.Autoscaled = true
 		}
 		if described.Workload == nil && slices.Contains(object.Roles, v1alpha1.RoleWorkload) {

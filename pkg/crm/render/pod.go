@@ -189,7 +189,7 @@ func (f *function) httpProbe(probe *v1alpha1.HTTPProbe) *corev1.Probe {
 // spread keeps the replicas of one revision apart, across zones first and nodes
 // next, as far as the cluster has any: a single node must still do.
 func (f *function) spread() []corev1.TopologySpreadConstraint {
-	if !f.size.Spread {
+	if !f.size.Spread && !f.autoscaled() {
 		return nil
 	}
 	// Which label tells revisions apart depends on the kind of the workload.
