@@ -25,6 +25,7 @@ type config struct {
 	Function       string
 	DeploymentID   string
 	Environment    string
+	Grid           gridConfig
 }
 
 func configFromEnv(getenv func(string) string) (config, error) {
@@ -32,6 +33,7 @@ func configFromEnv(getenv func(string) string) (config, error) {
 		Function:     getenv("FUNCTION_KEY"),
 		DeploymentID: getenv("DEPLOYMENT_ID"),
 		Environment:  getenv("ENVIRONMENT"),
+		Grid:         gridFromEnv(getenv),
 	}
 	var err error
 	if c.Port, err = number(getenv, "PORT", defaultPort, 1, 65535); err != nil {

@@ -69,6 +69,7 @@ func (f *function) handler() http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", f.ready)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(f.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /grid", f.grid)
 	// Probes and scrapes stay out of the measurements.
 	var echo http.Handler = http.HandlerFunc(f.echo)
 	echo = promhttp.InstrumentHandlerDuration(f.duration, promhttp.InstrumentHandlerCounter(f.requests, echo))

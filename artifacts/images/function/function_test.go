@@ -27,10 +27,16 @@ func TestConfigFromEnv(t *testing.T) {
 			env: map[string]string{
 				"PORT": "9000", "SERVICE_TIME_MS": "250", "MAX_CONCURRENCY": "4",
 				"FUNCTION_KEY": "Record.echo", "DEPLOYMENT_ID": "d1", "ENVIRONMENT": "edge",
+				"ODGM_ENDPOINT": "http://localhost:8079", "ODGM_CLUSTER_ID": "d1-edge", "ODGM_NODE_ROLE": "client",
+				"ODGM_COLLECTIONS": `["Record_data"]`, "ODGM_ACCESS_MODE": "ReadOnly", "ODGM_CACHING_STRATEGY": "None",
 			},
 			want: config{
 				Port: 9000, ServiceTime: 250 * time.Millisecond, MaxConcurrency: 4,
 				Function: "Record.echo", DeploymentID: "d1", Environment: "edge",
+				Grid: gridConfig{
+					Endpoint: "http://localhost:8079", ClusterID: "d1-edge", NodeRole: "client",
+					Collections: `["Record_data"]`, AccessMode: "ReadOnly", CachingStrategy: "None",
+				},
 			},
 		},
 		"a port out of range is refused by name":      {env: map[string]string{"PORT": "70000"}, problem: `PORT is "70000"`},

@@ -12,6 +12,9 @@
 //	MAX_CONCURRENCY  requests served at once, further ones wait; default no limit
 //	FUNCTION_KEY, DEPLOYMENT_ID, ENVIRONMENT
 //	                 what the class runtime tells a function about itself
+//	ODGM_ENDPOINT and others that start with ODGM_
+//	                 the data grid of the class, if it has one: GET /grid tells which
+//	                 it is, and whether it can be reached
 package main
 
 import (
