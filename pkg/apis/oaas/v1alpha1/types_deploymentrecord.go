@@ -17,9 +17,11 @@ import (
 // +kubebuilder:printcolumn:name="Package",type=string,JSONPath=`.spec.deploymentUnit.packageName`
 // +kubebuilder:printcolumn:name="Class",type=string,JSONPath=`.spec.deploymentUnit.classKey`
 // +kubebuilder:printcolumn:name="Environment",type=string,JSONPath=`.spec.targetEnvironment`
+// +kubebuilder:printcolumn:name="Template",type=string,JSONPath=`.status.selectedTemplate`
 // +kubebuilder:printcolumn:name="Condition",type=string,JSONPath=`.status.condition`
 // +kubebuilder:printcolumn:name="Phase",type=string,JSONPath=`.status.phase`,priority=1
 // +kubebuilder:printcolumn:name="Available",type=string,JSONPath=`.status.conditions[?(@.type=="Available")].status`
+// +kubebuilder:printcolumn:name="ODGM",type=string,JSONPath=`.status.conditions[?(@.type=="ODGMReady")].status`
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.message`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:selectablefield:JSONPath=`.spec.targetEnvironment`
