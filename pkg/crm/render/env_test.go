@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/utils/ptr"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 	"oaas.io/oaas/pkg/crm/environment"
@@ -50,18 +49,18 @@ func TestTelemetry(t *testing.T) {
 			absent: []string{"OTEL_TRACES_SAMPLER"},
 		},
 		"the record turns it off": {
-			own:    &v1alpha1.Telemetry{Enabled: ptr.To(false)},
+			own:    &v1alpha1.Telemetry{Enabled: new(false)},
 			shared: v1alpha1.EnvironmentTelemetry{Endpoint: "http://c:4317"},
 			want:   map[string]string{"OTEL_SDK_DISABLED": "true"}, absent: []string{"OTEL_TRACES_EXPORTER"},
 		},
 		"the record turns it on where nobody listens": {
-			own:  &v1alpha1.Telemetry{Enabled: ptr.To(true), SamplingRate: "0.25"},
+			own:  &v1alpha1.Telemetry{Enabled: new(true), SamplingRate: "0.25"},
 			want: map[string]string{"OTEL_TRACES_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none", "OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.25"},
 		},
 		"the record's settings win one by one": {
-			own: &v1alpha1.Telemetry{Logs: ptr.To(true), ServiceName: "cart"},
+			own: &v1alpha1.Telemetry{Logs: new(true), ServiceName: "cart"},
 			shared: v1alpha1.EnvironmentTelemetry{Endpoint: "http://c:4318", Protocol: "http/protobuf", Telemetry: v1alpha1.Telemetry{
-				Logs: ptr.To(false), Metrics: ptr.To(false), SamplingRate: "1", ServiceName: "shared",
+				Logs: new(false), Metrics: new(false), SamplingRate: "1", ServiceName: "shared",
 			}},
 			want: map[string]string{
 				"OTEL_SERVICE_NAME": "cart", "OTEL_LOGS_EXPORTER": "otlp", "OTEL_METRICS_EXPORTER": "none", "OTEL_TRACES_EXPORTER": "otlp",
@@ -74,7 +73,7 @@ func TestTelemetry(t *testing.T) {
 			want:   map[string]string{"OTEL_SERVICE_NAME": "mine"},
 		},
 		"attributes are written in percent where they must": {
-			own: &v1alpha1.Telemetry{Enabled: ptr.To(true), ResourceAttributes: map[string]string{"a b": `x,y=z;"\%ä`, "service.namespace": "mine"}},
+			own: &v1alpha1.Telemetry{Enabled: new(true), ResourceAttributes: map[string]string{"a b": `x,y=z;"\%ä`, "service.namespace": "mine"}},
 			want: map[string]string{"OTEL_RESOURCE_ATTRIBUTES": `a%20b=x%2Cy%3Dz%3B%22%5C%25%C3%A4,deployment.environment.name=dev,oaas.class=Cart,` +
 				`oaas.deployment.id=shop-cart-dev,oaas.function=Cart.add,service.namespace=mine,service.version=1.0.0`},
 		},
@@ -105,7 +104,7 @@ func TestSecretsAreReferredTo(t *testing.T) {
 		r.Spec.FunctionContainers[0].SecretEnv = []v1alpha1.SecretVariable{{Name: "PASSWORD", SecretName: "db", Key: "password", Optional: true}}
 	}), "deployment"))
 	want := corev1.EnvVar{Name: "PASSWORD", ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
-		LocalObjectReference: corev1.LocalObjectReference{Name: "db"}, Key: "password", Optional: ptr.To(true),
+		LocalObjectReference: corev1.LocalObjectReference{Name: "db"}, Key: "password", Optional: new(true),
 	}}}
 	if diff := cmp.Diff(want, env["PASSWORD"]); diff != "" {
 		t.Errorf("PASSWORD differs (-want +got):\n%s", diff)

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"k8s.io/apimachinery/pkg/util/validation"
-	"k8s.io/utils/ptr"
 	"pgregory.net/rapid"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
@@ -34,7 +33,7 @@ func TestNamesOfAnyKeys(t *testing.T) {
 		r.Spec.DeploymentUnit.ClassKey = key.Draw(t, "class")
 		r.Spec.FunctionContainers = nil
 		for i, key := range rapid.SliceOfNDistinct(key, 1, 4, rapid.ID).Draw(t, "functions") {
-			r.Spec.FunctionContainers = append(r.Spec.FunctionContainers, v1alpha1.FunctionContainer{FunctionKey: key, Image: "i", MinReplicas: ptr.To(int32(i + 1))})
+			r.Spec.FunctionContainers = append(r.Spec.FunctionContainers, v1alpha1.FunctionContainer{FunctionKey: key, Image: "i", MinReplicas: new(int32(i + 1))})
 		}
 		in := base
 		in.Record, in.Template = r, builtIns[rapid.SampledFrom(slices.Sorted(maps.Keys(builtIns))).Draw(t, "template")]

@@ -58,8 +58,7 @@ func (v *evaluation) run(e *expression) (ref.Val, *Error) {
 	value, details, err := e.program.Eval(v.variables)
 	if err != nil {
 		failed := e.fail(errors.New(plain(err.Error())))
-		var at *types.Err
-		if errors.As(err, &at) {
+		if at, ok := errors.AsType[*types.Err](err); ok {
 			failed.locate(e.at, e.ast.NativeRep().SourceInfo().GetStartLocation(at.NodeID()))
 		}
 		if errors.Is(err, errTooMuchWork) || strings.Contains(err.Error(), "cost limit exceeded") {

@@ -38,23 +38,23 @@ func input() Input {
 }
 
 // specOf reads the manifests of a template from YAML.
-func specOf(t testing.TB, manifests string) *v1alpha1.DeploymentTemplateSpec {
-	t.Helper()
+func specOf(tb testing.TB, manifests string) *v1alpha1.DeploymentTemplateSpec {
+	tb.Helper()
 	spec := &v1alpha1.DeploymentTemplateSpec{Type: v1alpha1.TemplateTypeCustom}
 	if err := yaml.UnmarshalStrict([]byte(manifests), &spec.Manifests); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return spec
 }
 
 // valueSpec is a template with one object whose field value is the given string.
-func valueSpec(t testing.TB, value string) *v1alpha1.DeploymentTemplateSpec {
-	t.Helper()
+func valueSpec(tb testing.TB, value string) *v1alpha1.DeploymentTemplateSpec {
+	tb.Helper()
 	encoded, err := json.Marshal(map[string]any{
 		"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": "x"}, "value": value,
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return &v1alpha1.DeploymentTemplateSpec{
 		Type:      v1alpha1.TemplateTypeCustom,
@@ -62,11 +62,11 @@ func valueSpec(t testing.TB, value string) *v1alpha1.DeploymentTemplateSpec {
 	}
 }
 
-func compile(t testing.TB, spec *v1alpha1.DeploymentTemplateSpec) *Template {
-	t.Helper()
+func compile(tb testing.TB, spec *v1alpha1.DeploymentTemplateSpec) *Template {
+	tb.Helper()
 	compiled, problems := Compile("test", spec)
 	if len(problems) > 0 {
-		t.Fatal(problems.ToAggregate())
+		tb.Fatal(problems.ToAggregate())
 	}
 	return compiled
 }
