@@ -4,6 +4,7 @@
 package children
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,10 +12,12 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
@@ -26,7 +29,10 @@ import (
 
 // syncTimeout bounds how long a record waits for a kind that is watched for the
 // first time. It tries again later.
-const syncTimeout = 15 * time.Second
+const (
+	syncTimeout = 15 * time.Second
+	syncPoll    = 10 * time.Millisecond
+)
 
 // Options of a Cache.
 type Options struct {
@@ -144,10 +150,24 @@ func (c *Cache) Need(ctx context.Context, record types.NamespacedName, gvk schem
 	if watched.informer.HasSynced() {
 		return nil
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, syncTimeout, fmt.Errorf("not all objects are known after %v", syncTimeout))
+	ctx, cancel := context.WithTimeout(ctx, syncTimeout)
 	defer cancel()
-	if !cache.WaitForCacheSync(ctx.Done(), watched.informer.HasSynced) {
-		return fmt.Errorf("watch %s: %w", gvk.Kind, errors.Join(context.Cause(ctx), watched.failure()))
+	err = wait.PollUntilContextCancel(ctx, syncPoll, true, func(context.Context) (bool, error) {
+		if watched.informer.HasSynced() {
+			return true, nil
+		}
+		// The watch goes on trying; the record need not wait for a permission.
+		return false, onlyForbidden(watched.failure())
+	})
+	if err != nil {
+		return fmt.Errorf("watch objects of kind %s: %w", gvk.Kind, cmp.Or(watched.failure(), err))
+	}
+	return nil
+}
+
+func onlyForbidden(err error) error {
+	if apierrors.IsForbidden(err) {
+		return err
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -15,11 +16,13 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/rand"
+	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
@@ -298,4 +301,45 @@ func TestRecordThatOthersKeepWriting(t *testing.T) {
 	waitFor(t, c, record, "the record runs in spite of it", running)
 	stop()
 	<-ended
+}
+
+func TestKindThatTheProgramMayNotWatch(t *testing.T) {
+	t.Parallel()
+	c := newClient(t)
+	record := newRecord(newNamespace(t, c), "echo")
+	user := "limited-" + rand.String(5)
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: user}, Rules: []rbacv1.PolicyRule{
+		{APIGroups: []string{"oaas.io", "apps", "policy", "apiextensions.k8s.io", "events.k8s.io"}, Resources: []string{"*"}, Verbs: []string{"*"}},
+		{APIGroups: []string{""}, Resources: []string{"services", "pods", "persistentvolumeclaims"}, Verbs: []string{"*"}},
+	}}
+	binding := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: user}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: user},
+		Subjects: []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: user}},
+	}
+	for _, object := range []client.Object{role, binding} {
+		if err := c.Create(t.Context(), object); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := kube.WriteKubeconfig(path, user); err != nil {
+		t.Fatal(err)
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	startProgram(t, config, record.Namespace, &templates{})
+	if err := c.Create(t.Context(), record.DeepCopy()); err != nil {
+		t.Fatal(err)
+	}
+	now := waitFor(t, c, record, "the missing right is told", because(v1alpha1.ConditionDegraded, metav1.ConditionTrue, "ApplyFailed"))
+	if !strings.Contains(now.Status.Message, "configmaps") || !strings.Contains(now.Status.Message, user) {
+		t.Errorf("message %q does not say who may not do what", now.Status.Message)
+	}
+	role.Rules = append(role.Rules, rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"*"}})
+	if err := c.Update(t.Context(), role); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, c, record, "the record runs once the right is given", running)
 }
