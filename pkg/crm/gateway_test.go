@@ -11,15 +11,19 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
 	"connectrpc.com/connect"
+	"github.com/google/go-cmp/cmp"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
 
 	"oaas.io/oaas/pkg/crm/config"
 	crmv1 "oaas.io/oaas/pkg/generated/grpc/oaas/crm/v1"
@@ -134,6 +138,65 @@ func TestHTTPRoutes(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// What is rendered is what is then made, and rendering makes nothing.
+func TestWhatIsRenderedIsWhatIsMade(t *testing.T) {
+	kubernetes := newClient(t)
+	namespace := newNamespace(t, kubernetes)
+	p := startProgram(t)
+	c := plainCaller(p)
+	unit := newUnit(namespace)
+	rendered := &deploymentv1.RenderDeploymentResponse{}
+	eventually(t, "templates are there", func(ctx context.Context) error {
+		code, answer, err := c.try(ctx, http.MethodPost, "/api/v1/deployments:render", jsonOf(t, unit))
+		if err == nil && code != http.StatusOK {
+			err = fmt.Errorf("answers %d: %s", code, answer)
+		}
+		if err != nil {
+			return err
+		}
+		return protojson.Unmarshal(answer, rendered)
+	})
+	if rendered.GetTemplate() != "deployment" || rendered.GetNamespace() != namespace || len(rendered.GetTemplateSelection().GetCandidates()) == 0 {
+		t.Errorf("rendered %q in %q because of %v", rendered.GetTemplate(), rendered.GetNamespace(), rendered.GetTemplateSelection())
+	}
+	c.expect(t, http.MethodGet, "/api/v1/deployments/"+unit.GetId(), "", http.StatusNotFound, &spb.Status{})
+
+	var want []string
+	for _, manifest := range rendered.GetManifests() {
+		object := &unstructured.Unstructured{}
+		if err := yaml.Unmarshal([]byte(manifest), &object.Object); err != nil {
+			t.Fatalf("%v: %s", err, manifest)
+		}
+		want = append(want, object.GetKind()+"/"+object.GetName())
+	}
+	p.deploy(t, unit)
+	record := p.waitFor(t, unit.GetId(), "everything is made", func(r *deploymentv1.DeploymentRecord) bool {
+		for _, ref := range r.GetResourceRefs() {
+			if ref.GetUid() == "" {
+				return false
+			}
+		}
+		return len(r.GetResourceRefs()) > 0
+	})
+	var got []string
+	for _, ref := range record.GetResourceRefs() {
+		got = append(got, ref.GetKind()+"/"+ref.GetName())
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("objects (-rendered +made):\n%s", diff)
+	}
+
+	refused := proto.CloneOf(unit)
+	refused.Template = "imaginary"
+	status := &spb.Status{}
+	c.expect(t, http.MethodPost, "/api/v1/deployments:render", jsonOf(t, refused), http.StatusBadRequest, status)
+	if codes.Code(status.GetCode()) != codes.FailedPrecondition || !strings.Contains(status.GetMessage(), "imaginary") {
+		t.Errorf("a template that is not there: %v", status)
+	}
 }
 
 func TestHTTPListsAreFilteredAndPaged(t *testing.T) {
