@@ -84,8 +84,8 @@ func (c *compiler) report(problem *field.Error) {
 	}
 }
 
-func (c *compiler) invalid(path *field.Path, value any, format string, args ...any) {
-	c.report(field.Invalid(path, value, fmt.Sprintf(format, args...)))
+func (c *compiler) invalid(path *field.Path, value, format string, args ...any) {
+	c.report(field.Invalid(path, short(value), fmt.Sprintf(format, args...)))
 }
 
 func (c *compiler) manifest(spec *v1alpha1.TemplateManifest, path *field.Path) manifest {
@@ -278,7 +278,7 @@ func (w *walker) text(value, name string, path *field.Path) node {
 			err = compiled.usable(whole)
 		}
 		if err != nil {
-			w.invalid(path, value, "line %d, column %d: expression %q: %v", err.Line, err.Column, err.Expression, err.Err)
+			w.invalid(path, value, "line %d, column %d: expression %q: %v", err.Line, err.Column, short(err.Expression), err.Err)
 			return constant{}
 		}
 		if whole {

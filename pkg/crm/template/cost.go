@@ -123,6 +123,11 @@ var guarded = map[string]func(args []ref.Val) int{
 		// At most every character, and both ends, become the replacement.
 		return (length(args[0]) + 1) * (length(args[2]) + 1) / charactersPerStep
 	},
+	// Each character is looked at in every state of the pattern, of which repetitions
+	// make up to 1,000.
+	"matches": func(args []ref.Val) int { return (length(args[0]) + 1) * (length(args[1]) + 1000) / charactersPerStep },
+	// Every character may become an item.
+	"split": func(args []ref.Val) int { return length(args[0]) },
 	"join": func(args []ref.Val) int {
 		work := weigh(args[0], maxEvaluation)
 		if len(args) > 1 {

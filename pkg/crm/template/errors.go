@@ -42,10 +42,21 @@ func (e *Error) Error() string {
 		fmt.Fprintf(&b, ", line %d, column %d", e.Line, e.Column)
 	}
 	if e.Expression != "" {
-		fmt.Fprintf(&b, ": expression %q", e.Expression)
+		fmt.Fprintf(&b, ": expression %q", short(e.Expression))
 	}
 	fmt.Fprintf(&b, ": %v", e.Err)
 	return b.String()
+}
+
+// shortLength is how much of a text a message shows, in bytes.
+const shortLength = 160
+
+// short keeps a long text from hiding what is wrong with it.
+func short(text string) string {
+	if len(text) <= shortLength {
+		return text
+	}
+	return strings.ToValidUTF8(text[:shortLength], "") + "…"
 }
 
 // Unwrap returns what is wrong.

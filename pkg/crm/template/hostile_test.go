@@ -31,8 +31,16 @@ func TestHostileTemplates(t *testing.T) {
 		"sets of large lists":         "${ sets.contains(" + many + ", " + many + ") }",
 		"distinct of a large list":    "${ " + many + ".distinct().size() }",
 		"deep values":                 "${ [dyn(1)]" + strings.Repeat(".map(x, dyn([x]))", 100) + " }",
-		"a large object":              "${ " + many + ".map(x, {'aaaaaaaaaaaaaaaaaaaa': 'bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb'}) }",
+		"a large object":              "${ lists.range(600).map(x, '" + strings.Repeat("b", 2000) + "') }",
+		"a pattern over long text":    "${ 'aaaaaaaaaa'" + strings.Repeat(".replace('a', 'aaaaaaaaaa')", 4) + ".matches('" + strings.Repeat("(a*)*", 500) + "b') }",
+		"a long text in characters":   "${ 'aaaaaaaaaa'" + strings.Repeat(".replace('a', 'aaaaaaaaaa')", 5) + ".split('').size() }",
+		"merged maps that double":     "${ [{'a': 1}]" + strings.Repeat(".map(x, {'a': x, 'b': x}).map(x, merge(x, x))", 25) + " }",
+		"many functions in sets":      "${ sets.contains([" + strings.Repeat("functions, ", 300) + "functions], [functions]) }",
 		"a precision without bound":   "${ '%.2000000000f'.format([1.0]) }",
+	}
+	in := input()
+	for range 510 {
+		in.Functions = append(in.Functions, in.Functions[0])
 	}
 	for name, value := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -40,7 +48,7 @@ func TestHostileTemplates(t *testing.T) {
 			compiled, problems := Compile("test", valueSpec(t, value))
 			err := error(problems.ToAggregate())
 			if len(problems) == 0 {
-				_, err = compiled.Render(input())
+				_, err = compiled.Render(in)
 			}
 			if err == nil {
 				t.Error("was rendered")
