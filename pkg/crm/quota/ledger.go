@@ -137,7 +137,7 @@ func (l *Ledger) Edit(ctx context.Context, environment string, change func(conte
 		return err
 	}
 	defer leave()
-	wait := wait.Backoff{Duration: firstWait, Factor: 1.5, Jitter: 1, Steps: math.MaxInt, Cap: lastWait}.DelayFunc()
+	pause := wait.Backoff{Duration: firstWait, Factor: 1.5, Jitter: 1, Steps: math.MaxInt, Cap: lastWait}.DelayFunc()
 	for {
 		err := l.edit(ctx, environment, change)
 		if !apierrors.IsConflict(err) {
@@ -146,7 +146,7 @@ func (l *Ledger) Edit(ctx context.Context, environment string, change func(conte
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("%w, and others were faster each time: %w", context.Cause(ctx), err)
-		case <-l.Clock.After(wait()):
+		case <-l.Clock.After(pause()):
 		}
 	}
 }

@@ -69,7 +69,7 @@ func (d *deployments) Deploy(ctx context.Context, request *deploymentv1.DeployRe
 	if err != nil {
 		return nil, status.Error(codes.Internal, err.Error())
 	}
-	reservation, err := d.reserve(ctx, &spec, place.namespace, before, request.GetDryRun())
+	reservation, err := d.reserve(ctx, &spec, place, before, request.GetDryRun())
 	if err != nil {
 		return nil, err
 	}

@@ -26,6 +26,8 @@ type place struct {
 	namespace string
 	// create makes the namespace if it is not there.
 	create bool
+	// bounded tells that the environment has quotas.
+	bounded bool
 }
 
 // placeOf asks the environment of a record, as the API server has it: a mapping that
@@ -48,7 +50,9 @@ func (d *deployments) placeOf(ctx context.Context, spec v1alpha1.DeploymentRecor
 	if err != nil {
 		return place{}, precondition("NAMESPACE_NOT_ALLOWED", "environment:"+name, err.Error())
 	}
-	return place{namespace: namespace, create: resolved.Spec.Namespaces.Create}, nil
+	return place{
+		namespace: namespace, create: resolved.Spec.Namespaces.Create, bounded: quota.Bounded(resolved.Spec.Quotas),
+	}, nil
 }
 
 // createNamespace makes a namespace. That another call made it is fine.
@@ -74,7 +78,7 @@ func (d *deployments) createNamespace(ctx context.Context, name string, dryRun b
 
 // reserve keeps room in the environment's quotas for a record; a dry run only looks
 // whether there is any.
-func (d *deployments) reserve(ctx context.Context, spec *v1alpha1.DeploymentRecordSpec, namespace string, before *v1alpha1.DeploymentRecord, dryRun bool) (*quota.Reservation, error) {
+func (d *deployments) reserve(ctx context.Context, spec *v1alpha1.DeploymentRecordSpec, in place, before *v1alpha1.DeploymentRecord, dryRun bool) (*quota.Reservation, error) {
 	demand, err := d.ledger.Meter.Demand(spec)
 	if err != nil {
 		if problem, ok := errors.AsType[*field.Error](err); ok {
@@ -82,9 +86,12 @@ func (d *deployments) reserve(ctx context.Context, spec *v1alpha1.DeploymentReco
 		}
 		return nil, statusOf(err)
 	}
+	if !in.bounded {
+		return nil, nil
+	}
 	request := quota.Request{
 		Environment: spec.TargetEnvironment,
-		Record:      types.NamespacedName{Namespace: namespace, Name: spec.DeploymentUnit.ID},
+		Record:      types.NamespacedName{Namespace: in.namespace, Name: spec.DeploymentUnit.ID},
 		Demand:      demand,
 		Before:      before,
 	}
