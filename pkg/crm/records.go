@@ -26,6 +26,7 @@ import (
 	"oaas.io/oaas/pkg/crm/builtin"
 	"oaas.io/oaas/pkg/crm/children"
 	"oaas.io/oaas/pkg/crm/config"
+	"oaas.io/oaas/pkg/crm/odgm/probe"
 	"oaas.io/oaas/pkg/crm/quota"
 	"oaas.io/oaas/pkg/crm/template"
 )
@@ -47,12 +48,13 @@ func newChildren(mgr manager.Manager) (*children.Cache, error) {
 // newBlueprint returns what decides how records run.
 func newBlueprint(mgr manager.Manager, settings config.Config, known *children.Cache, gate *quota.Gate) *blueprint.Blueprint {
 	return blueprint.New(blueprint.Options{
-		Cache:    mgr.GetCache(),
-		Kinds:    known,
-		Gate:     gate,
-		Meter:    gate.Ledger.Meter,
-		Defaults: environmentDefaults(settings),
-		Features: template.Features{HPA: settings.Features.HPA, Knative: settings.Features.Knative},
+		Cache:            mgr.GetCache(),
+		Kinds:            known,
+		Gate:             gate,
+		Meter:            gate.Ledger.Meter,
+		Defaults:         environmentDefaults(settings),
+		Features:         template.Features{HPA: settings.Features.HPA, Knative: settings.Features.Knative},
+		ManagerNamespace: leaseNamespace(),
 	})
 }
 
@@ -65,6 +67,7 @@ func addRecords(
 		Live:     mgr.GetAPIReader(),
 		Children: known,
 		Renderer: plans,
+		Grids:    probe.New(probe.Options{}),
 		Recorder: mgr.GetEventRecorder("oaas-crm"),
 		Clock:    clock.RealClock{},
 		Metrics:  metrics,

@@ -67,6 +67,9 @@ type Options struct {
 	Defaults environment.Defaults
 	// Features are what templates may use.
 	Features template.Features
+	// ManagerNamespace is where this program runs, so that NetworkPolicies let it ask
+	// the nodes of data grids.
+	ManagerNamespace string
 }
 
 // Blueprint decides how records run. It is safe for concurrent use.
@@ -138,13 +141,14 @@ func (b *Blueprint) render(ctx context.Context, record *v1alpha1.DeploymentRecor
 		return nil, err
 	}
 	in := render.Input{
-		Record:      record,
-		Template:    chosen,
-		Environment: env,
-		Analysis:    analysis,
-		Features:    b.options.Features,
-		Served:      b.options.Kinds.Served,
-		Selection:   explanation,
+		Record:           record,
+		Template:         chosen,
+		Environment:      env,
+		Analysis:         analysis,
+		Features:         b.options.Features,
+		Served:           b.options.Kinds.Served,
+		Selection:        explanation,
+		ManagerNamespace: b.options.ManagerNamespace,
 	}
 	rendering, err := render.Render(in)
 	var invalid *odgm.InvalidError
