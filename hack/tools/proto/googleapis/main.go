@@ -11,6 +11,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/jhump/protoreflect/v2/protoprint"
 	"google.golang.org/genproto/googleapis/api/annotations"
@@ -28,11 +29,28 @@ func main() {
 	}
 }
 
+// header is what descriptors do not have: whose the files are, and where they are
+// from.
+const header = `// Copyright Google LLC
+// SPDX-License-Identifier: Apache-2.0
+
+// Written by hack/generate.sh from google.golang.org/genproto/googleapis/api. DO NOT EDIT.
+`
+
 func write(folder string) error {
 	printer := protoprint.Printer{Compact: true}
-	files := []protoreflect.FileDescriptor{annotations.File_google_api_annotations_proto, annotations.File_google_api_http_proto}
-	if err := printer.PrintProtosToFileSystem(files, folder); err != nil {
-		return fmt.Errorf("write protobuf sources into %s: %w", folder, err)
+	for _, file := range []protoreflect.FileDescriptor{annotations.File_google_api_annotations_proto, annotations.File_google_api_http_proto} {
+		source, err := printer.PrintProtoToString(file)
+		if err != nil {
+			return fmt.Errorf("print %s: %w", file.Path(), err)
+		}
+		path := filepath.Join(folder, filepath.FromSlash(file.Path()))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, []byte(header+source), 0o644); err != nil {
+			return err
+		}
 	}
 	return nil
 }
