@@ -22,10 +22,10 @@ func TestEveryVariableIsDocumented(t *testing.T) {
 		reflect.TypeFor[Record](), reflect.TypeFor[Function](), reflect.TypeFor[Request](), reflect.TypeFor[Environment](),
 		reflect.TypeFor[ODGM](), reflect.TypeFor[Names](), reflect.TypeFor[Analysis](), reflect.TypeFor[Features](),
 	} {
-		for i := range of.NumField() {
-			name := of.Field(i).Tag.Get("json")
+		for field := range of.Fields() {
+			name := field.Tag.Get("json")
 			if name == "" {
-				t.Errorf("%s.%s has no name in expressions", of.Name(), of.Field(i).Name)
+				t.Errorf("%s.%s has no name in expressions", of.Name(), field.Name)
 			}
 			if !strings.Contains(string(page), "`"+name+"`") && !strings.Contains(string(page), "`"+name+".") {
 				t.Errorf("%s.%s is not in docs/templates.md", of.Name(), name)
