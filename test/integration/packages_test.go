@@ -164,3 +164,26 @@ func TestPlan(t *testing.T) {
 		t.Errorf("a plan with problems ended with %v:\n%s%s", r.err, r.stdout, r.stderr)
 	}
 }
+
+// Rendering shows the objects that a cluster would run, and makes none of them.
+func TestRender(t *testing.T) {
+	namespace := newNamespace(t)
+	output := mustOaas(t, echoV1, "render", "-f", "-", "-n", namespace)
+	for _, want := range []string{" on hub, namespace " + namespace + ", by template deployment\n", "\n---\n", "\nkind: Deployment\n", "image: registry.example/echo:1.0.0\n"} {
+		if !strings.Contains(output, want) {
+			t.Errorf("the rendering of a file lacks %q:\n%s", want, output)
+		}
+	}
+	if _, err := hub.oaas.PmV1alpha1().Packages(namespace).Get(t.Context(), "echo", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+		t.Errorf("rendering published the package: %v", err)
+	}
+	mustOaas(t, echoV1, "deploy", "-f", "-", "-n", namespace, "--wait")
+	if output = mustOaas(t, "", "render", "echo", "-n", namespace); !strings.Contains(output, "name: "+onlyDeployment(t, namespace).Name+"\n") {
+		t.Errorf("the rendering of what runs lacks its Deployment:\n%s", output)
+	}
+	unfit := strings.ReplaceAll(echoV1, "class_key: Echo", "class_key: Echo\n  env_templates: {default: imaginary}")
+	r := oaas(t, unfit, "render", "-f", "-", "-n", namespace)
+	if exitCode(r.err) != 4 || !strings.Contains(r.stderr, "imaginary") {
+		t.Errorf("a template that is not there ended with %v:\n%s%s", r.err, r.stdout, r.stderr)
+	}
+}
