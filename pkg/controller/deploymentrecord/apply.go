@@ -58,7 +58,7 @@ func (r *Reconciler) ensure(ctx context.Context, p *pass, object render.Object) 
 		log.Info("creating")
 		return r.apply(ctx, p, done, intent)
 	case !belongs(live, p.record):
-		done.fault = taken(intent.GetKind(), intent.GetName())
+		done.fault = r.takenBy(ctx, p, live)
 		return done
 	}
 	done.live = live

@@ -165,7 +165,8 @@ func (r *Reconciler) prune(ctx context.Context, p *pass, seen *observation) erro
 			seen.parting = append(seen.parting, ref.Kind+" "+ref.Name)
 			continue
 		}
-		if !seen.applied || !replaced(live, serving) {
+		// What is in the way of its successor would wait for it for ever.
+		if !(seen.applied || p.inTheWay[live.UID]) || !(replaced(live, serving) || p.obstructs(live)) {
 			if live.Health.Counted && live.Health.Available {
 				seen.serves(live.Labels[v1alpha1.LabelFunction])
 			}

@@ -67,7 +67,8 @@ func (o *observation) worst() *fault {
 	var messages []string
 	for _, c := range o.children {
 		switch {
-		case c.fault == nil || c.fault.passing:
+		case c.fault == nil || c.fault.passing || c.fault.reason == ReasonReplacing:
+			// What is on its way is no trouble.
 			continue
 		case worst == nil || compareFaults(c.fault, worst) > 0:
 			worst, messages = c.fault, []string{c.fault.Error()}
@@ -111,4 +112,15 @@ func (o *observation) serves(function string) {
 		o.predecessors = map[string]bool{}
 	}
 	o.predecessors[function] = true
+}
+
+// waiting tells which names predecessors still have.
+func (o *observation) waiting() []string {
+	var waiting []string
+	for _, c := range o.children {
+		if c.fault != nil && c.fault.reason == ReasonReplacing {
+			waiting = append(waiting, c.fault.Error())
+		}
+	}
+	return waiting
 }

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
@@ -39,6 +40,9 @@ type pass struct {
 	missing map[schema.GroupVersionKind]error
 	// gridReady says that the data grid serves, or that there is none to wait for.
 	gridReady bool
+	// inTheWay are children that are no longer wanted and made an object whose name is
+	// needed now.
+	inTheWay map[types.UID]bool
 	// recreated says that the pass removed a child in order to make it anew.
 	recreated bool
 }

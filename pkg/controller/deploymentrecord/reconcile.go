@@ -173,7 +173,8 @@ func (r *Reconciler) act(ctx context.Context, p *pass) (*observation, reconcile.
 	}
 	pods := &corev1.PodList{}
 	if err := r.client.List(ctx, pods, client.InNamespace(p.record.Namespace),
-		client.MatchingLabels{v1alpha1.LabelDeploymentID: p.record.Name, v1alpha1.LabelManagedBy: v1alpha1.FieldManagerReconciler}); err != nil {
+		client.MatchingLabels{v1alpha1.LabelDeploymentID: p.record.Name, v1alpha1.LabelManagedBy: v1alpha1.FieldManagerReconciler},
+		client.UnsafeDisableDeepCopy); err != nil {
 		failures = append(failures, fmt.Errorf("list pods: %w", err))
 	}
 	seen.troubles = troublesOf(pods.Items)

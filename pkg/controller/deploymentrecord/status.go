@@ -248,6 +248,8 @@ func progressingOf(seen *observation, workloads []workload, degraded verdict) ve
 		return verdict{metav1.ConditionTrue, ReasonRollingOut, "Rolling out " + strings.Join(changing, ", ") + "."}
 	case slices.ContainsFunc(seen.children, func(c child) bool { return c.Grid && c.live != nil && !c.live.Health.Settled }):
 		return verdict{metav1.ConditionTrue, ReasonRollingOut, "Rolling out the data grid."}
+	case len(seen.waiting()) > 0:
+		return verdict{metav1.ConditionTrue, ReasonReplacing, strings.Join(seen.waiting(), "; ")}
 	case len(seen.surplus) > 0:
 		return verdict{metav1.ConditionTrue, ReasonReplacing, "Keeping until their successors serve: " + strings.Join(seen.surplus, ", ") + "."}
 	case len(seen.parting) > 0:

@@ -164,8 +164,10 @@ func eventually(t *testing.T, what string, check func(context.Context) error) {
 	t.Helper()
 	var last error
 	err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
-		last = check(ctx)
-		return last == nil, nil
+		if err := check(ctx); ctx.Err() == nil {
+			last = err
+		}
+		return last == nil && ctx.Err() == nil, nil
 	})
 	if err != nil {
 		t.Fatalf("waiting until %s: %v; at last: %v", what, err, last)
