@@ -152,7 +152,9 @@ type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 var _ handler.EventHandler = templatesOfRecord{}
 
 // Create implements handler.EventHandler.
-func (templatesOfRecord) Create(_ context.Context, e event.CreateEvent, q queue) { enqueue(e.Object, q) }
+func (templatesOfRecord) Create(_ context.Context, e event.CreateEvent, q queue) {
+	enqueue(e.Object, q)
+}
 
 // Update implements handler.EventHandler.
 func (templatesOfRecord) Update(_ context.Context, e event.UpdateEvent, q queue) {
@@ -161,7 +163,9 @@ func (templatesOfRecord) Update(_ context.Context, e event.UpdateEvent, q queue)
 }
 
 // Delete implements handler.EventHandler.
-func (templatesOfRecord) Delete(_ context.Context, e event.DeleteEvent, q queue) { enqueue(e.Object, q) }
+func (templatesOfRecord) Delete(_ context.Context, e event.DeleteEvent, q queue) {
+	enqueue(e.Object, q)
+}
 
 // Generic implements handler.EventHandler.
 func (templatesOfRecord) Generic(_ context.Context, e event.GenericEvent, q queue) {
