@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -163,13 +164,17 @@ func hasCondition(conditions []metav1.Condition, kind string, status metav1.Cond
 	return nil
 }
 
-// leftovers lists what deployments make in a namespace.
-func (s *site) leftovers(ctx context.Context, namespace string) error {
+// leftovers tells of something that deployments have made and left in a namespace,
+// other than the given kinds.
+func (s *site) leftovers(ctx context.Context, namespace string, except ...string) error {
 	for _, resource := range []schema.GroupVersionResource{
 		{Group: "oaas.io", Version: "v1alpha1", Resource: "deploymentrecords"},
 		{Group: "apps", Version: "v1", Resource: "deployments"},
 		{Group: "apps", Version: "v1", Resource: "replicasets"},
+		{Group: "apps", Version: "v1", Resource: "statefulsets"},
 		{Group: "policy", Version: "v1", Resource: "poddisruptionbudgets"},
+		{Version: "v1", Resource: "configmaps"},
+		{Version: "v1", Resource: "persistentvolumeclaims"},
 		{Version: "v1", Resource: "services"},
 		{Version: "v1", Resource: "pods"},
 	} {
@@ -178,6 +183,10 @@ func (s *site) leftovers(ctx context.Context, namespace string) error {
 			return err
 		}
 		for _, object := range list.Items {
+			// Kubernetes makes this one in every namespace.
+			if object.GetName() == "kube-root-ca.crt" || slices.Contains(except, object.GetKind()) {
+				continue
+			}
 			return fmt.Errorf("%s/%s is left", object.GetKind(), object.GetName())
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -52,10 +53,12 @@ func (f function) url(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("listing the services of %s: %w", f.key, err)
 	}
-	if len(services.Items) != 1 {
-		return "", fmt.Errorf("function %s has %d services, want one", f.key, len(services.Items))
+	// One without an address is for replicas to find each other.
+	addressed := slices.DeleteFunc(services.Items, func(s corev1.Service) bool { return s.Spec.ClusterIP == corev1.ClusterIPNone })
+	if len(addressed) != 1 {
+		return "", fmt.Errorf("function %s has %d services with an address, want one", f.key, len(addressed))
 	}
-	spec := services.Items[0].Spec
+	spec := addressed[0].Spec
 	return "http://" + net.JoinHostPort(spec.ClusterIP, strconv.Itoa(int(spec.Ports[0].Port))), nil
 }
 
@@ -166,7 +169,7 @@ func killProcess(t *testing.T, pod *corev1.Pod, program string) {
 
 func restarts(pod *corev1.Pod) int32 {
 	var n int32
-	for _, status := range pod.Status.ContainerStatuses {
+	for _, status := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
 		n += status.RestartCount
 	}
 	return n

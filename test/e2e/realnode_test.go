@@ -22,6 +22,7 @@ import (
 	"oaas.io/oaas/hack/localcluster/cluster"
 	"oaas.io/oaas/hack/localcluster/image"
 	"oaas.io/oaas/hack/localcluster/realnode"
+	oaasv1alpha1 "oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
 )
 
@@ -55,7 +56,9 @@ func TestInstallationOnARealNode(t *testing.T) {
 	}
 }
 
-func startRealCluster(t *testing.T) *site {
+// startRealCluster starts a cluster whose node has the images of the platform, and
+// further ones.
+func startRealCluster(t *testing.T, further ...image.Source) *site {
 	t.Helper()
 	if err := realnode.Preflight(); err != nil {
 		t.Skip(err)
@@ -69,7 +72,8 @@ func startRealCluster(t *testing.T) *site {
 	if err := realnode.Leave(ctx, ""); err != nil {
 		t.Fatal(err)
 	}
-	images, err := image.Build(ctx, image.Options{Progress: steps()}, image.APIServer(), image.CRM(), image.Function())
+	sources := append([]image.Source{image.APIServer(), image.CRM(), image.Function()}, further...)
+	images, err := image.Build(ctx, image.Options{Progress: steps()}, sources...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -273,6 +277,14 @@ func deploysRecord(t *testing.T, s *site) {
 	unit := s.onlyUnit(t, namespace, "record")
 	for _, key := range []string{"Record.access", "Record.audit"} {
 		function{s, namespace, key}.mustAnswer(t, unit.DeploymentID)
+	}
+	// The class has state, and nobody has named the image of a data grid.
+	record, err := s.record(t.Context(), namespace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := hasCondition(record.Status.Conditions, oaasv1alpha1.ConditionODGMReady, metav1.ConditionFalse); err != nil {
+		t.Error(err)
 	}
 	status := s.must(t, "", "kubectl oaas status -n "+namespace+" record")
 	for _, want := range []string{unit.DeploymentID, "Record.access", "Record.audit"} {
