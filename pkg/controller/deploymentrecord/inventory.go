@@ -167,7 +167,7 @@ func (r *Reconciler) prune(ctx context.Context, p *pass, seen *observation) erro
 		}
 		// What is in the way of its successor would wait for it for ever.
 		if !(seen.applied || p.inTheWay[live.UID]) || !(replaced(live, serving) || p.obstructs(live)) {
-			if live.Health.Counted && live.Health.Available {
+			if live.Health.Available && (live.Health.Counted || live.Kind.GroupKind() == knativeService) {
 				seen.serves(live.Labels[v1alpha1.LabelFunction])
 			}
 			seen.surplus = append(seen.surplus, ref.Kind+" "+ref.Name)
