@@ -166,7 +166,8 @@ func (r *Reconciler) prune(ctx context.Context, p *pass, seen *observation) erro
 			continue
 		}
 		// What is in the way of its successor would wait for it for ever.
-		if !(seen.applied || p.inTheWay[live.UID]) || !(replaced(live, serving) || p.obstructs(live)) {
+		removable := (seen.applied || p.inTheWay[live.UID]) && (replaced(live, serving) || p.obstructs(live))
+		if !removable {
 			if live.Health.Available && (live.Health.Counted || live.Kind.GroupKind() == knativeService) {
 				seen.serves(live.Labels[v1alpha1.LabelFunction])
 			}

@@ -6,6 +6,7 @@ package deploymentrecord
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"maps"
 	"slices"
 	"strings"
 
@@ -108,9 +109,7 @@ func (p *pass) complete(object render.Object) *unstructured.Unstructured {
 
 func shallow(content map[string]any) map[string]any {
 	copied := make(map[string]any, len(content)+4)
-	for key, value := range content {
-		copied[key] = value
-	}
+	maps.Copy(copied, content)
 	return copied
 }
 

@@ -18,7 +18,7 @@ import (
 )
 
 // parse reads YAML in the form that objects from the API server have.
-func parse(t testing.TB, text string) *unstructured.Unstructured {
+func parse(t *testing.T, text string) *unstructured.Unstructured {
 	t.Helper()
 	encoded, err := yaml.YAMLToJSON([]byte(text))
 	if err != nil {
@@ -63,12 +63,12 @@ const owned = `{
 "f:ports":{"k:{\"containerPort\":80,\"protocol\":\"TCP\"}":{".":{},"f:containerPort":{}}},
 "f:env":{"k:{\"name\":\"A\"}":{".":{},"f:name":{},"f:value":{}}}}}}}}}`
 
-func liveWith(t testing.TB, fields string, change ...func(*unstructured.Unstructured)) *Object {
+func liveWith(t *testing.T, fields string, change ...func(*unstructured.Unstructured)) *Object {
 	t.Helper()
 	live := parse(t, wanted)
 	live.SetManagedFields([]metav1.ManagedFieldsEntry{
-		{Manager: "kubectl", Operation: metav1.ManagedFieldsOperationUpdate, FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:spec":{"f:paused":{}}}`)}},
-		{Manager: v1alpha1.FieldManagerReconciler, Operation: metav1.ManagedFieldsOperationApply, FieldsV1: &metav1.FieldsV1{Raw: []byte(fields)}},
+		{Manager: "kubectl", Operation: metav1.ManagedFieldsOperationUpdate, FieldsV1: metav1.NewFieldsV1(`{"f:spec":{"f:paused":{}}}`)},
+		{Manager: v1alpha1.FieldManagerReconciler, Operation: metav1.ManagedFieldsOperationApply, FieldsV1: metav1.NewFieldsV1(fields)},
 	})
 	for _, c := range change {
 		c(live)
@@ -145,7 +145,7 @@ func TestDigestIsSmall(t *testing.T) {
 		t.Fatal(err)
 	}
 	live.SetManagedFields([]metav1.ManagedFieldsEntry{{
-		Manager: v1alpha1.FieldManagerReconciler, Operation: metav1.ManagedFieldsOperationApply, FieldsV1: &metav1.FieldsV1{Raw: raw},
+		Manager: v1alpha1.FieldManagerReconciler, Operation: metav1.ManagedFieldsOperationApply, FieldsV1: metav1.NewFieldsV1(string(raw)),
 	}})
 	used := func() uint64 {
 		runtime.GC()

@@ -60,7 +60,7 @@ func digest(gvk schema.GroupVersionKind, full metav1.Object) *Object {
 	}
 	for _, entry := range full.GetManagedFields() {
 		if entry.Manager == v1alpha1.FieldManagerReconciler && entry.Operation == metav1.ManagedFieldsOperationApply && entry.Subresource == "" && entry.FieldsV1 != nil {
-			object.applied = bytes.Clone(entry.FieldsV1.Raw)
+			object.applied = bytes.Clone(entry.FieldsV1.GetRawBytes())
 		}
 	}
 	if slices.Contains(metadataOnly, gvk.GroupKind()) {

@@ -4,6 +4,7 @@
 package integration
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/url"
@@ -71,7 +72,7 @@ func (p *proxy) down() {
 }
 
 func (p *proxy) pass(client net.Conn) {
-	server, err := net.Dial("tcp", p.target)
+	server, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", p.target)
 	if err != nil {
 		_ = client.Close()
 		return

@@ -53,9 +53,7 @@ func actKnative(ctx context.Context, c client.Client, namespace string) {
 	_ = wait.PollUntilContextCancel(ctx, 100*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		list := &unstructured.UnstructuredList{}
 		list.SetGroupVersionKind(knativeKind)
-		if c.List(ctx, list, client.InNamespace(namespace)) != nil {
-			return false, nil
-		}
+		_ = c.List(ctx, list, client.InNamespace(namespace))
 		for i := range list.Items {
 			item := &list.Items[i]
 			if item.GetDeletionTimestamp() != nil {

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -104,9 +105,7 @@ func (r *templates) Render(_ context.Context, record *v1alpha1.DeploymentRecord)
 // object is one object of a record.
 func object(record *v1alpha1.DeploymentRecord, apiVersion, kind, name string, labels, content map[string]any, roles ...v1alpha1.ManifestRole) render.Object {
 	intent := &unstructured.Unstructured{Object: map[string]any{"apiVersion": apiVersion, "kind": kind}}
-	for key, value := range content {
-		intent.Object[key] = value
-	}
+	maps.Copy(intent.Object, content)
 	intent.SetName(name)
 	intent.SetNamespace(record.Namespace)
 	if labels != nil {
