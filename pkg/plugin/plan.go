@@ -21,104 +21,29 @@ import (
 	"oaas.io/oaas/pkg/planner"
 )
 
-// PlanOptions are the flags of kubectl oaas plan.
-type PlanOptions struct {
-	*shared
-
-	// Name is a deployment; empty means all that the files hold.
-	Name string
-	// Filenames are files, directories, http(s) URLs or - for standard input.
-	Filenames []string
-	// Recursive reads the subdirectories of directories too.
-	Recursive bool
-	// Output is empty, json or yaml.
-	Output string
-}
-
 func newPlanCommand(common *shared) *cobra.Command {
-	o := &PlanOptions{shared: common}
-	cmd := &cobra.Command{
-		Use:     "plan (DEPLOYMENT [-f FILE|DIR|URL|-] | -f FILE|DIR|URL|-)",
-		Short:   "Show what would run where, and change nothing",
-		GroupID: groupInspect,
-		Args:    usageArgs(cobra.MaximumNArgs(1)),
+	return newPreviewCommand(common, preview{
+		verb: "plan", participle: "planning", subresource: "plan",
+		ofFiles: func(ctx context.Context, c *connection, files *fileObjects, deployment *pmv1alpha1.ClassDeployment) (*unstructured.Unstructured, error) {
+			return files.plan(ctx, c, deployment)
+		},
+		print: printPlans,
+	}, &cobra.Command{
+		Short: "Show what would run where, and change nothing",
 		Long: `Show what would run where, and change nothing.
 
 With the name of a deployment: what the Package Manager would do for it now. With -f: what it would do
 once the files are deployed, with the clusters as they are and with what runs already. A plan that has
-problems ends with exit code 4.
-
-` + exitCodesHelp,
+problems ends with exit code 4.`,
 		Example: `  # Why a deployment runs where it does, or does not run
   kubectl oaas plan echo
 
   # What deploying a file would create, update and remove
   kubectl oaas plan -f echo.yaml`,
-		RunE: run(o),
-	}
-	addFileFlags(cmd, &o.Filenames, &o.Recursive)
-	cmd.Flags().StringVarP(&o.Output, "output", "o", "", "json or yaml")
-	return cmd
+	})
 }
 
-// Complete takes the name.
-func (o *PlanOptions) Complete(_ *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		o.Name = args[0]
-	}
-	return nil
-}
-
-// Validate refuses flags that are missing or contradict each other.
-func (o *PlanOptions) Validate() error {
-	if err := validateFilenames(o.Filenames); err != nil {
-		return err
-	}
-	if o.Name == "" && len(o.Filenames) == 0 {
-		return usageErrorf("nothing to plan is named: give a deployment or -f FILE")
-	}
-	return validateOutput(o.Output, "json", "yaml")
-}
-
-// Run asks the server, or plans what the files hold.
-func (o *PlanOptions) Run(cmd *cobra.Command) error {
-	ctx := cmd.Context()
-	var items []item
-	if len(o.Filenames) > 0 {
-		var err error
-		if items, err = o.readItems(ctx, o.Filenames, o.Recursive, false); err != nil {
-			return err
-		}
-	}
-	c, err := o.connect(ctx)
-	if err != nil {
-		return err
-	}
-	var plans []*unstructured.Unstructured
-	if len(o.Filenames) == 0 {
-		plan, err := c.resource(kindNamed("ClassDeployment"), c.namespace).Get(ctx, o.Name, metav1.GetOptions{}, "plan")
-		if apierrors.IsNotFound(err) {
-			return fmt.Errorf("no deployment is named %s in namespace %s: kubectl oaas status shows all", o.Name, c.namespace)
-		}
-		if err != nil {
-			return fmt.Errorf("planning %s: %w", title("ClassDeployment", o.Name), err)
-		}
-		plans = append(plans, plan)
-	} else {
-		if err := setNamespaces(items, c.namespace, c.enforceNamespace); err != nil {
-			return err
-		}
-		if plans, err = o.planFiles(ctx, c, items); err != nil {
-			return err
-		}
-	}
-	return o.print(plans)
-}
-
-func (o *PlanOptions) print(plans []*unstructured.Unstructured) error {
-	if o.Output != "" {
-		return printObjects(o.Out, plans, o.Output)
-	}
+func printPlans(o *shared, plans []*unstructured.Unstructured) error {
 	complete := true
 	for i, object := range plans {
 		plan, err := typed[pmv1alpha1.ClassDeploymentPlan](object)
@@ -133,67 +58,6 @@ func (o *PlanOptions) print(plans []*unstructured.Unstructured) error {
 	}
 	if !complete {
 		return withCode(ExitFailed, errors.New("the plan has problems: see above"))
-	}
-	return nil
-}
-
-// planFiles plans the deployments of files: those that stand alone, and those that
-// packages list.
-func (o *PlanOptions) planFiles(ctx context.Context, c *connection, items []item) ([]*unstructured.Unstructured, error) {
-	files := &fileObjects{packages: map[string]*pmv1alpha1.Package{}}
-	for _, i := range items {
-		if err := files.add(i); err != nil {
-			return nil, err
-		}
-	}
-	var plans []*unstructured.Unstructured
-	for _, deployment := range files.deployments {
-		if o.Name != "" && deployment.Name != o.Name {
-			continue
-		}
-		plan, err := files.plan(ctx, c, deployment)
-		if err != nil {
-			return nil, fmt.Errorf("planning %s: %w", title("ClassDeployment", deployment.Name), err)
-		}
-		plans = append(plans, plan)
-	}
-	switch {
-	case len(plans) > 0:
-		return plans, nil
-	case o.Name != "":
-		return nil, fmt.Errorf("the files hold no deployment that is named %s", o.Name)
-	default:
-		return nil, errors.New("the files hold no deployment: there is nothing to plan")
-	}
-}
-
-// fileObjects are what files hold, as the server would have it.
-type fileObjects struct {
-	packages    map[string]*pmv1alpha1.Package
-	deployments []*pmv1alpha1.ClassDeployment
-}
-
-func (f *fileObjects) add(i item) error {
-	switch i.kind.name {
-	case "Package":
-		pkg, err := typed[pmv1alpha1.Package](i.Unstructured)
-		if err != nil {
-			return fmt.Errorf("%s: %w", i.where, err)
-		}
-		pmv1alpha1.SetObjectDefaults_Package(pkg)
-		f.packages[pkg.Namespace+"/"+pkg.Name] = pkg
-		for _, own := range pkg.Spec.Deployments {
-			deployment := &pmv1alpha1.ClassDeployment{ObjectMeta: metav1.ObjectMeta{Namespace: pkg.Namespace, Name: own.Name}, Spec: own.Spec}
-			deployment.Spec.PackageName = pkg.Name
-			f.deployments = append(f.deployments, deployment)
-		}
-	case "ClassDeployment":
-		deployment, err := typed[pmv1alpha1.ClassDeployment](i.Unstructured)
-		if err != nil {
-			return fmt.Errorf("%s: %w", i.where, err)
-		}
-		pmv1alpha1.SetObjectDefaults_ClassDeployment(deployment)
-		f.deployments = append(f.deployments, deployment)
 	}
 	return nil
 }
