@@ -27,8 +27,8 @@ func renderingObject(t *testing.T, rendering *pmv1alpha1.ClassDeploymentRenderin
 
 func TestRenderedObjectsAreYAMLThatKubectlReads(t *testing.T) {
 	streams, _, out, errOut := genericiooptions.NewTestIOStreams()
-	o := &RenderOptions{shared: &shared{IOStreams: streams}}
-	err := o.print([]*unstructured.Unstructured{renderingObject(t, &pmv1alpha1.ClassDeploymentRendering{
+	o := &shared{IOStreams: streams}
+	err := printRenderings(o, []*unstructured.Unstructured{renderingObject(t, &pmv1alpha1.ClassDeploymentRendering{
 		ObjectMeta: metav1.ObjectMeta{Name: "cart"},
 		Units: []pmv1alpha1.RenderedUnit{{
 			Cluster: "north", DeploymentID: "cart-1", Environment: "prod", Namespace: "shop", Template: "statefulset",
@@ -51,8 +51,8 @@ kind: Service
 
 func TestWhatCannotBeRenderedIsToldApart(t *testing.T) {
 	streams, _, out, errOut := genericiooptions.NewTestIOStreams()
-	o := &RenderOptions{shared: &shared{IOStreams: streams}}
-	err := o.print([]*unstructured.Unstructured{renderingObject(t, &pmv1alpha1.ClassDeploymentRendering{
+	o := &shared{IOStreams: streams}
+	err := printRenderings(o, []*unstructured.Unstructured{renderingObject(t, &pmv1alpha1.ClassDeploymentRendering{
 		ObjectMeta: metav1.ObjectMeta{Name: "cart"},
 		Units: []pmv1alpha1.RenderedUnit{
 			{Cluster: "north", DeploymentID: "cart-1", Environment: "prod", Message: "cluster north: no link"},
