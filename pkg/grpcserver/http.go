@@ -7,7 +7,7 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"time"
@@ -42,7 +42,8 @@ func newHTTPServer(handler http.Handler, logger logr.Logger) *http.Server {
 		ReadHeaderTimeout: handshakeTimeout,
 		IdleTimeout:       idleHTTP,
 		MaxHeaderBytes:    maxFirstHeaders,
-		ErrorLog:          log.New(logLines{logger}, "", 0),
+		// What net/http has to say is about callers that misbehave.
+		ErrorLog: slog.NewLogLogger(logr.ToSlogHandler(logger.WithName("http").V(1)), slog.LevelInfo),
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
 			accepted, ok := conn.(*acceptedConn)
 			if !ok {
@@ -85,13 +86,4 @@ func (b *timedBody) Read(p []byte) (int, error) {
 		b.done()
 	}
 	return n, err
-}
-
-// logLines takes what net/http has to say, which is about callers that misbehave.
-type logLines struct{ logger logr.Logger }
-
-// Write logs a line.
-func (l logLines) Write(line []byte) (int, error) {
-	l.logger.V(1).Info("http", "line", string(line))
-	return len(line), nil
 }

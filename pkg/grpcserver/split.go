@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"k8s.io/utils/ptr"
 )
 
 const (
@@ -102,7 +101,7 @@ func (s *splitter) accept(ctx context.Context, conn net.Conn) (*acceptedConn, er
 		if err := secured.HandshakeContext(ctx); err != nil {
 			return nil, err
 		}
-		accepted.Conn, accepted.tls = secured, ptr.To(secured.ConnectionState())
+		accepted.Conn, accepted.tls = secured, new(secured.ConnectionState())
 		if accepted.tls.NegotiatedProtocol == protocolHTTP1 {
 			return accepted, nil
 		}

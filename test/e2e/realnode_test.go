@@ -119,6 +119,7 @@ func (s *site) explain(t *testing.T) {
 		"kubectl logs -n " + system + " oaas-apiserver-0 --tail=40",
 		"kubectl logs -n " + system + " -l app.kubernetes.io/name=oaas-crm --tail=40",
 		"kubectl get oaas -A -o yaml",
+		"kubectl get oaas-crm -A -o yaml",
 	} {
 		output, err := s.run(t.Context(), "", command)
 		t.Logf("%s\n%s%v", command, output, err)

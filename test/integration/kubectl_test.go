@@ -91,6 +91,14 @@ func TestKubectl(t *testing.T) {
 			t.Errorf("a selector that matches nothing found %s", output)
 		}
 	})
+	t.Run("what is one cluster's own has a category of its own", func(t *testing.T) {
+		contains(t, run(t, "", "get", "oaas-crm", "-A", "-o", "name"), "deploymenttemplate.oaas.io/deployment")
+		for _, name := range strings.Fields(run(t, "", "get", "oaas", "-A", "-o", "name")) {
+			if kind, _, _ := strings.Cut(name, "/"); !strings.HasSuffix(kind, ".pm.oaas.io") {
+				t.Errorf("get oaas lists %s", name)
+			}
+		}
+	})
 	t.Run("a field selector that is not served is refused with those that are", func(t *testing.T) {
 		r := kubectl(t, "", "get", "packages", "--field-selector", "spec.author=me", "-n", namespace)
 		if r.err == nil {

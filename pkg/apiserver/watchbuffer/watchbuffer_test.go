@@ -50,6 +50,7 @@ func TestWithBuffer(t *testing.T) {
 		"events that come together are sent together": {
 			verb: "watch", want: []string{"header", "flush", "onetwo", "flush"},
 			answer: func(t *testing.T, w http.ResponseWriter) {
+				t.Helper()
 				w.WriteHeader(http.StatusOK)
 				w.(http.Flusher).Flush()
 				send(t, w, "one")
@@ -60,6 +61,7 @@ func TestWithBuffer(t *testing.T) {
 		"an event that comes alone is sent at once": {
 			verb: "watch", want: []string{"one", "flush", "two", "flush"},
 			answer: func(t *testing.T, w http.ResponseWriter) {
+				t.Helper()
 				for _, event := range []string{"one", "two"} {
 					send(t, w, event)
 					w.(http.Flusher).Flush()
@@ -69,6 +71,7 @@ func TestWithBuffer(t *testing.T) {
 		"a full buffer is sent without a flush": {
 			verb: "watch", want: []string{large + "o", "ne"},
 			answer: func(t *testing.T, w http.ResponseWriter) {
+				t.Helper()
 				send(t, w, large)
 				send(t, w, "one")
 			},
@@ -76,6 +79,7 @@ func TestWithBuffer(t *testing.T) {
 		"an error that nobody flushes is sent when the request ends": {
 			verb: "watch", want: []string{"header", "gone"},
 			answer: func(t *testing.T, w http.ResponseWriter) {
+				t.Helper()
 				w.WriteHeader(http.StatusGone)
 				send(t, w, "gone")
 			},
@@ -83,6 +87,7 @@ func TestWithBuffer(t *testing.T) {
 		"a list is not buffered": {
 			verb: "list", want: []string{"one", "two"},
 			answer: func(t *testing.T, w http.ResponseWriter) {
+				t.Helper()
 				send(t, w, "one")
 				send(t, w, "two")
 			},
@@ -90,6 +95,7 @@ func TestWithBuffer(t *testing.T) {
 		"a web socket is not buffered": {
 			verb: "watch", upgrade: true, want: []string{"one", "two"},
 			answer: func(t *testing.T, w http.ResponseWriter) {
+				t.Helper()
 				send(t, w, "one")
 				send(t, w, "two")
 			},
@@ -97,7 +103,7 @@ func TestWithBuffer(t *testing.T) {
 	}
 	for sentence, test := range tests {
 		t.Run(sentence, func(t *testing.T) {
-			r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody)
 			if test.upgrade {
 				r.Header.Set("Upgrade", "websocket")
 			}
@@ -112,7 +118,7 @@ func TestWithBuffer(t *testing.T) {
 }
 
 func TestABrokenConnectionIsToldToTheNextWrite(t *testing.T) {
-	r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody)
 	r = r.WithContext(request.WithRequestInfo(r.Context(), &request.RequestInfo{Verb: "watch"}))
 	WithBuffer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		send(t, w, "one")

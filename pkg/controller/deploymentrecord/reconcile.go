@@ -79,7 +79,7 @@ func (r *Reconciler) converge(ctx context.Context, record *v1alpha1.DeploymentRe
 	if err != nil {
 		result, failure := r.writeStatus(ctx, record, &observation{renderErr: err})
 		_, refused := errors.AsType[Refusal](err)
-		_, exceeded := errors.AsType[*quota.Exceeded](err)
+		_, exceeded := errors.AsType[*quota.ExceededError](err)
 		if refused || exceeded {
 			// Only another record, template or environment helps, and those wake us.
 			return soonest(result, reconcile.Result{RequeueAfter: slowRetry}), failure

@@ -21,7 +21,7 @@ import (
 // environment give the same rendering; asking is cheap and reads caches only.
 //
 // Of a record that cannot be rendered, what runs already is left alone. After a
-// Refusal or a *quota.Exceeded the record is looked at again when it, its template
+// Refusal or a *quota.ExceededError the record is looked at again when it, its template
 // or its environment changes, for which whoever makes the Renderer queues it, and
 // once a minute; after any other error with a growing delay.
 type Renderer interface {

@@ -171,7 +171,7 @@ func renderFailure(status *v1alpha1.DeploymentRecordStatus, generation int64, ca
 	reason := ReasonRenderFailed
 	if refusal, ok := errors.AsType[Refusal](cause); ok {
 		reason = refusal.RefusalReason()
-	} else if _, ok := errors.AsType[*quota.Exceeded](cause); ok {
+	} else if _, ok := errors.AsType[*quota.ExceededError](cause); ok {
 		reason = quota.ReasonQuotaExceeded
 	}
 	if explained, ok := errors.AsType[Explained](cause); ok {

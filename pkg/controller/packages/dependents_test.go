@@ -73,7 +73,8 @@ func TestDependentsThatComeAtOnceCostOneLookASecond(t *testing.T) {
 		packages := client.PmV1alpha1().Packages("shop")
 		for _, come := range []bool{true, false} {
 			for i := range 50 {
-				name, err := fmt.Sprint("user-", i), error(nil)
+				name := fmt.Sprint("user-", i)
+				var err error
 				if come {
 					_, err = packages.Create(t.Context(), makePackage(dependingOn("store", ""), named(name)), metav1.CreateOptions{})
 				} else {

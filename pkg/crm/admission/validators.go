@@ -148,7 +148,7 @@ func (v records) reserve(ctx context.Context, before, record *v1alpha1.Deploymen
 	} else {
 		_, err = v.ledger.Reserve(ctx, wanted)
 	}
-	if _, exceeded := errors.AsType[*quota.Exceeded](err); exceeded {
+	if _, exceeded := errors.AsType[*quota.ExceededError](err); exceeded {
 		// As for a ResourceQuota.
 		return apierrors.NewForbidden(v1alpha1.SchemeGroupVersion.WithResource(resourceRecords).GroupResource(), record.Name, err)
 	}

@@ -83,8 +83,8 @@ func New(options Options) *Blueprint {
 	return &Blueprint{options: options, templates: newCompiled()}
 }
 
-// Render returns what runs a record. The error is a *Refusal where only another
-// record, template or environment helps, and an *quota.Exceeded where the
+// Render returns what runs a record. The error is a *RefusalError where only another
+// record, template or environment helps, and an *quota.ExceededError where the
 // environment has no room.
 func (b *Blueprint) Render(ctx context.Context, record *v1alpha1.DeploymentRecord) (*render.Rendering, error) {
 	env, err := b.environment(ctx, record)
@@ -126,7 +126,7 @@ func (b *Blueprint) environment(ctx context.Context, record *v1alpha1.Deployment
 	}
 	env := environment.Resolve(name, configuration, b.options.Defaults)
 	if problem := env.Misplaced(record); problem != nil {
-		return env, &Refusal{Reason: ReasonNamespaceNotAllowed, Err: problem}
+		return env, &RefusalError{Reason: ReasonNamespaceNotAllowed, Err: problem}
 	}
 	return env, nil
 }
@@ -134,7 +134,7 @@ func (b *Blueprint) environment(ctx context.Context, record *v1alpha1.Deployment
 func (b *Blueprint) render(ctx context.Context, record *v1alpha1.DeploymentRecord, env environment.Environment) (*render.Rendering, error) {
 	analysis, err := nfr.Analyze(&record.Spec)
 	if err != nil {
-		return nil, &Refusal{Reason: ReasonRequirementsInvalid, Err: err}
+		return nil, &RefusalError{Reason: ReasonRequirementsInvalid, Err: err}
 	}
 	chosen, explanation, err := b.choose(ctx, record, env, analysis)
 	if err != nil {
@@ -154,16 +154,16 @@ func (b *Blueprint) render(ctx context.Context, record *v1alpha1.DeploymentRecor
 	var invalid *odgm.InvalidError
 	switch {
 	case errors.As(err, &invalid):
-		return nil, &Refusal{Reason: ReasonODGMInvalid, Err: err, Selection: explanation}
+		return nil, &RefusalError{Reason: ReasonODGMInvalid, Err: err, Selection: explanation}
 	case err != nil:
-		return nil, &Refusal{Reason: ReasonTemplateFailed, Err: err, Selection: explanation}
+		return nil, &RefusalError{Reason: ReasonTemplateFailed, Err: err, Selection: explanation}
 	}
 	return rendering, nil
 }
 
-// Refusal tells why a record is not run as it stands. What runs of it already stays
+// RefusalError tells why a record is not run as it stands. What runs of it already stays
 // as it is.
-type Refusal struct {
+type RefusalError struct {
 	// Reason is one of the reasons of this package.
 	Reason string
 	// Err says what to change.
@@ -173,22 +173,21 @@ type Refusal struct {
 }
 
 // Error says what to change.
-func (r *Refusal) Error() string { return r.Err.Error() }
+func (r *RefusalError) Error() string { return r.Err.Error() }
 
 // Unwrap returns the cause.
-func (r *Refusal) Unwrap() error { return r.Err }
+func (r *RefusalError) Unwrap() error { return r.Err }
 
 // RefusalSelection explains the choice of the template.
-func (r *Refusal) RefusalSelection() *v1alpha1.TemplateSelection { return r.Selection }
+func (r *RefusalError) RefusalSelection() *v1alpha1.TemplateSelection { return r.Selection }
 
 // RefusalReason is the reason for the conditions of the record.
-func (r *Refusal) RefusalReason() string { return r.Reason }
+func (r *RefusalError) RefusalReason() string { return r.Reason }
 
 // refusalOf tells apart why selection has no template.
 func refusalOf(err error, explanation *v1alpha1.TemplateSelection) error {
-	var pinned *selection.PinnedError
-	if errors.As(err, &pinned) {
-		return &Refusal{Reason: ReasonTemplateUnfit, Err: err, Selection: explanation}
+	if _, pinned := errors.AsType[*selection.PinnedError](err); pinned {
+		return &RefusalError{Reason: ReasonTemplateUnfit, Err: err, Selection: explanation}
 	}
-	return &Refusal{Reason: ReasonNoTemplate, Err: err, Selection: explanation}
+	return &RefusalError{Reason: ReasonNoTemplate, Err: err, Selection: explanation}
 }

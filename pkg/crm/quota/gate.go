@@ -28,7 +28,7 @@ type Gate struct {
 }
 
 // Admitted returns nil for a record that may be provisioned as its spec stands; its
-// status then notes Meter.Admission. The error is an *Exceeded where the
+// status then notes Meter.Admission. The error is an *ExceededError where the
 // environment has no room: what runs of the record stays as it is, and the record
 // is to be looked at again when RoomAppeared.
 //

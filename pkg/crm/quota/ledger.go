@@ -70,10 +70,10 @@ type Ledger struct {
 }
 
 // Reserve keeps room for a record, until it was admitted with it, or for Lifetime
-// where no such record is seen. It returns an *Exceeded where there is no room, and
-// nil, nil where nothing has to be kept: the environment bounds nothing, or the
-// record asks for no more than it has. It writes only where there is something to
-// keep.
+// where no such record is seen. It returns an *ExceededError where there is no
+// room, and nil, nil where nothing has to be kept: the environment bounds nothing,
+// or the record asks for no more than it has. It writes only where there is
+// something to keep.
 func (l *Ledger) Reserve(ctx context.Context, request Request) (*Reservation, error) {
 	var reservation *Reservation
 	err := l.Edit(ctx, request.Environment, func(ctx context.Context, config *v1alpha1.EnvironmentConfig) error {

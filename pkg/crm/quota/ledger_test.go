@@ -83,7 +83,7 @@ func TestRoomIsGivenAwayOnce(t *testing.T) {
 	for i := range 60 {
 		all.Go(func() {
 			_, err := programs[i%len(programs)].Reserve(t.Context(), ask(record(fmt.Sprintf("r%d", i), 1), nil))
-			var exceeded *Exceeded
+			var exceeded *ExceededError
 			switch {
 			case err == nil:
 				given.Add(1)
@@ -172,7 +172,7 @@ func TestReserve(t *testing.T) {
 			if (checked == nil) != (err == nil) {
 				t.Errorf("Check says %v, Reserve %v", checked, err)
 			}
-			exceeded, _ := errors.AsType[*Exceeded](err)
+			exceeded, _ := errors.AsType[*ExceededError](err)
 			switch {
 			case tc.exceeded == "" && err != nil:
 				t.Fatalf("refused: %v", err)

@@ -32,8 +32,8 @@ const (
 	ResourceDeployments = "deployments"
 )
 
-// Exceeded tells which quota has no room.
-type Exceeded struct {
+// ExceededError tells which quota has no room.
+type ExceededError struct {
 	// Environment whose quota it is.
 	Environment string
 	// Resource is the name of the quota.
@@ -43,7 +43,7 @@ type Exceeded struct {
 }
 
 // Error implements error.
-func (e *Exceeded) Error() string {
+func (e *ExceededError) Error() string {
 	return fmt.Sprintf("quota of environment %s exceeded: requested %s=%s, used %s, limit %s: ask for less, remove a deployment or raise spec.quotas.%s of EnvironmentConfig %s",
 		e.Environment, e.Resource, e.Requested.String(), e.Used.String(), e.Limit.String(), e.Resource, e.Environment)
 }
@@ -56,7 +56,7 @@ func Bounded(quotas v1alpha1.Quotas) bool {
 // Fits returns what exceeds a quota when demand is added to used, nil when all of
 // it fits. What is not asked for is not looked at: who lowers a quota below what
 // is used refuses what is new, and nothing else.
-func Fits(environment string, quotas v1alpha1.Quotas, used, demand v1alpha1.UsedQuotas) *Exceeded {
+func Fits(environment string, quotas v1alpha1.Quotas, used, demand v1alpha1.UsedQuotas) *ExceededError {
 	for _, q := range []struct {
 		resource     string
 		limit        *resource.Quantity
@@ -73,7 +73,7 @@ func Fits(environment string, quotas v1alpha1.Quotas, used, demand v1alpha1.Used
 		sum := q.used.DeepCopy()
 		sum.Add(q.demand)
 		if sum.Cmp(*q.limit) > 0 {
-			return &Exceeded{Environment: environment, Resource: q.resource, Requested: q.demand, Used: q.used, Limit: *q.limit}
+			return &ExceededError{Environment: environment, Resource: q.resource, Requested: q.demand, Used: q.used, Limit: *q.limit}
 		}
 	}
 	return nil

@@ -55,7 +55,7 @@ func notFound(id string) error {
 
 // exhausted is RESOURCE_EXHAUSTED for a quota of an environment, with what is used
 // of it.
-func exhausted(exceeded *quota.Exceeded) error {
+func exhausted(exceeded *quota.ExceededError) error {
 	return withDetails(codes.ResourceExhausted, exceeded.Error(), &errdetails.QuotaFailure{
 		Violations: []*errdetails.QuotaFailure_Violation{{
 			Subject:     "environment:" + exceeded.Environment,

@@ -101,7 +101,7 @@ func (d *deployments) reserve(ctx context.Context, spec *v1alpha1.DeploymentReco
 	} else {
 		reservation, err = d.ledger.Reserve(ctx, request)
 	}
-	if exceeded, ok := errors.AsType[*quota.Exceeded](err); ok {
+	if exceeded, ok := errors.AsType[*quota.ExceededError](err); ok {
 		return nil, exhausted(exceeded)
 	}
 	return reservation, statusOf(err)

@@ -92,8 +92,7 @@ func previewed(before *v1alpha1.DeploymentRecord, namespace string, spec v1alpha
 }
 
 func renderError(err error, id string) error {
-	var refused refusal
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[refusal](err); ok {
 		return precondition(refused.RefusalReason(), id, err.Error())
 	}
 	return statusOf(fmt.Errorf("render: %w", err))

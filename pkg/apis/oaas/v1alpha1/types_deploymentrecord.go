@@ -13,7 +13,7 @@ import (
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:path=deploymentrecords,singular=deploymentrecord,shortName=drec,categories=oaas
+// +kubebuilder:resource:path=deploymentrecords,singular=deploymentrecord,shortName=drec,categories=oaas-crm
 // +kubebuilder:printcolumn:name="Package",type=string,JSONPath=`.spec.deploymentUnit.packageName`
 // +kubebuilder:printcolumn:name="Class",type=string,JSONPath=`.spec.deploymentUnit.classKey`
 // +kubebuilder:printcolumn:name="Environment",type=string,JSONPath=`.spec.targetEnvironment`
@@ -456,6 +456,7 @@ type TemplateCandidate struct {
 	// +required
 	Template string `json:"template"`
 	// eligible is false when the template cannot serve the record.
+	// +required
 	Eligible bool `json:"eligible"`
 	// score of an eligible template; the greatest wins.
 	// +optional

@@ -14,7 +14,7 @@ import (
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:path=deploymenttemplates,singular=deploymenttemplate,shortName=dtpl,categories=oaas,scope=Cluster
+// +kubebuilder:resource:path=deploymenttemplates,singular=deploymenttemplate,shortName=dtpl,categories=oaas-crm,scope=Cluster
 // +kubebuilder:printcolumn:name="Type",type=string,JSONPath=`.spec.type`
 // +kubebuilder:printcolumn:name="ODGM",type=string,JSONPath=`.spec.odgm.mode`
 // +kubebuilder:printcolumn:name="Valid",type=string,JSONPath=`.status.conditions[?(@.type=="Valid")].status`
@@ -133,7 +133,7 @@ type TemplateCapabilities struct {
 	// persistentStorage workloads keep state across restarts.
 	// +optional
 	PersistentStorage bool `json:"persistentStorage,omitempty"`
-	// networkPolicies: the template restricts who may call.
+	// networkPolicies of the template restrict who may call.
 	// +optional
 	NetworkPolicies bool `json:"networkPolicies,omitempty"`
 	// serving workloads answer calls until they are removed. A template that is not

@@ -15,7 +15,7 @@ import (
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:path=environmentconfigs,singular=environmentconfig,shortName=envcfg,categories=oaas,scope=Cluster
+// +kubebuilder:resource:path=environmentconfigs,singular=environmentconfig,shortName=envcfg,categories=oaas-crm,scope=Cluster
 // +kubebuilder:printcolumn:name="Deployments",type=integer,JSONPath=`.status.used.deployments`
 // +kubebuilder:printcolumn:name="Max",type=integer,JSONPath=`.spec.quotas.deployments`
 // +kubebuilder:printcolumn:name="Replicas",type=integer,JSONPath=`.status.used.replicas`

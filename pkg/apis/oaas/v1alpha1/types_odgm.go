@@ -240,6 +240,7 @@ type ODGMMember struct {
 	// +optional
 	Pod string `json:"pod,omitempty"`
 	// ready nodes serve.
+	// +required
 	Ready bool `json:"ready"`
 	// message tells why a node does not.
 	// +optional
@@ -252,9 +253,12 @@ type ODGMCollectionStatus struct {
 	// +required
 	Name string `json:"name"`
 	// partitionCount is the number of its partitions.
+	// +required
 	PartitionCount int32 `json:"partitionCount"`
 	// replicaCount is the number of copies of each.
+	// +required
 	ReplicaCount int32 `json:"replicaCount"`
 	// shardType is how copies are kept.
+	// +required
 	ShardType ShardType `json:"shardType"`
 }

@@ -27,10 +27,6 @@ func (n need) equal(other need) bool {
 	return n.versions == other.versions && slices.Equal(n.functions, other.functions)
 }
 
-func needOf(entry pm.PackageDependent) need {
-	return need{versions: entry.Version, functions: entry.Functions}
-}
-
 // needsOf are what a package needs, by the names of the packages; none for a
 // package that does not exist.
 func needsOf(p *pm.Package) map[string]need {

@@ -40,14 +40,14 @@ type scene struct {
 	deployments *fakeDeployments
 }
 
-func newScene(t testing.TB) *scene {
-	t.Helper()
+func newScene(tb testing.TB) *scene {
+	tb.Helper()
 	scheme := runtime.NewScheme()
 	install.Install(scheme)
 	config := storagebackend.NewDefaultConfig("/test", serializer.NewCodecFactory(scheme).LegacyCodec(v1alpha1.SchemeGroupVersion))
-	config.Transport.ServerList = []string{startEtcd(t)}
+	config.Transport.ServerList = []string{startEtcd(tb)}
 	s := &scene{
-		TB:          t,
+		TB:          tb,
 		clock:       testingclock.NewFakePassiveClock(time.Now()),
 		deployments: &fakeDeployments{},
 	}
@@ -58,14 +58,14 @@ func newScene(t testing.TB) *scene {
 		}
 		store, err := OpenStore(scheme, options)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		notices, err := OpenNotices(options)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		served := NewREST(store.Object, notices, s.deployments, s.clock)
-		t.Cleanup(served.Destroy)
+		tb.Cleanup(served.Destroy)
 		return served
 	}
 	s.one, s.two = open(), open()
@@ -75,20 +75,20 @@ func newScene(t testing.TB) *scene {
 // ctx is that of a request in the namespace.
 func (s *scene) ctx() context.Context { return request.WithNamespace(s.Context(), namespace) }
 
-func startEtcd(t testing.TB) string {
-	t.Helper()
-	// The path must be short enough for a socket, which that of t.TempDir may not be.
+func startEtcd(tb testing.TB) string {
+	tb.Helper()
+	// The path must be short enough for a socket, which that of tb.TempDir may not be.
 	dir, err := os.MkdirTemp("", "pkg") //nolint:usetesting // see above
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	tb.Cleanup(func() { _ = os.RemoveAll(dir) })
 	options := &embeddedetcd.Options{Enabled: true, DataDir: dir}
-	etcd, err := options.Start(t.Context())
+	etcd, err := options.Start(tb.Context())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(etcd.Close)
+	tb.Cleanup(etcd.Close)
 	return options.Endpoint()
 }
 
