@@ -62,12 +62,16 @@ func newBlueprint(mgr manager.Manager, settings config.Config, known *children.C
 func addRecords(
 	mgr manager.Manager, settings config.Config, known *children.Cache, plans *blueprint.Blueprint, gate *quota.Gate, metrics prometheus.Registerer,
 ) error {
+	var grids deploymentrecord.Grids
+	if settings.ODGM.Probe {
+		grids = probe.New(probe.Options{})
+	}
 	reconciler, err := deploymentrecord.New(deploymentrecord.Options{
 		Client:   mgr.GetClient(),
 		Live:     mgr.GetAPIReader(),
 		Children: known,
 		Renderer: plans,
-		Grids:    probe.New(probe.Options{}),
+		Grids:    grids,
 		Recorder: mgr.GetEventRecorder("oaas-crm"),
 		Clock:    clock.RealClock{},
 		Metrics:  metrics,

@@ -118,6 +118,9 @@ type ODGM struct {
 	// Image of the data grid where an environment names none. Empty, as it is unless
 	// set, runs classes with state without a grid.
 	Image string `json:"image" env:"IMAGE, overwrite"`
+	// Probe asks the nodes of grids how they are. On unless set; where the program
+	// cannot reach pods, or pods are simulated, their readiness has to do.
+	Probe bool `json:"probe" env:"PROBE, overwrite"`
 }
 
 // Templates tells how a changed template reaches the records that use it.
@@ -190,6 +193,7 @@ func Defaults(profile Profile) Config {
 		ReconcileConcurrency: 8,
 		Features:             Features{LeaderElection: true},
 		Limits:               Limits{MaxReplicas: 20},
+		ODGM:                 ODGM{Probe: true},
 		Templates:            Templates{BatchSize: 10},
 		Security:             Security{AllowedNames: []string{"oaas-package-manager"}},
 		Report:               Report{IntervalSecs: 30},

@@ -119,6 +119,7 @@ func AddFlags(set *pflag.FlagSet) *Flags {
 	set.BoolVar(&v.Features.HPA, "hpa", defaults.Features.HPA, "let templates make a HorizontalPodAutoscaler; default in full and edge: true")
 	set.BoolVar(&v.Features.Knative, "knative", defaults.Features.Knative, "let records run as Knative Services where there are any; default in full: true")
 	set.StringVar(&v.ODGM.Image, "odgm-image", "", "image of the data grid; empty runs classes with state without one")
+	set.BoolVar(&v.ODGM.Probe, "odgm-probe", defaults.ODGM.Probe, "ask the nodes of data grids how they are; off, the readiness of their pods has to do")
 	set.IntVar(&v.Templates.BatchSize, "template-batch-size", defaults.Templates.BatchSize, "records that take a changed template at a time, 1 to 1000")
 	set.Int32Var(&v.Limits.MaxReplicas, "max-replicas", defaults.Limits.MaxReplicas, "most replicas of a function, 1 to 1000")
 	set.BoolVar(&v.Security.MTLS, "mtls", defaults.Security.MTLS, "ask callers for a certificate")
@@ -148,6 +149,7 @@ func (f *Flags) override(c *Config) {
 		"hpa":                   func() { c.Features.HPA = v.Features.HPA },
 		"knative":               func() { c.Features.Knative = v.Features.Knative },
 		"odgm-image":            func() { c.ODGM.Image = v.ODGM.Image },
+		"odgm-probe":            func() { c.ODGM.Probe = v.ODGM.Probe },
 		"template-batch-size":   func() { c.Templates.BatchSize = v.Templates.BatchSize },
 		"max-replicas":          func() { c.Limits.MaxReplicas = v.Limits.MaxReplicas },
 		"mtls":                  func() { c.Security.MTLS = v.Security.MTLS },
