@@ -67,6 +67,9 @@ func (r *Reconciler) ensure(ctx context.Context, p *pass, object render.Object) 
 		return done
 	}
 	if path, holds := holds(live, intent); !holds {
+		if done.fault = r.turnOf(p, object, live); done.fault != nil {
+			return done
+		}
 		log.Info("updating", "field", path)
 		return r.apply(ctx, p, done, intent)
 	}
