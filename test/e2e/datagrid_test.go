@@ -122,6 +122,7 @@ func runsGridOfItsOwn(t *testing.T, s *site) {
 	g.tellsFunctions(t, fmt.Sprintf("http://%s-odgm.%s.svc:8080", g.unit, g.namespace))
 	g.showsItself(t)
 	g.heals(t, &nodes[1])
+	g.changesNodes(t, "600m")
 	// What calls the grid has lived through it.
 	for _, function := range g.pods(t, oaasv1alpha1.LabelFunction) {
 		if restarts(&function) != 0 || !slices.ContainsFunc(functions, func(p corev1.Pod) bool { return p.UID == function.UID }) {
@@ -148,6 +149,7 @@ func runsGridBesideFunctions(t *testing.T, s *site) {
 	}
 	g.tellsFunctions(t, "http://localhost:8079")
 	g.heals(t, &pods[0])
+	g.changesNodes(t, "700m")
 
 	// What is retained is found again, by nodes of the same ids.
 	s.must(t, "", "kubectl patch classdeployment -n "+g.namespace+` record --type merge -p '{"spec":{"deletionPolicy":"Retain"}}'`)

@@ -110,10 +110,13 @@ func (g *grid) isItself(t *testing.T, pod *corev1.Pod) {
 	if id, err := strconv.ParseInt(index, 10, 64); err != nil || !slices.Contains(g.ids, id) {
 		t.Errorf("pod %s has index %q, which is none of the nodes %v", pod.Name, index, g.ids)
 	}
-	log := g.site.must(t, "", "kubectl logs -n "+g.namespace+" "+pod.Name+" -c "+odgm.ContainerName)
-	if want := fmt.Sprintf("node %s of %v serves", index, g.ids); !strings.Contains(log, want) {
-		t.Errorf("%s does not say %q:\n%s", pod.Name, want, log)
-	}
+	eventually(t, pod.Name+" to say who it is", func(ctx context.Context) error {
+		log, err := g.site.run(ctx, "", "kubectl logs -n "+g.namespace+" "+pod.Name+" -c "+odgm.ContainerName)
+		if want := fmt.Sprintf("node %s of %v serves", index, g.ids); err == nil && !strings.Contains(log, want) {
+			err = fmt.Errorf("it does not say %q, but:\n%s", want, log)
+		}
+		return err
+	})
 	owner, err := os.ReadFile(filepath.Join(g.folderOf(t, pod), ownerFile))
 	if err != nil {
 		t.Fatal(err)
@@ -241,6 +244,40 @@ func (g *grid) heals(t *testing.T, pod *corev1.Pod) {
 	if again := g.folderOf(t, found); again != folder {
 		t.Errorf("pod %s has its data in %s, and had it in %s", pod.Name, again, folder)
 	}
+}
+
+// changesNodes gives every node another limit, and checks that the grid has a
+// majority all the while.
+func (g *grid) changesNodes(t *testing.T, cpu string) {
+	t.Helper()
+	g.site.must(t, "", `kubectl patch envcfg default --type merge -p '{"spec":{"odgm":{"resources":{"limits":{"cpu":"`+cpu+`"}}}}}'`)
+	eventually(t, "every node to have changed", func(ctx context.Context) error {
+		list, err := g.site.kube.CoreV1().Pods(g.namespace).List(ctx, metav1.ListOptions{LabelSelector: nodeSelector})
+		if err != nil {
+			return fmt.Errorf("listing nodes: %w", err)
+		}
+		ready, changed := 0, 0
+		for _, pod := range list.Items {
+			for _, container := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
+				if container.Name == odgm.ContainerName && container.Resources.Limits.Cpu().String() == cpu {
+					changed++
+				}
+			}
+			for _, status := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
+				if status.Name == odgm.ContainerName && status.Ready && pod.DeletionTimestamp == nil {
+					ready++
+				}
+			}
+		}
+		if ready < gridNodes-1 {
+			t.Fatalf("%d of %d nodes are ready while they are changed", ready, gridNodes)
+		}
+		if changed < gridNodes || ready < gridNodes {
+			return fmt.Errorf("%d of %d nodes have changed, %d are ready", changed, gridNodes, ready)
+		}
+		return nil
+	})
+	g.serves(t)
 }
 
 // isRemoved deletes the deployment, and waits until nothing is left of it.
