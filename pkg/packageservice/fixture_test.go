@@ -148,7 +148,7 @@ func (s *stores) deploy(t *testing.T, name, pkg string, units ...string) *pm.Cla
 	t.Helper()
 	s.create(t, resources.ClassDeployments, &pm.ClassDeployment{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace},
-		Spec:       pm.ClassDeploymentSpec{PackageName: pkg, ClassKey: "Cart", TargetEnvironments: []string{"prod"}},
+		Spec:       pm.ClassDeploymentSpec{PackageName: pkg, ClassKey: "Cart", TargetEnvironments: []string{"prod"}, DeletionPolicy: pm.DeletionDelete},
 	}, namespace)
 	return s.list(t, name, units...)
 }
