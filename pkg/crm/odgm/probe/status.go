@@ -33,7 +33,7 @@ func (p *Prober) status(grid Grid, a answer) v1alpha1.ODGMClusterStatus {
 			}
 		}
 		s.Members = listed(a.members)
-		s.Message = message(s, a.members)
+		s.Message = message(a.members)
 	}
 	// The time moves with the state, never on its own.
 	if grid.Last != nil {
@@ -65,8 +65,9 @@ func listed(members []v1alpha1.ODGMMember) []v1alpha1.ODGMMember {
 	return shown
 }
 
-// message tells which nodes do not serve, and why.
-func message(s v1alpha1.ODGMClusterStatus, members []v1alpha1.ODGMMember) string {
+// message tells which nodes do not serve, and why. How many they are stands beside
+// it.
+func message(members []v1alpha1.ODGMMember) string {
 	var reasons []string
 	for _, member := range members {
 		if member.Ready {
@@ -78,10 +79,7 @@ func message(s v1alpha1.ODGMClusterStatus, members []v1alpha1.ODGMMember) string
 		}
 		reasons = append(reasons, fmt.Sprintf("%s %s", cmp.Or(member.Pod, fmt.Sprintf("node %d", member.ID)), member.Message))
 	}
-	if len(reasons) == 0 {
-		return ""
-	}
-	return fmt.Sprintf("%d of %d nodes serve: %s", s.ReadyNodes, s.Nodes, strings.Join(reasons, "; "))
+	return strings.Join(reasons, "; ")
 }
 
 // questionOf is all that an answer depends on, as text.
