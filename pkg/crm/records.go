@@ -35,15 +35,33 @@ import (
 // does not fit is no loss: each of them means that everything is looked at.
 const kindsQueue = 64
 
-// newChildren returns the cache of what is made for records.
+// newChildren returns the cache of what is made for records. Which kinds the cluster
+// serves it knows on every copy of the program, since every copy renders for those
+// who ask.
 func newChildren(mgr manager.Manager) (*children.Cache, error) {
-	return children.New(children.Options{
+	known, err := children.New(children.Options{
 		Config: mgr.GetConfig(),
 		Mapper: mgr.GetRESTMapper(),
 		Clock:  clock.RealClock{},
 		Log:    mgr.GetLogger().WithName("children"),
 	})
+	if err != nil {
+		return nil, err
+	}
+	return known, mgr.Add(onEveryCopy(func(ctx context.Context) error {
+		known.WatchKinds(ctx)
+		return nil
+	}))
 }
+
+// onEveryCopy runs also where another copy of the program leads.
+type onEveryCopy func(context.Context) error
+
+// Start implements manager.Runnable.
+func (f onEveryCopy) Start(ctx context.Context) error { return f(ctx) }
+
+// NeedLeaderElection implements manager.LeaderElectionRunnable.
+func (onEveryCopy) NeedLeaderElection() bool { return false }
 
 // newBlueprint returns what decides how records run.
 func newBlueprint(mgr manager.Manager, settings config.Config, known *children.Cache, gate *quota.Gate) *blueprint.Blueprint {

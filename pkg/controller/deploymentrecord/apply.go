@@ -18,6 +18,7 @@ import (
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+	"oaas.io/oaas/pkg/crm/applyset"
 	"oaas.io/oaas/pkg/crm/children"
 	"oaas.io/oaas/pkg/crm/render"
 )
@@ -87,7 +88,7 @@ func holdsAll(live *children.Object, intent *unstructured.Unstructured) bool {
 // holds tells whether a live object is as the intent wants it, whose it is
 // included.
 func holds(live *children.Object, intent *unstructured.Unstructured) (string, bool) {
-	for _, label := range []string{v1alpha1.LabelDeploymentID, v1alpha1.LabelManagedBy, children.LabelPartOf, v1alpha1.LabelTemplate} {
+	for _, label := range []string{v1alpha1.LabelDeploymentID, v1alpha1.LabelManagedBy, applyset.LabelPartOf, v1alpha1.LabelTemplate} {
 		if live.Labels[label] != intent.GetLabels()[label] {
 			return "metadata.labels." + label, false
 		}

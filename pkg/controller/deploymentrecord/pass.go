@@ -4,31 +4,18 @@
 package deploymentrecord
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"maps"
 	"slices"
-	"strings"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
-	"oaas.io/oaas/pkg/crm/children"
+	"oaas.io/oaas/pkg/crm/applyset"
 	"oaas.io/oaas/pkg/crm/render"
 	"oaas.io/oaas/pkg/crm/render/names"
-)
-
-// What kubectl calls an apply set: the record is the parent of its children, so
-// that tools which know apply sets can list them.
-const (
-	labelApplySet      = "applyset.kubernetes.io/id"
-	annotationTooling  = "applyset.kubernetes.io/tooling"
-	annotationContains = "applyset.kubernetes.io/contains-group-kinds"
-	tooling            = "oaas-crm/v1"
 )
 
 // pass is what one pass over a record works with.
@@ -48,41 +35,15 @@ type pass struct {
 	recreated bool
 }
 
-// applySetID is the identity that kubectl gives to an apply set of this parent.
-func applySetID(record *v1alpha1.DeploymentRecord) string {
-	sum := sha256.Sum256([]byte(strings.Join([]string{
-		record.Name, record.Namespace, v1alpha1.KindDeploymentRecord, v1alpha1.SchemeGroupVersion.Group,
-	}, ".")))
-	return "applyset-" + base64.RawURLEncoding.EncodeToString(sum[:]) + "-v1"
-}
-
 // markParent makes the record ready to have children: it holds the finalizer and
 // tells what belongs to it. It reports whether that changed the record.
 func (p *pass) markParent() bool {
-	changed := controllerutil.AddFinalizer(p.record, v1alpha1.FinalizerDeployment)
-	kinds := p.groupKinds()
-	if p.record.Labels[labelApplySet] == applySetID(p.record) && p.record.Annotations[annotationTooling] == tooling &&
-		p.record.Annotations[annotationContains] == kinds {
-		return changed
-	}
-	metav1.SetMetaDataLabel(&p.record.ObjectMeta, labelApplySet, applySetID(p.record))
-	metav1.SetMetaDataAnnotation(&p.record.ObjectMeta, annotationTooling, tooling)
-	metav1.SetMetaDataAnnotation(&p.record.ObjectMeta, annotationContains, kinds)
-	return true
-}
-
-// groupKinds lists the kinds of the children, and those that were listed before:
-// leaving one out would cost a write of its own.
-func (p *pass) groupKinds() string {
-	var kinds []string
-	if before := p.record.Annotations[annotationContains]; before != "" {
-		kinds = strings.Split(before, ",")
-	}
+	kinds := make([]schema.GroupKind, 0, len(p.inventory))
 	for _, ref := range p.inventory {
-		kinds = append(kinds, kindOf(ref).GroupKind().String())
+		kinds = append(kinds, kindOf(ref).GroupKind())
 	}
-	slices.Sort(kinds)
-	return strings.Join(slices.Compact(kinds), ",")
+	held := controllerutil.AddFinalizer(p.record, v1alpha1.FinalizerDeployment)
+	return applyset.Mark(&p.record.ObjectMeta, kinds...) || held
 }
 
 // complete adds to an intent what it needs as a child of the record. The rendering
@@ -95,7 +56,7 @@ func (p *pass) complete(object render.Object) *unstructured.Unstructured {
 	labels, _ := metadata["labels"].(map[string]any)
 	labels = shallow(labels)
 	metadata["labels"] = labels
-	labels[children.LabelPartOf] = applySetID(p.record)
+	labels[applyset.LabelPartOf] = applyset.ID(p.record)
 	labels[v1alpha1.LabelTemplate] = names.LabelValue(p.rendering.Template)
 	labels[v1alpha1.LabelDeploymentID] = p.record.Name
 	labels[v1alpha1.LabelManagedBy] = v1alpha1.FieldManagerReconciler

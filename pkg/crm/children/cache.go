@@ -56,6 +56,7 @@ type Cache struct {
 	log      logr.Logger
 
 	definitions cache.SharedIndexInformer
+	watchKinds  sync.Once
 
 	mu sync.Mutex
 	// life ends with the program; nil before Start. It is the life of watches, which
@@ -83,7 +84,7 @@ func New(options Options) (*Cache, error) {
 	c := &Cache{
 		dynamic:  dynamicClient,
 		metadata: metadataClient,
-		kinds:    newKinds(options.Mapper),
+		kinds:    newKinds(options.Mapper, options.Clock),
 		written:  newWritten(options.Clock),
 		clock:    options.Clock,
 		log:      options.Log,
@@ -91,7 +92,13 @@ func New(options Options) (*Cache, error) {
 		missed:   map[schema.GroupKind]map[types.NamespacedName]struct{}{},
 	}
 	c.definitions = newInformer(dynamicClient.Resource(definitionResource).List, dynamicClient.Resource(definitionResource).Watch, nil)
+	_, err = c.definitions.AddEventHandler(cache.ResourceEventHandlerDetailedFuncs{
+		AddFunc:    c.definitionChanged,
+		UpdateFunc: func(_, now any) { c.definitionChanged(now, false) },
+		DeleteFunc: c.definitionGone,
+	})
 	return c, errors.Join(
+		err,
 		c.definitions.SetTransform(trimDefinition),
 		c.definitions.SetWatchErrorHandlerWithContext(func(_ context.Context, _ *cache.Reflector, err error) {
 			c.log.V(1).Info("watching definitions of kinds failed, trying again", "cause", err.Error())
@@ -108,15 +115,15 @@ func (c *Cache) Start(ctx context.Context, queue workqueue.TypedRateLimitingInte
 		return errors.New("the cache of children was started before")
 	}
 	c.life, c.queue = func() context.Context { return ctx }, queue
-	if _, err := c.definitions.AddEventHandler(cache.ResourceEventHandlerDetailedFuncs{
-		AddFunc:    c.definitionChanged,
-		UpdateFunc: func(_, now any) { c.definitionChanged(now, false) },
-		DeleteFunc: c.definitionGone,
-	}); err != nil {
-		return fmt.Errorf("watch definitions of kinds: %w", err)
-	}
-	go c.definitions.RunWithContext(ctx)
+	c.WatchKinds(ctx)
 	return nil
+}
+
+// WatchKinds makes the cache know which kinds the cluster serves, until ctx ends. A
+// program that only asks for that, as one does which waits to become the leader,
+// need not Start it. Only the first call counts.
+func (c *Cache) WatchKinds(ctx context.Context) {
+	c.watchKinds.Do(func() { go c.definitions.RunWithContext(ctx) })
 }
 
 // WaitForSync waits until the cache knows which kinds are served. It satisfies

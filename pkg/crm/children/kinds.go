@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/utils/clock"
 )
 
 // definitionResource is where definitions of further kinds are kept.
@@ -48,6 +50,9 @@ var metadataOnly = []schema.GroupKind{
 	{Group: "rbac.authorization.k8s.io", Kind: "Role"}, {Group: "rbac.authorization.k8s.io", Kind: "RoleBinding"},
 }
 
+// unknownFor is how long a kind that the API server did not have counts as such.
+const unknownFor = 5 * time.Minute
+
 // definition is what counts of a CustomResourceDefinition.
 type definition struct {
 	metav1.ObjectMeta
@@ -62,15 +67,43 @@ type definition struct {
 // kinds knows which kinds the cluster serves at the moment.
 type kinds struct {
 	mapper meta.RESTMapper
+	clock  clock.PassiveClock
 
 	mu sync.RWMutex
+	// unknown are kinds that the API server did not have by itself when it was last
+	// asked: the mapper would ask it again each time.
+	unknown map[schema.GroupKind]time.Time
 	// defined are the kinds that definitions brought or took: a kind stays here,
 	// not served, after its definition left, because the mapper may still know it.
 	defined map[schema.GroupKind]*definition
 }
 
-func newKinds(mapper meta.RESTMapper) *kinds {
-	return &kinds{mapper: mapper, defined: map[schema.GroupKind]*definition{}}
+func newKinds(mapper meta.RESTMapper, clock clock.PassiveClock) *kinds {
+	return &kinds{
+		mapper: mapper, clock: clock,
+		defined: map[schema.GroupKind]*definition{}, unknown: map[schema.GroupKind]time.Time{},
+	}
+}
+
+// mapping asks the API server about a kind that no definition tells of. What it does
+// not have now it gets with a definition, or, from an aggregated API, seldom enough
+// to be asked again after a while only.
+func (k *kinds) mapping(kind schema.GroupKind, versions ...string) (*meta.RESTMapping, error) {
+	k.mu.RLock()
+	asked, unknown := k.unknown[kind]
+	k.mu.RUnlock()
+	if unknown && k.clock.Since(asked) < unknownFor {
+		return nil, &meta.NoKindMatchError{GroupKind: kind, SearchedVersions: versions}
+	}
+	mapping, err := k.mapper.RESTMapping(kind, versions...)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if meta.IsNoMatchError(err) {
+		k.unknown[kind] = k.clock.Now()
+	} else if unknown {
+		delete(k.unknown, kind)
+	}
+	return mapping, err
 }
 
 // set takes note of a definition and tells whether that changes what is served.
@@ -108,7 +141,7 @@ func (k *kinds) resource(gvk schema.GroupVersionKind) (schema.GroupVersionResour
 		}
 		return gvk.GroupVersion().WithResource(defined.plural), nil
 	}
-	mapping, err := k.mapper.RESTMapping(gvk.GroupKind(), gvk.Version)
+	mapping, err := k.mapping(gvk.GroupKind(), gvk.Version)
 	switch {
 	case meta.IsNoMatchError(err):
 		return schema.GroupVersionResource{}, &NotServedError{Kind: gvk}
@@ -128,7 +161,7 @@ func (k *kinds) served(kind schema.GroupKind) bool {
 	if defined != nil {
 		return defined.served
 	}
-	_, err := k.mapper.RESTMapping(kind)
+	_, err := k.mapping(kind)
 	return err == nil
 }
 

@@ -16,10 +16,8 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+	"oaas.io/oaas/pkg/crm/applyset"
 )
-
-// LabelPartOf marks the members of an apply set, as kubectl does.
-const LabelPartOf = "applyset.kubernetes.io/part-of"
 
 // Object is the digest of a live object. It is shared: never change one.
 type Object struct {
@@ -44,7 +42,7 @@ func digest(gvk schema.GroupVersionKind, full metav1.Object) *Object {
 	object.Name, object.Namespace, object.UID = full.GetName(), full.GetNamespace(), full.GetUID()
 	object.ResourceVersion, object.Generation = full.GetResourceVersion(), full.GetGeneration()
 	object.DeletionTimestamp = full.GetDeletionTimestamp()
-	for _, key := range []string{v1alpha1.LabelDeploymentID, v1alpha1.LabelManagedBy, v1alpha1.LabelFunction, v1alpha1.LabelTemplate, LabelPartOf} {
+	for _, key := range []string{v1alpha1.LabelDeploymentID, v1alpha1.LabelManagedBy, v1alpha1.LabelFunction, v1alpha1.LabelTemplate, applyset.LabelPartOf} {
 		if value, ok := full.GetLabels()[key]; ok {
 			if object.Labels == nil {
 				object.Labels = map[string]string{}

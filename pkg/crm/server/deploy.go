@@ -20,6 +20,7 @@ import (
 	"github.com/go-logr/logr"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+	"oaas.io/oaas/pkg/crm/applyset"
 	"oaas.io/oaas/pkg/crm/environment"
 	"oaas.io/oaas/pkg/crm/intent"
 	"oaas.io/oaas/pkg/crm/quota"
@@ -203,5 +204,7 @@ func intentOf(namespace string, spec v1alpha1.DeploymentRecordSpec, correlationI
 	if correlationID != "" {
 		record.Annotations[v1alpha1.AnnotationCorrelationID] = correlationID
 	}
+	// Here it costs no write of its own.
+	applyset.Mark(&record.ObjectMeta)
 	return intent.From(record)
 }

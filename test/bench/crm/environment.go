@@ -15,7 +15,8 @@ import (
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 )
 
-// touchEnvironment changes something of the environment that no record depends on.
+// touchEnvironment makes the environment, or changes something of it that no record
+// depends on: none has a data grid.
 func touchEnvironment(ctx context.Context, hub *cluster.Cluster, turn int) error {
 	client, err := dynamic.NewForConfig(hub.RESTConfig())
 	if err != nil {
@@ -25,7 +26,7 @@ func touchEnvironment(ctx context.Context, hub *cluster.Cluster, turn int) error
 		"apiVersion": v1alpha1.SchemeGroupVersion.String(),
 		"kind":       v1alpha1.KindEnvironmentConfig,
 		"metadata":   map[string]any{"name": environment},
-		"spec":       map[string]any{"odgm": map[string]any{"maxReplicaCount": int64(turn % 64)}},
+		"spec":       map[string]any{"odgm": map[string]any{"maxReplicaCount": int64(10 + turn)}},
 	}}
 	_, err = client.Resource(v1alpha1.SchemeGroupVersion.WithResource("environmentconfigs")).
 		Apply(ctx, environment, config, metav1.ApplyOptions{FieldManager: "bench", Force: true})

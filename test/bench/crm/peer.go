@@ -81,6 +81,15 @@ func (p *peer) childrenOf(ctx context.Context, namespace, record string) (childr
 	return found, nil
 }
 
+// eventsOf counts the Events about the records of a namespace.
+func (p *peer) eventsOf(ctx context.Context, namespace string) (int, error) {
+	events, err := p.EventsV1().Events(namespace).List(ctx, metav1.ListOptions{FieldSelector: "regarding.kind=" + v1alpha1.KindDeploymentRecord})
+	if err != nil {
+		return 0, fmt.Errorf("listing Events: %w", err)
+	}
+	return len(events.Items), nil
+}
+
 func ownMeta(full metav1.ObjectMeta) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Name: full.Name, Labels: full.Labels, Annotations: full.Annotations}
 }
