@@ -8,8 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
+	"github.com/prometheus/common/expfmt"
+	prommodel "github.com/prometheus/common/model"
 	"golang.org/x/sync/errgroup"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -79,6 +82,37 @@ func (p *peer) childrenOf(ctx context.Context, namespace, record string) (childr
 		found.services[i].Spec.ClusterIP, found.services[i].Spec.ClusterIPs = "", nil
 	}
 	return found, nil
+}
+
+// recordWrites counts the writes that belong to records: of the records themselves
+// and, by server-side apply, which nobody else uses for them, of their children.
+func (p *peer) recordWrites(ctx context.Context) (float64, error) {
+	body, err := p.Discovery().RESTClient().Get().AbsPath("/metrics").Stream(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("reading the metrics of kube-apiserver: %w", err)
+	}
+	defer func() { _ = body.Close() }() // what matters was read
+	parser := expfmt.NewTextParser(prommodel.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(body)
+	if err != nil {
+		return 0, fmt.Errorf("reading the metrics of kube-apiserver: %w", err)
+	}
+	reads := []string{"GET", "LIST", "WATCH"}
+	var writes float64
+	for _, metric := range families["apiserver_request_total"].GetMetric() {
+		verb := label(metric, "verb")
+		switch label(metric, "resource") {
+		case "deploymentrecords":
+			if !slices.Contains(reads, verb) {
+				writes += metric.GetCounter().GetValue()
+			}
+		case "deployments", "services":
+			if verb == "APPLY" {
+				writes += metric.GetCounter().GetValue()
+			}
+		}
+	}
+	return writes, nil
 }
 
 // eventsOf counts the Events about the records of a namespace.
