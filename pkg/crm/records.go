@@ -15,7 +15,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	templatefiles "oaas.io/oaas/artifacts/templates"
@@ -97,7 +96,6 @@ func addRecords(
 	if err != nil {
 		return err
 	}
-	kinds := kindsChanges(known)
 	return reconciler.Register(mgr, settings.ReconcileConcurrency,
 		known,
 		source.Kind(mgr.GetCache(), client.Object(&v1alpha1.EnvironmentConfig{}),
@@ -106,9 +104,7 @@ func addRecords(
 			handler.EnqueueRequestsFromMapFunc(gate.Waiting), quota.RoomAppeared()),
 		source.Kind(mgr.GetCache(), client.Object(&v1alpha1.DeploymentTemplate{}),
 			handler.EnqueueRequestsFromMapFunc(plans.RecordsOfTemplate), blueprint.TemplateChanged()),
-		source.Channel(kinds, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, _ client.Object) []reconcile.Request {
-			return plans.WithoutTemplate(ctx)
-		})),
+		source.Channel(kindsChanges(known), handler.EnqueueRequestsFromMapFunc(plans.RecordsOfKinds)),
 	)
 }
 

@@ -12,10 +12,13 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -320,5 +323,68 @@ func TestEditedBuiltInTemplateStays(t *testing.T) {
 	startProgram(t).end(t)
 	if err := c.Get(t.Context(), client.ObjectKeyFromObject(template), template); err != nil || template.Spec.Description == mine {
 		t.Errorf("after it was deleted: %q (%v), want the built-in content", template.Spec.Description, err)
+	}
+}
+
+// TestOptionalKindAppearsLater leaves out what the cluster does not serve, and makes
+// it as soon as it does.
+func TestOptionalKindAppearsLater(t *testing.T) {
+	c := newClient(t)
+	p := startProgram(t)
+	namespace := newNamespace(t, c)
+	definition := widgets(namespace)
+	template := &v1alpha1.DeploymentTemplate{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}, Spec: templateSpec(t, "optional", 2)}
+	template.Spec.Manifests = append(template.Spec.Manifests, v1alpha1.TemplateManifest{
+		Name: "widget", Optional: true, Manifest: manifest(t, fmt.Sprintf(`
+apiVersion: %s/v1
+kind: Widget
+metadata:
+  name: ${ names.record }
+spec:
+  class: ${ record.class }
+`, definition.Spec.Group)),
+	})
+	if err := c.Create(t.Context(), template); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Delete(context.WithoutCancel(t.Context()), template) })
+	unit := newUnit(namespace, pinned(template.Name))
+	p.deploy(t, unit)
+	p.waitFor(t, unit.GetId(), "the unit runs without the optional object", running)
+
+	if err := c.Create(t.Context(), definition); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Delete(context.WithoutCancel(t.Context()), definition) })
+	eventually(t, "the optional object is made", func(ctx context.Context) error {
+		made := &unstructured.UnstructuredList{}
+		made.SetGroupVersionKind(schema.GroupVersionKind{Group: definition.Spec.Group, Version: "v1", Kind: "WidgetList"})
+		if err := c.List(ctx, made, client.InNamespace(namespace)); err != nil {
+			return err
+		}
+		if len(made.Items) != 1 {
+			return fmt.Errorf("there are %d", len(made.Items))
+		}
+		return nil
+	})
+	p.waitFor(t, unit.GetId(), "the unit still runs", running)
+}
+
+// widgets defines a kind in a group of its own.
+func widgets(name string) *apiextensionsv1.CustomResourceDefinition {
+	group := name + ".example.com"
+	return &apiextensionsv1.CustomResourceDefinition{
+		ObjectMeta: metav1.ObjectMeta{Name: "widgets." + group},
+		Spec: apiextensionsv1.CustomResourceDefinitionSpec{
+			Group: group,
+			Names: apiextensionsv1.CustomResourceDefinitionNames{Plural: "widgets", Singular: "widget", Kind: "Widget", ListKind: "WidgetList"},
+			Scope: apiextensionsv1.NamespaceScoped,
+			Versions: []apiextensionsv1.CustomResourceDefinitionVersion{{
+				Name: "v1", Served: true, Storage: true,
+				Schema: &apiextensionsv1.CustomResourceValidation{OpenAPIV3Schema: &apiextensionsv1.JSONSchemaProps{
+					Type: "object", XPreserveUnknownFields: new(true),
+				}},
+			}},
+		},
 	}
 }

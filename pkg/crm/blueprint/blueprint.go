@@ -76,11 +76,12 @@ type Options struct {
 type Blueprint struct {
 	options   Options
 	templates *compiled
+	partial   *partial
 }
 
 // New returns a blueprint.
 func New(options Options) *Blueprint {
-	return &Blueprint{options: options, templates: newCompiled()}
+	return &Blueprint{options: options, templates: newCompiled(), partial: newPartial()}
 }
 
 // Render returns what runs a record. The error is a *RefusalError where only another
@@ -98,6 +99,7 @@ func (b *Blueprint) Render(ctx context.Context, record *v1alpha1.DeploymentRecor
 	if err != nil {
 		return nil, err
 	}
+	b.partial.note(client.ObjectKeyFromObject(record), len(rendering.Missing) > 0)
 	rendering.Admission, err = b.options.Meter.Admission(&record.Spec)
 	return rendering, err
 }

@@ -46,6 +46,13 @@ func (b *Blueprint) RecordsOfTemplate(ctx context.Context, object client.Object)
 	return append(requests, b.WithoutTemplate(ctx)...)
 }
 
+// RecordsOfKinds are the records for which it may count that the cluster serves
+// other kinds than before: those without a template, and those of which optional
+// objects were left out.
+func (b *Blueprint) RecordsOfKinds(ctx context.Context, _ client.Object) []reconcile.Request {
+	return append(b.WithoutTemplate(ctx), b.partial.requests()...)
+}
+
 // WithoutTemplate are the records that wait for a template that can serve them.
 func (b *Blueprint) WithoutTemplate(ctx context.Context) []reconcile.Request {
 	list := &v1alpha1.DeploymentRecordList{}
