@@ -267,9 +267,11 @@ type DeploymentTemplateStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 	// records that use the template.
 	// +optional
+	// +default=0
 	Records int32 `json:"records"`
 	// updatedRecords have its newest revision.
 	// +optional
+	// +default=0
 	UpdatedRecords int32 `json:"updatedRecords"`
 	// rollout is the change that is on its way; absent at rest.
 	// +optional
