@@ -72,7 +72,14 @@ func (r *Reconciler) ensure(ctx context.Context, p *pass, object render.Object) 
 			return done
 		}
 		log.Info("updating", "field", path)
+		if err := r.handOverReplicas(ctx, p, live, intent); err != nil {
+			done.fault = faultOf(err)
+			return done
+		}
 		return r.apply(ctx, p, done, intent)
+	}
+	if err := r.takeBackReplicas(ctx, live, intent); err != nil {
+		done.fault = faultOf(err)
 	}
 	return done
 }
@@ -132,6 +139,8 @@ func (r *Reconciler) apply(ctx context.Context, p *pass, done child, intent *uns
 	if done.live != nil {
 		sent.SetUID(done.live.UID)
 		options = append(options, client.ForceOwnership)
+	} else {
+		p.startReplicas(sent)
 	}
 	err := r.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(sent), options...)
 	if err == nil {

@@ -32,6 +32,8 @@ type Object struct {
 	// applied are the fields that the reconciler applied and nobody changed since,
 	// as the API server keeps them.
 	applied []byte
+	// handedOver tells that v1alpha1.FieldManagerReplicas owns something of it.
+	handedOver bool
 	// proven is the hash of the intent that the object was last found to hold.
 	proven atomic.Pointer[string]
 }
@@ -57,8 +59,14 @@ func digest(gvk schema.GroupVersionKind, full metav1.Object) *Object {
 		object.OwnerReferences = []metav1.OwnerReference{*owner}
 	}
 	for _, entry := range full.GetManagedFields() {
-		if entry.Manager == v1alpha1.FieldManagerReconciler && entry.Operation == metav1.ManagedFieldsOperationApply && entry.Subresource == "" && entry.FieldsV1 != nil {
+		if entry.Operation != metav1.ManagedFieldsOperationApply || entry.Subresource != "" || entry.FieldsV1 == nil {
+			continue
+		}
+		switch entry.Manager {
+		case v1alpha1.FieldManagerReconciler:
 			object.applied = bytes.Clone(entry.FieldsV1.GetRawBytes())
+		case v1alpha1.FieldManagerReplicas:
+			object.handedOver = true
 		}
 	}
 	if slices.Contains(metadataOnly, gvk.GroupKind()) {
@@ -119,7 +127,7 @@ func KeyOf(intent *unstructured.Unstructured) Key {
 // sameToTheRecord tells whether two versions of an object make no difference to
 // its record, as when others write annotations of theirs.
 func sameToTheRecord(a, b *Object) bool {
-	return a.UID == b.UID && a.Leaving() == b.Leaving() && a.Health == b.Health && bytes.Equal(a.applied, b.applied) &&
+	return a.UID == b.UID && a.Leaving() == b.Leaving() && a.Health == b.Health && bytes.Equal(a.applied, b.applied) && a.handedOver == b.handedOver &&
 		a.Record() == b.Record() && ownerUID(a) == ownerUID(b)
 }
 

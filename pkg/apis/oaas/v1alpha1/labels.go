@@ -51,6 +51,9 @@ const FinalizerDeployment = "oaas.io/deployment-finalizer"
 const (
 	// FieldManagerReconciler owns the children and the status of records.
 	FieldManagerReconciler = "oaas-crm"
+	// FieldManagerReplicas owns the number of replicas of a child that the reconciler
+	// no longer decides on, until whoever does, such as an autoscaler, changes it.
+	FieldManagerReplicas = "oaas-crm-replicas"
 	// FieldManagerTemplates owns the built-in templates, as far as nobody else edited
 	// them.
 	FieldManagerTemplates = "oaas-crm-templates"

@@ -26,12 +26,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+	"oaas.io/oaas/pkg/controller/deploymentrecord"
 	"oaas.io/oaas/pkg/crm/render"
 	"oaas.io/oaas/pkg/crm/render/names"
 )
 
 // begin makes a namespace with a program and a record in it.
-func begin(t *testing.T, renderer *templates, change ...func(*v1alpha1.DeploymentRecord)) (client.WithWatch, *program, *v1alpha1.DeploymentRecord) {
+func begin(t *testing.T, renderer deploymentrecord.Renderer, change ...func(*v1alpha1.DeploymentRecord)) (client.WithWatch, *program, *v1alpha1.DeploymentRecord) {
 	t.Helper()
 	t.Parallel()
 	c := newClient(t)
