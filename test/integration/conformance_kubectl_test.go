@@ -44,6 +44,7 @@ func TestConformanceKubectl(t *testing.T) {
 		if got := run("describe", qualified, name); !strings.Contains(got, "Name:") || !strings.Contains(got, name) {
 			t.Errorf("describe:\n%s", got)
 		}
+		awaitDescription(t)
 		explained := run("explain", qualified+".spec", "--recursive")
 		for _, part := range []string{"KIND:", resource.Kind, "FIELDS:"} {
 			if !strings.Contains(explained, part) {

@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/util/retry"
 
 	"oaas.io/oaas/pkg/apis/pm/resources"
 	"oaas.io/oaas/pkg/apis/pm/v1alpha1"
@@ -229,18 +230,22 @@ func (w walker) writable(name string) *unstructured.Unstructured {
 }
 
 func (w walker) update() error {
-	object, err := w.client.Get(w.Context(), w.name, metav1.GetOptions{})
+	var stale, updated *unstructured.Unstructured
+	// A controller that notes its status in between wins, and the client tries again.
+	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		object, err := w.client.Get(w.Context(), w.name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		stale = object.DeepCopy()
+		object.SetLabels(merged(object.GetLabels(), "touched", "yes"))
+		updated, err = w.client.Update(w.Context(), object, metav1.UpdateOptions{})
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	generation := object.GetGeneration()
-	stale := object.DeepCopy()
-	object.SetLabels(merged(object.GetLabels(), "touched", "yes"))
-	updated, err := w.client.Update(w.Context(), object, metav1.UpdateOptions{})
-	if err != nil {
-		return err
-	}
-	if updated.GetGeneration() != generation {
+	if generation := stale.GetGeneration(); updated.GetGeneration() != generation {
 		return fmt.Errorf("a label moved the generation from %d to %d", generation, updated.GetGeneration())
 	}
 	if _, err := w.client.Update(w.Context(), stale, metav1.UpdateOptions{}); !apierrors.IsConflict(err) {

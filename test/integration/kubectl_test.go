@@ -107,6 +107,7 @@ func TestKubectl(t *testing.T) {
 		contains(t, r.err.Error(), "spec.author", "spec.disabled")
 	})
 	t.Run("explain describes nested fields", func(t *testing.T) {
+		awaitDescription(t)
 		contains(t, run(t, "", "explain", "package.spec.classes"), "functionBindings", "stateSpec", "methods of the class")
 		contains(t, run(t, "", "explain", "classdeployment.spec.nfr"), "minThroughputRPS", "requests per second")
 	})

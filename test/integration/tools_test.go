@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -36,6 +37,9 @@ import (
 const (
 	// soon bounds what takes a second on a quiet machine.
 	soon = 60 * time.Second
+	// describedWithin bounds what takes a second on a quiet machine, where
+	// kube-apiserver waits a minute before it tries again.
+	describedWithin = 2*time.Minute + soon
 	// lookEvery is how often eventually looks again.
 	lookEvery = 50 * time.Millisecond
 )
@@ -57,10 +61,16 @@ func newNamespace(t *testing.T) string {
 	return made.Name
 }
 
-// eventually fails the test unless check succeeds in time, with its last error.
+// eventually fails the test unless check succeeds soon, with its last error.
 func eventually(t *testing.T, what string, check func(ctx context.Context) error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), soon)
+	within(t, soon, what, check)
+}
+
+// within fails the test unless check succeeds in time, with its last error.
+func within(t *testing.T, limit time.Duration, what string, check func(ctx context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
@@ -80,6 +90,24 @@ func eventually(t *testing.T, what string, check func(ctx context.Context) error
 		case <-ticker.C:
 		}
 	}
+}
+
+// awaitDescription waits until kube-apiserver passes on how the Package Manager
+// describes its resources, which kubectl explain reads. kube-apiserver looks for it
+// once the API is registered, apart from whether the API answers already.
+func awaitDescription(t *testing.T) {
+	t.Helper()
+	path := "apis/" + v1alpha1.SchemeGroupVersion.String()
+	within(t, describedWithin, "OpenAPI to list "+path, func(context.Context) error {
+		paths, err := hub.kube.Discovery().OpenAPIV3().Paths()
+		if err != nil {
+			return err
+		}
+		if _, listed := paths[path]; !listed {
+			return fmt.Errorf("it lists %v", slices.Sorted(maps.Keys(paths)))
+		}
+		return nil
+	})
 }
 
 // result is what a command printed and how it ended.
