@@ -34,6 +34,10 @@ demo-down: ## Stop the demo and remove everything it made
 build: ## Build the three programs into bin/
 	$(GO_BUILD) -o bin/ ./cmd/apiserver ./cmd/crm ./cmd/kubectl-oaas
 
+.PHONY: build-race
+build-race: ## Build the three programs with the race detector into bin/race
+	CGO_ENABLED=1 $(GO_BUILD) -race -o bin/race/ ./cmd/apiserver ./cmd/crm ./cmd/kubectl-oaas
+
 .PHONY: images
 images: ## Build the images of the platform as archives into bin/images
 	go run ./hack/localcluster images --output bin/images
@@ -48,7 +52,7 @@ test: build ## Run the unit, integration and plugin tests on a real API server (
 	go test -timeout $(TEST_TIMEOUT) -p 2 ./...
 
 .PHONY: race
-race: ## Run the tests with the race detector
+race: ## Run the tests, and the programs that they start, with the race detector
 	go run ./hack/localcluster build
 	CGO_ENABLED=1 OAAS_RACE_TIME=30s go test -race -timeout $(TEST_TIMEOUT) -p 1 ./pkg/... ./test/integration/...
 

@@ -9,6 +9,7 @@ package harm
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -60,7 +61,7 @@ func TestMain(m *testing.M) {
 	os.Exit(run(m))
 }
 
-func run(m *testing.M) int {
+func run(m *testing.M) (code int) {
 	ctx := context.Background()
 	steps := progress.NewWriter(os.Stderr, clock.RealClock{}, 30*time.Second)
 	c, err := cluster.Start(ctx, cluster.Options{Name: "harm", Progress: steps})
@@ -69,7 +70,12 @@ func run(m *testing.M) int {
 		return 1
 	}
 	hub = &environment{cluster: c, config: c.RESTConfig()}
-	defer hub.stop(ctx)
+	defer func() {
+		if err := hub.stop(ctx); err != nil {
+			fmt.Fprintln(os.Stderr, "stopping the platform:", err)
+			code = 1
+		}
+	}()
 	if err := hub.start(ctx, steps); err != nil {
 		fmt.Fprintln(os.Stderr, "starting the platform:", err)
 		return 1
@@ -109,15 +115,12 @@ func (e *environment) install(ctx context.Context, arguments ...string) error {
 	return err
 }
 
-func (e *environment) stop(ctx context.Context) {
+func (e *environment) stop(ctx context.Context) error {
+	var failure error
 	if e.platform != nil {
-		if err := e.platform.Stop(ctx); err != nil {
-			fmt.Fprintln(os.Stderr, "stopping the platform:", err)
-		}
+		failure = e.platform.Stop(ctx)
 	}
-	if err := e.cluster.Stop(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "stopping the cluster:", err)
-	}
+	return errors.Join(failure, e.cluster.Stop(ctx))
 }
 
 // restore has the platform as it was at the end of the test.

@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 	os.Exit(run(m))
 }
 
-func run(m *testing.M) int {
+func run(m *testing.M) (code int) {
 	ctx := context.Background()
 	started, err := start(ctx, "hub")
 	if err != nil {
@@ -47,7 +47,12 @@ func run(m *testing.M) int {
 		return 1
 	}
 	hub = started
-	defer hub.stop(ctx)
+	defer func() {
+		if err := hub.stop(ctx); err != nil {
+			fmt.Fprintln(os.Stderr, "stopping the platform:", err)
+			code = 1
+		}
+	}()
 	return m.Run()
 }
 
@@ -77,11 +82,6 @@ func start(ctx context.Context, names ...string) (*environment, error) {
 	return e, err
 }
 
-func (e *environment) stop(ctx context.Context) {
-	if err := e.platform.Stop(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "stopping the platform:", err)
-	}
-	if err := e.cluster.Stop(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "stopping the cluster:", err)
-	}
+func (e *environment) stop(ctx context.Context) error {
+	return errors.Join(e.platform.Stop(ctx), e.cluster.Stop(ctx))
 }

@@ -18,7 +18,8 @@ import (
 )
 
 // Build brings the three programs in the repository's bin folder up to date, by
-// the target that a user would call, and returns the folder.
+// the target that a user would call, and returns the folder. A caller with the race
+// detector gets programs with it.
 func Build(ctx context.Context, p progress.Reporter) (string, error) {
 	root, err := binaries.RepositoryRoot()
 	if err != nil {
@@ -28,11 +29,15 @@ func Build(ctx context.Context, p progress.Reporter) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	target, dir := "build", filepath.Join(root, "bin")
+	if raceDetector {
+		target, dir = "build-race", filepath.Join(dir, "race")
+	}
 	end := progress.OrDiscard(p).Begin("building apiserver, crm and kubectl-oaas")
-	output, err := exec.CommandContext(ctx, "make", "--no-print-directory", "-C", root, "build").CombinedOutput()
+	output, err := exec.CommandContext(ctx, "make", "--no-print-directory", "-C", root, target).CombinedOutput()
 	if err != nil {
 		err = fmt.Errorf("building the programs: %w:\n%s", err, output)
 	}
 	end(err)
-	return filepath.Join(root, "bin"), errors.Join(err, lock.Release())
+	return dir, errors.Join(err, lock.Release())
 }

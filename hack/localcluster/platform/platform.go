@@ -138,7 +138,8 @@ func (p *Platform) Wait(ctx context.Context) error {
 // BinDir holds the programs that run.
 func (p *Platform) BinDir() string { return p.options.BinDir }
 
-// Kill ends a program at once, without any notice to it.
+// Kill ends a program at once, without any notice to it. With the race detector, it is
+// an error if one was found in the program.
 func (p *Platform) Kill(ctx context.Context, name string) error {
 	program, err := p.program(name)
 	if err != nil {
@@ -181,7 +182,8 @@ func (p *Platform) Address(name string) string {
 	return ""
 }
 
-// Stop ends every program and leaves what was installed on the clusters.
+// Stop ends every program and leaves what was installed on the clusters. Data races
+// are errors, as with Kill.
 func (p *Platform) Stop(ctx context.Context) error {
 	var failures []error
 	for _, name := range slices.Sorted(maps.Keys(p.programs)) {

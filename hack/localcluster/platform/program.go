@@ -158,5 +158,5 @@ func (p *program) kill(ctx context.Context) error {
 		return fmt.Errorf("ending %s: %w", p.name, err)
 	}
 	p.identity = process.Identity{}
-	return p.save()
+	return errors.Join(p.save(), p.raced())
 }
