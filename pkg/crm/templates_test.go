@@ -388,3 +388,41 @@ func widgets(name string) *apiextensionsv1.CustomResourceDefinition {
 		},
 	}
 }
+
+// TestBetterTemplateIsForNewRecords leaves what runs alone when a template appears
+// that scores higher, and uses it for what is new and what is asked for anew.
+func TestBetterTemplateIsForNewRecords(t *testing.T) {
+	c := newClient(t)
+	p := startProgram(t)
+	namespace := newNamespace(t, c)
+	environment := newEnvironment(t, c, v1alpha1.EnvironmentConfigSpec{})
+	unitOf := func(id string) *deploymentv1.DeploymentUnit {
+		return newUnit(namespace, func(u *deploymentv1.DeploymentUnit) { u.Id, u.Environment = namespace+"-"+id, environment.Name })
+	}
+	old := unitOf("old")
+	p.deploy(t, old)
+	p.waitFor(t, old.GetId(), "the unit runs", running)
+
+	better := &v1alpha1.DeploymentTemplate{ObjectMeta: metav1.ObjectMeta{GenerateName: "better-"}, Spec: templateSpec(t, "better", 2)}
+	better.Spec.SelectionCriteria = v1alpha1.SelectionCriteria{Environments: []string{environment.Name}, Priority: 100}
+	if err := c.Create(t.Context(), better); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Delete(context.WithoutCancel(t.Context()), better) })
+	waitForTemplate(t, c, better, "is checked", func(s *v1alpha1.DeploymentTemplateStatus) bool {
+		return meta.IsStatusConditionTrue(s.Conditions, v1alpha1.TemplateValid)
+	})
+	fresh := unitOf("new")
+	p.deploy(t, fresh)
+	chosen := func(template string) func(*deploymentv1.DeploymentRecord) bool {
+		return func(r *deploymentv1.DeploymentRecord) bool {
+			return running(r) && r.GetStatus().GetSelectedTemplate() == template
+		}
+	}
+	p.waitFor(t, fresh.GetId(), "a new unit runs by the better template", chosen(better.Name))
+	p.waitFor(t, old.GetId(), "the old one runs as before", chosen("deployment"))
+
+	old.NfrRequirements = &deploymentv1.NfrRequirements{MinThroughputRps: new(int64(10))}
+	p.deploy(t, old)
+	p.waitFor(t, old.GetId(), "what is asked for anew is chosen for anew", chosen(better.Name))
+}

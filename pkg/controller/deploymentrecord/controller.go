@@ -100,6 +100,9 @@ func New(options Options) (*Reconciler, error) {
 // records worked on at a time. Sources queue further records: those whose children
 // changed, which a *children.Cache does, and those that are to be rendered anew.
 func (r *Reconciler) Register(mgr manager.Manager, concurrency int, sources ...source.Source) error {
+	if err := mgr.GetFieldIndexer().IndexField(context.Background(), &corev1.Pod{}, PodIndex, recordNameOfPod); err != nil {
+		return fmt.Errorf("index pods by record: %w", err)
+	}
 	b := builder.ControllerManagedBy(mgr).
 		Named(Name).
 		For(&v1alpha1.DeploymentRecord{}, builder.WithPredicates(intentChanged())).
@@ -168,4 +171,16 @@ func recordOfPod(_ context.Context, pod client.Object) []reconcile.Request {
 		return nil
 	}
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: pod.GetNamespace(), Name: id}}}
+}
+
+// PodIndex is the field by which the cache finds the pods of a record among all pods
+// of a namespace. Register adds it.
+const PodIndex = "record"
+
+func recordNameOfPod(pod client.Object) []string {
+	id := pod.GetLabels()[v1alpha1.LabelDeploymentID]
+	if id == "" || pod.GetLabels()[v1alpha1.LabelManagedBy] != v1alpha1.FieldManagerReconciler {
+		return nil
+	}
+	return []string{id}
 }

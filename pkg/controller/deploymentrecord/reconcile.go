@@ -173,8 +173,7 @@ func (r *Reconciler) act(ctx context.Context, p *pass) (*observation, reconcile.
 	}
 	pods := &corev1.PodList{}
 	if err := r.client.List(ctx, pods, client.InNamespace(p.record.Namespace),
-		client.MatchingLabels{v1alpha1.LabelDeploymentID: p.record.Name, v1alpha1.LabelManagedBy: v1alpha1.FieldManagerReconciler},
-		client.UnsafeDisableDeepCopy); err != nil {
+		client.MatchingFields{PodIndex: p.record.Name}, client.UnsafeDisableDeepCopy); err != nil {
 		failures = append(failures, fmt.Errorf("list pods: %w", err))
 	}
 	seen.troubles = troublesOf(pods.Items)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
@@ -20,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 	"oaas.io/oaas/pkg/controller/deploymentrecord"
 	"oaas.io/oaas/pkg/crm/children"
 )
@@ -107,7 +109,7 @@ func (p *process) intercept() interceptor.Funcs {
 			return p.read(func() error { return c.Get(ctx, key, object, options...) })
 		},
 		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
-			return p.read(func() error { return c.List(ctx, list, options...) })
+			return p.read(func() error { return c.List(ctx, list, byLabel(options)) })
 		},
 		Delete: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.DeleteOption) error {
 			return p.written(func() error { return c.Delete(ctx, object, options...) })
@@ -178,4 +180,20 @@ func (p *process) drive(t *testing.T, key client.ObjectKey, what string, done fu
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+// byLabel asks for the pods of a record by their labels: only caches have indexes,
+// and this client reads from the API server.
+func byLabel(options []client.ListOption) *client.ListOptions {
+	asked := (&client.ListOptions{}).ApplyOptions(options)
+	if asked.FieldSelector == nil {
+		return asked
+	}
+	if record, ok := asked.FieldSelector.RequiresExactMatch(deploymentrecord.PodIndex); ok {
+		asked.FieldSelector = nil
+		asked.LabelSelector = labels.SelectorFromSet(labels.Set{
+			v1alpha1.LabelDeploymentID: record, v1alpha1.LabelManagedBy: v1alpha1.FieldManagerReconciler,
+		})
+	}
+	return asked
 }
