@@ -93,7 +93,7 @@ func TestKubectl(t *testing.T) {
 	})
 	t.Run("what is one cluster's own has a category of its own", func(t *testing.T) {
 		contains(t, run(t, "", "get", "oaas-crm", "-A", "-o", "name"), "deploymenttemplate.oaas.io/deployment")
-		for _, name := range strings.Fields(run(t, "", "get", "oaas", "-A", "-o", "name")) {
+		for name := range strings.FieldsSeq(run(t, "", "get", "oaas", "-A", "-o", "name")) {
 			if kind, _, _ := strings.Cut(name, "/"); !strings.HasSuffix(kind, ".pm.oaas.io") {
 				t.Errorf("get oaas lists %s", name)
 			}

@@ -47,9 +47,10 @@ func (r *Reconciler) handOverReplicas(ctx context.Context, p *pass, live *childr
 		return fmt.Errorf("read the replicas of %s %s: %w", live.Kind.Kind, live.Name, err)
 	}
 	fresh := children.Digest(live.Kind, now)
-	replicas, found, err := unstructured.NestedInt64(now.Object, "spec", "replicas")
-	if err != nil || !found || fresh.UID != live.UID || !fresh.OwnsReplicas() {
-		// It is no number, or somebody else's by now.
+	// Not found either where it is no number.
+	replicas, found, _ := unstructured.NestedInt64(now.Object, "spec", "replicas")
+	if !found || fresh.UID != live.UID || !fresh.OwnsReplicas() {
+		// It is somebody else's by now.
 		return nil
 	}
 	keep := max(replicas, p.leastReplicas(intent))
@@ -61,7 +62,7 @@ func (r *Reconciler) handOverReplicas(ctx context.Context, p *pass, live *childr
 	// Whoever scales it this very moment wins.
 	sent.SetResourceVersion(fresh.ResourceVersion)
 	sent.Object["spec"] = map[string]any{"replicas": keep}
-	err = r.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(sent),
+	err := r.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(sent),
 		client.FieldOwner(v1alpha1.FieldManagerReplicas), client.ForceOwnership)
 	if err != nil {
 		return fmt.Errorf("hand over the replicas of %s %s: %w", live.Kind.Kind, live.Name, err)

@@ -268,11 +268,11 @@ type DeploymentTemplateStatus struct {
 	// records that use the template.
 	// +optional
 	// +default=0
-	Records int32 `json:"records"`
+	Records int32 `json:"records,omitempty"`
 	// updatedRecords have its newest revision.
 	// +optional
 	// +default=0
-	UpdatedRecords int32 `json:"updatedRecords"`
+	UpdatedRecords int32 `json:"updatedRecords,omitempty"`
 	// rollout is the change that is on its way; absent at rest.
 	// +optional
 	Rollout *TemplateRollout `json:"rollout,omitempty"`
