@@ -54,7 +54,7 @@ test: build ## Run the unit, integration and plugin tests on a real API server (
 .PHONY: race
 race: ## Run the tests, and the programs that they start, with the race detector
 	go run ./hack/localcluster build
-	CGO_ENABLED=1 OAAS_RACE_TIME=30s go test -race -timeout $(TEST_TIMEOUT) -p 1 ./pkg/... ./test/integration/...
+	CGO_ENABLED=1 OAAS_RACE_TIME=30s go test -race -timeout $(TEST_TIMEOUT) -p 1 ./pkg/... ./test/integration/... ./test/harm/...
 
 .PHONY: e2e
 e2e: build ## Run the tests that need a real node (root and containerd; says so where they cannot run)
