@@ -110,6 +110,15 @@ func fewest(t *testing.T, c client.WithWatch, namespace string) func() int32 {
 	}
 }
 
+// neverBelow reports a workload that had too few replicas at any time, whatever else
+// a test found.
+func neverBelow(t *testing.T, wanted int32, fewest func() int32) {
+	t.Helper()
+	if n := fewest(); n < wanted {
+		t.Errorf("the workload had %d replicas in between, want %d at least", n, wanted)
+	}
+}
+
 // scaled tells how a workload is not as wanted: its replicas, and the field managers
 // that own them.
 func scaled(ctx context.Context, c client.Client, key client.ObjectKey, replicas int32, owners ...string) error {
@@ -199,7 +208,7 @@ func TestReplicasStayWhileAutoscalingIsTurnedOnAndOff(t *testing.T) {
 			c, p, record := begin(t, r, threeReplicas)
 			key := workloadOf(record)
 			waitFor(t, c, record, "the record runs", running)
-			least := fewest(t, c, record.Namespace)
+			defer neverBelow(t, 3, fewest(t, c, record.Namespace))
 
 			r.on.Store(true)
 			reach(t, p, record, "autoscaling is turned on", func(ctx context.Context) error {
@@ -218,9 +227,6 @@ func TestReplicasStayWhileAutoscalingIsTurnedOnAndOff(t *testing.T) {
 			reach(t, p, record, "autoscaling is turned off", func(ctx context.Context) error {
 				return errors.Join(scaled(ctx, c, key, 3, v1alpha1.FieldManagerReconciler), autoscaler(ctx, c, key, false))
 			})
-			if n := least(); n < 3 {
-				t.Errorf("the workload had %d replicas in between, want 3 at least", n)
-			}
 		})
 	}
 }
@@ -230,7 +236,7 @@ func TestAutoscaledFunctionsStartWithTheirLeastReplicas(t *testing.T) {
 		t.Parallel()
 		c := newClient(t)
 		record := newRecord(newNamespace(t, c), "echo", threeReplicas)
-		least := fewest(t, c, record.Namespace)
+		defer neverBelow(t, 3, fewest(t, c, record.Namespace))
 		p := startProgram(t, kube.RESTConfig(), record.Namespace, newScaling(true))
 		if err := c.Create(t.Context(), record.DeepCopy()); err != nil {
 			t.Fatal(err)
@@ -241,9 +247,6 @@ func TestAutoscaledFunctionsStartWithTheirLeastReplicas(t *testing.T) {
 		edit(t, c, record, func(r *v1alpha1.DeploymentRecord) { r.Spec.FunctionContainers[0].Image = "registry.example/echo:2" })
 		waitFor(t, c, record, "the record runs its next version", running)
 		reach(t, p, record, "a new version was rolled out", func(ctx context.Context) error { return scaled(ctx, c, key, 3, v1alpha1.FieldManagerReplicas) })
-		if n := least(); n < 3 {
-			t.Errorf("the workload had %d replicas in between, want 3 at least", n)
-		}
 	})
 	t.Run("stopped before", func(t *testing.T) {
 		r := newScaling(false)
@@ -282,7 +285,7 @@ func TestHandOverOfReplicasSurvivesMishaps(t *testing.T) {
 			}
 		}
 		p.drive(t, name, "the record runs", is(false, v1alpha1.FieldManagerReconciler))
-		least := fewest(t, c, record.Namespace)
+		defer neverBelow(t, 3, fewest(t, c, record.Namespace))
 		for _, on := range []bool{true, false} {
 			what, owner := "autoscaling is off", v1alpha1.FieldManagerReconciler
 			if on {
@@ -296,9 +299,6 @@ func TestHandOverOfReplicasSurvivesMishaps(t *testing.T) {
 				p = startProcess(t, c, r, mishap{}, false)
 				p.drive(t, name, what+" after a restart", is(on, owner))
 			}
-		}
-		if n := least(); n < 3 {
-			t.Errorf("the workload had %d replicas in between, want 3 at least", n)
 		}
 		return most
 	}
