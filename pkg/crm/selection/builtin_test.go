@@ -4,27 +4,33 @@
 package selection
 
 import (
-	"maps"
-	"slices"
+	"os"
+	"path/filepath"
 	"testing"
+
+	"sigs.k8s.io/yaml"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 )
 
+// builtIn are the templates that come with the program, sorted by name.
 func builtIn(tb testing.TB) []Candidate {
 	tb.Helper()
-	specs := map[string]v1alpha1.DeploymentTemplateSpec{
-		"deployment": {Type: v1alpha1.TemplateTypeDeployment, ODGM: v1alpha1.TemplateODGM{Mode: v1alpha1.ODGMCluster}},
-		"statefulset": {Type: v1alpha1.TemplateTypeStatefulSet, ODGM: v1alpha1.TemplateODGM{Mode: v1alpha1.ODGMSidecar},
-			Capabilities: v1alpha1.TemplateCapabilities{PersistentStorage: true}},
-		"daemonset": {Type: v1alpha1.TemplateTypeDaemonSet, SelectionCriteria: v1alpha1.SelectionCriteria{OnlyPinned: true}},
-		"job":       {Type: v1alpha1.TemplateTypeJob, Capabilities: v1alpha1.TemplateCapabilities{Serving: new(false)}},
-		"knative": {Type: v1alpha1.TemplateTypeKnative, ODGM: v1alpha1.TemplateODGM{Mode: v1alpha1.ODGMCluster},
-			Capabilities: v1alpha1.TemplateCapabilities{Autoscaling: true, ScaleToZero: true}},
+	files, err := filepath.Glob("../../../artifacts/templates/*.yaml")
+	if err != nil || len(files) == 0 {
+		tb.Fatalf("templates %v, error %v", files, err)
 	}
-	var candidates []Candidate
-	for _, name := range slices.Sorted(maps.Keys(specs)) {
-		candidates = append(candidates, Candidate{Name: name, Spec: new(specs[name]), Matches: true})
+	candidates := make([]Candidate, 0, len(files))
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		template := &v1alpha1.DeploymentTemplate{}
+		if err := yaml.UnmarshalStrict(content, template); err != nil {
+			tb.Fatalf("%s: %v", file, err)
+		}
+		candidates = append(candidates, Candidate{Name: template.Name, Spec: &template.Spec, Matches: true})
 	}
 	return candidates
 }

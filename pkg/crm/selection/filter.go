@@ -37,7 +37,7 @@ func (c contest) forbidden(by way) []string {
 			found = append(found, "is used only where a record pins it")
 		}
 		if serving := spec.Capabilities.Serving; serving != nil && !*serving {
-			found = append(found, "does not serve calls: it is used only where a record pins it")
+			found = append(found, "does not serve calls")
 		}
 	}
 	if only := spec.SelectionCriteria.Environments; len(only) > 0 && !slices.Contains(only, c.Environment.Name) {

@@ -288,7 +288,7 @@ func TestSelectRefuses(t *testing.T) {
 		},
 		"an environment that allows no template that would do": {
 			given: []change{allow(v1alpha1.AllowedTemplate{Name: "job"})},
-			want:  []string{"no template can serve the record", "deployment is not among the allowedTemplates", "job does not serve calls"},
+			want:  []string{"no template can serve the record", "deployment is not among the allowedTemplates", "job is used only where a record pins it and does not serve calls"},
 		},
 		"requirements that nothing meets": {
 			given: []change{latency(1), func(s *scene) {
