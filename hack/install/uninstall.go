@@ -7,11 +7,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/util/retry"
 	aggregator "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset"
 
 	"oaas.io/oaas/hack/internal/await"
@@ -29,6 +31,9 @@ func (i *installer) uninstall(ctx context.Context) error {
 	records := oaasv1alpha1.SchemeGroupVersion.WithResource("deploymentrecords")
 	if err := i.withdraw(ctx, records, "deployment records on this cluster",
 		"delete their ClassDeployments where their Package Manager is"); err != nil {
+		return err
+	}
+	if err := i.releaseTemplates(ctx); err != nil {
 		return err
 	}
 	p := split(i.rendered)
@@ -72,6 +77,43 @@ func (i *installer) withdrawDeployments(ctx context.Context) error {
 			"or pass --delete-deployments, which then deletes what runs on this cluster and leaves the others alone", err)
 	}
 	return i.withdraw(ctx, pmv1alpha1.SchemeGroupVersion.WithResource("classdeployments"), "ClassDeployments", "delete them first (kubectl oaas delete)")
+}
+
+// releaseTemplates lets the templates go with their definition. A template is held
+// as long as records use it; there is none any more, and the Class Runtime Manager,
+// which would notice in a moment, goes in the same moment.
+func (i *installer) releaseTemplates(ctx context.Context) error {
+	client, err := dynamic.NewForConfig(i.config)
+	if err != nil {
+		return fmt.Errorf("making a client: %w", err)
+	}
+	templates := client.Resource(oaasv1alpha1.SchemeGroupVersion.WithResource("deploymenttemplates"))
+	found, err := templates.List(ctx, metav1.ListOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("listing deployment templates: %w", err)
+	}
+	for _, template := range found.Items {
+		err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
+			held, err := templates.Get(ctx, template.GetName(), metav1.GetOptions{})
+			if err != nil {
+				return err
+			}
+			kept := slices.DeleteFunc(held.GetFinalizers(), func(f string) bool { return f == oaasv1alpha1.FinalizerTemplateInUse })
+			if len(kept) == len(held.GetFinalizers()) {
+				return nil
+			}
+			held.SetFinalizers(kept)
+			_, err = templates.Update(ctx, held, metav1.UpdateOptions{})
+			return err
+		})
+		if err != nil && !apierrors.IsNotFound(err) {
+			return fmt.Errorf("releasing deployment template %s: %w", template.GetName(), err)
+		}
+	}
+	return nil
 }
 
 // withdraw refuses to go on while there are objects of a resource, or deletes

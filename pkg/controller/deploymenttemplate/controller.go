@@ -133,13 +133,14 @@ func contentChanged() predicate.Predicate {
 	return predicate.GenerationChangedPredicate{}
 }
 
-// useChanged passes records that use another template or revision than before, or
-// whose health changed.
+// useChanged passes records that use another template or revision than before, whose
+// health changed or that are on their way out.
 func useChanged() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		before, okBefore := e.ObjectOld.(*v1alpha1.DeploymentRecord)
 		after, okAfter := e.ObjectNew.(*v1alpha1.DeploymentRecord)
-		return okBefore && okAfter && useOf(before) != useOf(after)
+		return okBefore && okAfter &&
+			(useOf(before) != useOf(after) || before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero())
 	}}
 }
 
@@ -162,9 +163,12 @@ func (templatesOfRecord) Update(_ context.Context, e event.UpdateEvent, q queue)
 	enqueue(e.ObjectNew, q)
 }
 
-// Delete implements handler.EventHandler.
+// Delete implements handler.EventHandler. It does not wait: a template that nothing
+// uses any more must not be held when the program is removed next.
 func (templatesOfRecord) Delete(_ context.Context, e event.DeleteEvent, q queue) {
-	enqueue(e.Object, q)
+	if record, ok := e.Object.(*v1alpha1.DeploymentRecord); ok && record.Status.SelectedTemplate != "" {
+		q.Add(request(record.Status.SelectedTemplate))
+	}
 }
 
 // Generic implements handler.EventHandler.

@@ -25,10 +25,6 @@ import (
 	"oaas.io/oaas/pkg/crm/template"
 )
 
-// FinalizerInUse keeps a template as long as records use it: without it they would
-// all change to another one at once.
-const FinalizerInUse = "oaas.io/template-in-use"
-
 // Reasons of a template's conditions, besides those of package rollout.
 const (
 	// ReasonCompiled: every expression and manifest is in order.
@@ -115,9 +111,9 @@ func (r *Reconciler) protect(ctx context.Context, t *v1alpha1.DeploymentTemplate
 	before := t.DeepCopy()
 	switch {
 	case used && t.DeletionTimestamp == nil:
-		controllerutil.AddFinalizer(t, FinalizerInUse)
+		controllerutil.AddFinalizer(t, v1alpha1.FinalizerTemplateInUse)
 	case !used:
-		controllerutil.RemoveFinalizer(t, FinalizerInUse)
+		controllerutil.RemoveFinalizer(t, v1alpha1.FinalizerTemplateInUse)
 	}
 	if slices.Equal(before.Finalizers, t.Finalizers) {
 		return nil

@@ -44,6 +44,10 @@ const (
 	ComponentODGM = "odgm"
 )
 
+// FinalizerTemplateInUse keeps a template as long as records use it: without it they
+// would all change to another one at once.
+const FinalizerTemplateInUse = "oaas.io/template-in-use"
+
 // FinalizerDeployment keeps a record until everything made for it is gone.
 const FinalizerDeployment = "oaas.io/deployment-finalizer"
 
