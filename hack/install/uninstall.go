@@ -50,7 +50,15 @@ func (i *installer) uninstall(ctx context.Context) error {
 		if err := i.client.Delete(ctx, i.rendered...); err != nil {
 			return err
 		}
-		return await.Until(ctx, "everything to go", func(ctx context.Context) error { return i.client.Gone(ctx, i.rendered...) })
+		return await.Until(ctx, "everything to go", func(ctx context.Context) error {
+			left := i.client.Gone(ctx, i.rendered...)
+			if left == nil {
+				return nil
+			}
+			// A program that is about to end puts back what it looks after, such as its
+			// webhook configuration.
+			return errors.Join(left, i.client.Delete(ctx, i.rendered...))
+		})
 	})
 }
 
