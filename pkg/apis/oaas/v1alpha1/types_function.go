@@ -1,0 +1,144 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+)
+
+// FunctionContainer is a function that has a workload.
+type FunctionContainer struct {
+	// functionKey is the function's key in its package.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=200
+	FunctionKey string `json:"functionKey"`
+	// image of the container.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	Image string `json:"image"`
+	// port on which the container serves HTTP.
+	// +optional
+	// +default=8080
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	Port int32 `json:"port,omitempty"`
+	// needHTTP2 asks for HTTP/2 without TLS between the platform and the container.
+	// +optional
+	NeedHTTP2 bool `json:"needHTTP2,omitempty"`
+	// maxConcurrency bounds the calls that one replica handles at a time; 0 means
+	// no bound.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	MaxConcurrency int32 `json:"maxConcurrency,omitempty"`
+	// resources of one replica.
+	// +optional
+	Resources FunctionResources `json:"resources,omitempty"`
+	// env are environment variables of the container.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	Env []EnvVar `json:"env,omitempty"`
+	// secretEnv are environment variables whose values are in Secrets of the record's
+	// namespace.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	SecretEnv []SecretVariable `json:"secretEnv,omitempty"`
+	// minReplicas of this function; wins over the record's.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	MinReplicas *int32 `json:"minReplicas,omitempty"`
+	// maxReplicas of this function; wins over the record's.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	MaxReplicas *int32 `json:"maxReplicas,omitempty"`
+	// healthCheck tells how to ask the container for its health; without a readiness
+	// probe, connecting to the port decides.
+	// +optional
+	HealthCheck *HealthCheck `json:"healthCheck,omitempty"`
+	// odgmIntegration tells how the function uses the data grid; absent follows from
+	// the bindings.
+	// +optional
+	ODGMIntegration *ODGMIntegration `json:"odgmIntegration,omitempty"`
+}
+
+// SecretVariable is an environment variable whose value is in a Secret.
+type SecretVariable struct {
+	// name of the variable.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	Name string `json:"name"`
+	// secretName is the name of the Secret, in the record's namespace.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	SecretName string `json:"secretName"`
+	// key in the Secret.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Key string `json:"key"`
+	// optional lets the container start without the Secret or the key.
+	// +optional
+	Optional bool `json:"optional,omitempty"`
+}
+
+// FunctionResources are the resources of one replica.
+type FunctionResources struct {
+	// requests are reserved.
+	// +optional
+	Requests corev1.ResourceList `json:"requests,omitempty"`
+	// limits are never exceeded.
+	// +optional
+	Limits corev1.ResourceList `json:"limits,omitempty"`
+}
+
+// EnvVar is an environment variable of a container.
+type EnvVar struct {
+	// name of the variable.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	Name string `json:"name"`
+	// value of the variable.
+	// +optional
+	Value string `json:"value,omitempty"`
+}
+
+// HealthCheck tells how to ask a container for its health.
+type HealthCheck struct {
+	// startup delays the other probes until it has succeeded once.
+	// +optional
+	Startup *HTTPProbe `json:"startup,omitempty"`
+	// readiness decides whether the replica gets calls.
+	// +optional
+	Readiness *HTTPProbe `json:"readiness,omitempty"`
+	// liveness decides whether the container is restarted.
+	// +optional
+	Liveness *HTTPProbe `json:"liveness,omitempty"`
+}
+
+// HTTPProbe asks the container's port with an HTTP GET.
+type HTTPProbe struct {
+	// path of the request.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	Path string `json:"path"`
+	// initialDelaySeconds before the first request.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	InitialDelaySeconds int32 `json:"initialDelaySeconds,omitempty"`
+	// periodSeconds between requests.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	PeriodSeconds int32 `json:"periodSeconds,omitempty"`
+	// timeoutSeconds of one request.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	TimeoutSeconds int32 `json:"timeoutSeconds,omitempty"`
+	// failureThreshold is the number of failures in a row that counts.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	FailureThreshold int32 `json:"failureThreshold,omitempty"`
+}
