@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 )
@@ -101,7 +102,7 @@ func (r *Reconciler) Register(mgr manager.Manager) error {
 			},
 		})
 	if r.options.KindsChanged != nil {
-		b = b.WatchesRawSource(kindsSource(r.options.KindsChanged, r.allTemplates))
+		b = b.WatchesRawSource(source.Channel(r.options.KindsChanged, handler.EnqueueRequestsFromMapFunc(r.allTemplates)))
 	}
 	if err := b.Complete(r); err != nil {
 		return fmt.Errorf("set up controller %s: %w", Name, err)
