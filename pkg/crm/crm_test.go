@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -290,14 +291,16 @@ func fetch(ctx context.Context, url string) (string, error) {
 	return string(body), nil
 }
 
+// freeAddress is one that nobody listens on, out of the range that outgoing
+// connections take theirs from.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	const loopback = "127.0.0.1"
+	port, err := cluster.FreePort(loopback)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
+	return net.JoinHostPort(loopback, strconv.Itoa(port))
 }
 
 // versionsIn maps kind/name to resource version.
