@@ -268,6 +268,13 @@ func (v *evaluation) native(value ref.Val, depth int) (any, error) {
 		}
 		return v.native(value.GetValue(), depth-1)
 	case traits.Mapper:
+		if content, ok := value.Value().(map[string]any); ok {
+			// A value that was offered as it stands, such as a pod.
+			if err := v.measure(content); err != nil {
+				return nil, err
+			}
+			return runtime.DeepCopyJSON(content), nil
+		}
 		return v.nativeMap(value, depth)
 	case traits.Lister:
 		return v.nativeList(value, depth)
