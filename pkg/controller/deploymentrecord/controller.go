@@ -9,19 +9,15 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
-	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
-	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -30,14 +26,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+	"oaas.io/oaas/pkg/controller/setup"
 )
 
 const (
 	// Name is the controller's name in logs, metrics and events.
 	Name = "deploymentrecord"
-	// firstRetry and lastRetry bound the exponential backoff of one record.
-	firstRetry = 100 * time.Millisecond
-	lastRetry  = time.Minute
 )
 
 // Options of a Reconciler. All fields but Grids are required.
@@ -103,24 +97,15 @@ func (r *Reconciler) Register(mgr manager.Manager, concurrency int, sources ...s
 	if err := mgr.GetFieldIndexer().IndexField(context.Background(), &corev1.Pod{}, PodIndex, recordNameOfPod); err != nil {
 		return fmt.Errorf("index pods by record: %w", err)
 	}
+	options := setup.Options(mgr, Name, func(request reconcile.Request) []any {
+		return []any{"deploymentID", request.Name, "namespace", request.Namespace}
+	})
+	options.MaxConcurrentReconciles, options.NewQueue = concurrency, newFairQueue
 	b := builder.ControllerManagedBy(mgr).
 		Named(Name).
 		For(&v1alpha1.DeploymentRecord{}, builder.WithPredicates(intentChanged())).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(recordOfPod), builder.WithPredicates(troubleChanged())).
-		WithOptions(controller.Options{
-			MaxConcurrentReconciles: concurrency,
-			NewQueue:                newFairQueue,
-			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
-			// Names are for metrics; tests run several managers in one process.
-			SkipNameValidation: new(true),
-			LogConstructor: func(request *reconcile.Request) logr.Logger {
-				log := mgr.GetLogger().WithName(Name)
-				if request != nil {
-					log = log.WithValues("deploymentID", request.Name, "namespace", request.Namespace)
-				}
-				return log
-			},
-		})
+		WithOptions(options)
 	for _, s := range sources {
 		b = b.WatchesRawSource(s)
 	}

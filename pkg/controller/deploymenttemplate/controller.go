@@ -18,7 +18,6 @@ import (
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -27,6 +26,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+	"oaas.io/oaas/pkg/controller/setup"
 )
 
 const (
@@ -34,9 +34,6 @@ const (
 	Name = "deploymenttemplate"
 	// settle gathers the changes of many records into one pass over their template.
 	settle = time.Second
-	// firstRetry and lastRetry bound the exponential backoff of one template.
-	firstRetry = 100 * time.Millisecond
-	lastRetry  = time.Minute
 )
 
 // templateIndex finds records by the template that their status names.
@@ -89,18 +86,7 @@ func (r *Reconciler) Register(mgr manager.Manager) error {
 		Named(Name).
 		For(&v1alpha1.DeploymentTemplate{}, builder.WithPredicates(contentChanged())).
 		Watches(&v1alpha1.DeploymentRecord{}, templatesOfRecord{}, builder.WithPredicates(useChanged())).
-		WithOptions(controller.Options{
-			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
-			// Names are for metrics; tests run several managers in one process.
-			SkipNameValidation: new(true),
-			LogConstructor: func(request *reconcile.Request) logr.Logger {
-				log := mgr.GetLogger().WithName(Name)
-				if request != nil {
-					log = log.WithValues("template", request.Name)
-				}
-				return log
-			},
-		})
+		WithOptions(setup.Options(mgr, Name, setup.Named("template")))
 	if r.options.KindsChanged != nil {
 		b = b.WatchesRawSource(source.Channel(r.options.KindsChanged, handler.EnqueueRequestsFromMapFunc(r.allTemplates)))
 	}

@@ -15,20 +15,19 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+	"oaas.io/oaas/pkg/controller/setup"
 	"oaas.io/oaas/pkg/crm/quota"
 )
 
@@ -42,8 +41,6 @@ const (
 	// unboundedDelay is for environments where what is used is only told, and decides
 	// nothing.
 	unboundedDelay = 10 * time.Second
-	// firstRetry and lastRetry bound the exponential backoff of one environment.
-	firstRetry, lastRetry = 100 * time.Millisecond, time.Minute
 )
 
 // Reconciler keeps the status of one EnvironmentConfig.
@@ -65,18 +62,7 @@ func (r *Reconciler) Register(mgr manager.Manager) error {
 		Named(Name).
 		For(&v1alpha1.EnvironmentConfig{}).
 		Watches(&v1alpha1.DeploymentRecord{}, r.records()).
-		WithOptions(controller.Options{
-			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
-			// Names are for metrics; tests run several managers in one process.
-			SkipNameValidation: new(true),
-			LogConstructor: func(request *reconcile.Request) logr.Logger {
-				log := mgr.GetLogger().WithName(Name)
-				if request != nil {
-					log = log.WithValues("environment", request.Name)
-				}
-				return log
-			},
-		}).
+		WithOptions(setup.Options(mgr, Name, setup.Named("environment"))).
 		Complete(r)
 	if err != nil {
 		return fmt.Errorf("set up controller %s: %w", Name, err)

@@ -28,22 +28,12 @@ type manifest struct {
 	content              node
 }
 
-// Option changes what a template may make.
-type Option func(*compiler)
-
-// WithClusterScoped says of a kind whether its objects are outside of namespaces; a
-// template cannot make such. The kinds of Kubernetes itself are known without it.
-func WithClusterScoped(clusterScoped func(schema.GroupKind) bool) Option {
-	return func(c *compiler) { c.clusterScoped = append(c.clusterScoped, clusterScoped) }
-}
-
 // compiler compiles one template.
 type compiler struct {
-	template      string
-	language      *language
-	clusterScoped []func(schema.GroupKind) bool
-	expressions   int
-	problems      field.ErrorList
+	template    string
+	language    *language
+	expressions int
+	problems    field.ErrorList
 }
 
 // maxProblems is the number of errors that are told at once.
@@ -52,15 +42,12 @@ const maxProblems = 32
 // Compile checks a template and prepares it for rendering. The template must not
 // change afterwards. Errors name the field of the template and, where an expression
 // is at fault, the line and column in that field.
-func Compile(name string, spec *v1alpha1.DeploymentTemplateSpec, options ...Option) (*Template, field.ErrorList) {
+func Compile(name string, spec *v1alpha1.DeploymentTemplateSpec) (*Template, field.ErrorList) {
 	language, err := theLanguage()
 	if err != nil {
 		return nil, field.ErrorList{field.InternalError(field.NewPath("spec"), err)}
 	}
-	c := &compiler{template: name, language: language, clusterScoped: []func(schema.GroupKind) bool{knownClusterScoped}}
-	for _, option := range options {
-		option(c)
-	}
+	c := &compiler{template: name, language: language}
 	compiled := &Template{Name: name, Hash: Hash(spec), Spec: spec}
 	path := field.NewPath("spec")
 	if when := spec.SelectionCriteria.When; when != "" {

@@ -25,11 +25,8 @@ func (c *compiler) header(content map[string]any, path *field.Path) schema.Group
 		c.invalid(path.Child("apiVersion"), apiVersion, "%v", err)
 	}
 	of := group.WithKind(kind)
-	for _, clusterScoped := range c.clusterScoped {
-		if clusterScoped(of.GroupKind()) {
-			c.invalid(path.Child("kind"), kind, "is outside of namespaces: a record has objects in its own namespace only")
-			break
-		}
+	if clusterScoped(of.GroupKind()) {
+		c.invalid(path.Child("kind"), kind, "is outside of namespaces: a record has objects in its own namespace only")
 	}
 	if group.Group == v1alpha1.GroupName {
 		c.invalid(path.Child("apiVersion"), apiVersion, "a record cannot make objects of OaaS itself")
@@ -82,8 +79,9 @@ func (c *compiler) metadata(content map[string]any, path *field.Path) {
 	}
 }
 
-// knownClusterScoped knows the kinds of Kubernetes that are outside of namespaces.
-func knownClusterScoped(kind schema.GroupKind) bool {
+// clusterScoped knows the kinds of Kubernetes that are outside of namespaces. Of
+// others the record tells that uses the template.
+func clusterScoped(kind schema.GroupKind) bool {
 	switch kind.Group {
 	case "apiextensions.k8s.io", "apiregistration.k8s.io", "admissionregistration.k8s.io", "flowcontrol.apiserver.k8s.io",
 		"node.k8s.io", "scheduling.k8s.io", "certificates.k8s.io":
