@@ -19,7 +19,10 @@ const messageLimit = 1024
 
 // setConditions keeps the time of a condition whose status stays the same.
 func setConditions(status *v1alpha1.DeploymentRecordStatus, generation int64, now time.Time, verdicts map[string]verdict) {
-	for _, kind := range []string{v1alpha1.ConditionAvailable, v1alpha1.ConditionProgressing, v1alpha1.ConditionDegraded, v1alpha1.ConditionODGMReady} {
+	for _, kind := range []string{
+		v1alpha1.ConditionAvailable, v1alpha1.ConditionProgressing, v1alpha1.ConditionDegraded, v1alpha1.ConditionODGMReady,
+		v1alpha1.ConditionNFRCompliant,
+	} {
 		v, ok := verdicts[kind]
 		if !ok {
 			continue
@@ -29,6 +32,19 @@ func setConditions(status *v1alpha1.DeploymentRecordStatus, generation int64, no
 			ObservedGeneration: generation, LastTransitionTime: metav1.NewTime(now),
 		})
 	}
+}
+
+// setCompliance tells that nobody knows whether the requirements are kept: nothing
+// measures it. What is not known is no promise, and no failure.
+func setCompliance(status *v1alpha1.DeploymentRecordStatus, record *v1alpha1.DeploymentRecord, now time.Time) {
+	if record.Spec.NFRRequirements == (v1alpha1.NFRRequirements{}) {
+		dropCondition(status, v1alpha1.ConditionNFRCompliant)
+		return
+	}
+	setConditions(status, record.Generation, now, map[string]verdict{v1alpha1.ConditionNFRCompliant: {
+		metav1.ConditionUnknown, ReasonNotMeasured,
+		"Nothing measures whether the requirements are kept: this version of the Class Runtime Manager does not watch them.",
+	}})
 }
 
 func dropCondition(status *v1alpha1.DeploymentRecordStatus, kind string) {
@@ -70,12 +86,12 @@ type transition struct {
 
 // transitions lists the conditions that began or ceased to hold, as far as people
 // want to know: progress is the rule and would make most of the events. A condition
-// that was not there before and is False is no news.
+// that is not known, or was not there before and is False, is no news.
 func transitions(before, after []metav1.Condition) []transition {
 	var changes []transition
 	for _, condition := range after {
 		previous := meta.FindStatusCondition(before, condition.Type)
-		if condition.Type == v1alpha1.ConditionProgressing || (previous == nil && condition.Status == metav1.ConditionFalse) || (previous != nil && previous.Status == condition.Status) {
+		if condition.Type == v1alpha1.ConditionProgressing || condition.Status == metav1.ConditionUnknown || (previous == nil && condition.Status == metav1.ConditionFalse) || (previous != nil && previous.Status == condition.Status) {
 			continue
 		}
 		bad := (condition.Type == v1alpha1.ConditionDegraded) == (condition.Status == metav1.ConditionTrue) &&

@@ -59,6 +59,8 @@ const (
 	ReasonRolloutFailed = children.ReasonRolloutFailed
 	// ReasonNotConfigured: the class has state and no data grid is configured.
 	ReasonNotConfigured = "NotConfigured"
+	// ReasonNotMeasured: nothing tells whether requirements are kept.
+	ReasonNotMeasured = "NotMeasured"
 	// ReasonUnknown: something fails and gave no reason that can be shown.
 	ReasonUnknown = "Unknown"
 	// ReasonRemovalFailed: something made for the record cannot be removed.
@@ -77,11 +79,13 @@ func computeStatus(record *v1alpha1.DeploymentRecord, seen *observation, now tim
 		return status
 	case seen.renderErr != nil:
 		renderFailure(&status, record.Generation, seen.renderErr, now)
+		setCompliance(&status, record, now)
 		return status
 	case seen.broken != nil:
 		setConditions(&status, record.Generation, now, map[string]verdict{
 			v1alpha1.ConditionDegraded: {metav1.ConditionTrue, ReasonApplyFailed, seen.broken.Error()},
 		})
+		setCompliance(&status, record, now)
 		status.Condition = cmp.Or(status.Condition, v1alpha1.RecordPending)
 		status.Message = limit(seen.broken.Error())
 		return status
@@ -121,6 +125,7 @@ func computeStatus(record *v1alpha1.DeploymentRecord, seen *observation, now tim
 		dropCondition(&status, v1alpha1.ConditionODGMReady)
 	}
 	setConditions(&status, record.Generation, now, verdicts)
+	setCompliance(&status, record, now)
 	status.Condition = conditionOf(available, progressing, degraded, workloads)
 	status.Phase = phaseOf(seen, available, progressing, workloads)
 	status.Message = summaryOf(available, progressing, degraded)
@@ -143,6 +148,7 @@ func announced(record *v1alpha1.DeploymentRecord, p *pass, now time.Time) v1alph
 		status.Message = message
 	}
 	setConditions(&status, record.Generation, now, verdicts)
+	setCompliance(&status, record, now)
 	if status.Condition != v1alpha1.RecordFailed {
 		status.Condition = v1alpha1.RecordProvisioning
 	}

@@ -288,3 +288,49 @@ func TestTroubleOf(t *testing.T) {
 		})
 	}
 }
+
+func TestRequirementsAreNotKnownToBeKept(t *testing.T) {
+	states := map[string]*observation{
+		"serving":                         seen(t, serving),
+		"starting":                        seen(t, starting),
+		"that cannot be rendered":         {renderErr: errors.New("no template")},
+		"whose children nobody could see": {broken: errors.New("no answer")},
+	}
+	for name, o := range states {
+		t.Run("a record "+name, func(t *testing.T) {
+			record := newRecord()
+			if got := meta.FindStatusCondition(computeStatus(record, o, noon).Conditions, v1alpha1.ConditionNFRCompliant); got != nil {
+				t.Errorf("without requirements there is a condition: %+v", got)
+			}
+			record.Spec.NFRRequirements.MaxLatencyMs = new(int64(50))
+			record.Status = computeStatus(record, o, noon)
+			got := meta.FindStatusCondition(record.Status.Conditions, v1alpha1.ConditionNFRCompliant)
+			if got == nil || got.Status != metav1.ConditionUnknown || got.Reason != ReasonNotMeasured || got.ObservedGeneration != 2 {
+				t.Fatalf("with requirements the condition is %+v, want Unknown/NotMeasured of generation 2", got)
+			}
+			if again := computeStatus(record, o, noon.Add(time.Hour)); !equality.Semantic.DeepEqual(record.Status, again) {
+				t.Error("status differs although nothing changed")
+			}
+			for _, transition := range transitions(nil, record.Status.Conditions) {
+				if transition.condition == v1alpha1.ConditionNFRCompliant {
+					t.Errorf("what is not known became an event: %+v", transition)
+				}
+			}
+			record.Spec.NFRRequirements = v1alpha1.NFRRequirements{}
+			record.Generation++
+			if got := meta.FindStatusCondition(computeStatus(record, o, noon).Conditions, v1alpha1.ConditionNFRCompliant); got != nil {
+				t.Errorf("without requirements any more the condition is still %+v", got)
+			}
+		})
+	}
+}
+
+// The first write of a record's status says so, so that no write is needed for it.
+func TestTheFirstStatusTellsThatRequirementsAreNotMeasured(t *testing.T) {
+	record := newRecord()
+	record.Spec.NFRRequirements.Availability = "0.99"
+	status := announced(record, &pass{rendering: newRendering()}, noon)
+	if got := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionNFRCompliant); got == nil || got.Reason != ReasonNotMeasured {
+		t.Errorf("condition = %+v, want one with the reason NotMeasured", got)
+	}
+}

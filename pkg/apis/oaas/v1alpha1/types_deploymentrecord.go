@@ -243,6 +243,9 @@ const (
 	// ConditionODGMReady is True while every node of the record's data grid serves;
 	// absent where the record has none.
 	ConditionODGMReady = "ODGMReady"
+	// ConditionNFRCompliant is True while the record keeps its requirements, and
+	// Unknown while nothing measures whether it does; absent where it has none.
+	ConditionNFRCompliant = "NFRCompliant"
 )
 
 // DeploymentRecordStatus is what really runs.
@@ -263,8 +266,8 @@ type DeploymentRecordStatus struct {
 	// it was let in.
 	// +optional
 	Admitted *Admission `json:"admitted,omitempty"`
-	// conditions tell the state: Available, Progressing, Degraded and, with a data
-	// grid, ODGMReady.
+	// conditions tell the state: Available, Progressing, Degraded; with a data grid,
+	// ODGMReady; with requirements, NFRCompliant.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
