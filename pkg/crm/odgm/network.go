@@ -16,7 +16,8 @@ import (
 
 // networkPolicy lets clients of the record, of its namespace and of the namespaces
 // that the environment names reach the nodes, and the nodes alone reach each other
-// where they agree on writes.
+// where they agree on writes. Beside functions it adds to the policy of those, which
+// opens their port and no other.
 func (g *Grid) networkPolicy() *networkingv1.NetworkPolicy {
 	tcp := ptr.To(corev1.ProtocolTCP)
 	port := func(name string) []networkingv1.NetworkPolicyPort {

@@ -19,11 +19,11 @@ import (
 // mount them, Services before the nodes that look each other up.
 func (g *Grid) objects() []runtime.Object {
 	objects := []runtime.Object{g.configMap(), g.headlessService(), g.service()}
-	if g.Mode != v1alpha1.ODGMCluster {
-		return objects
-	}
 	if g.in.Environment.NetworkPolicy.Enabled {
 		objects = append(objects, g.networkPolicy())
+	}
+	if g.Mode != v1alpha1.ODGMCluster {
+		return objects
 	}
 	if g.Nodes > 1 {
 		objects = append(objects, g.disruptionBudget())
