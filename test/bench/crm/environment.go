@@ -15,9 +15,9 @@ import (
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 )
 
-// touchEnvironment makes the environment, or changes something of it that no record
+// touchEnvironment makes an environment, or changes something of it that no record
 // depends on: none has a data grid.
-func touchEnvironment(ctx context.Context, hub *cluster.Cluster, turn int) error {
+func touchEnvironment(ctx context.Context, hub *cluster.Cluster, name string, turn int) error {
 	client, err := dynamic.NewForConfig(hub.RESTConfig())
 	if err != nil {
 		return fmt.Errorf("making a client: %w", err)
@@ -25,13 +25,13 @@ func touchEnvironment(ctx context.Context, hub *cluster.Cluster, turn int) error
 	config := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": v1alpha1.SchemeGroupVersion.String(),
 		"kind":       v1alpha1.KindEnvironmentConfig,
-		"metadata":   map[string]any{"name": environment},
+		"metadata":   map[string]any{"name": name},
 		"spec":       map[string]any{"odgm": map[string]any{"maxReplicaCount": int64(10 + turn)}},
 	}}
 	_, err = client.Resource(v1alpha1.SchemeGroupVersion.WithResource("environmentconfigs")).
-		Apply(ctx, environment, config, metav1.ApplyOptions{FieldManager: "bench", Force: true})
+		Apply(ctx, name, config, metav1.ApplyOptions{FieldManager: "bench", Force: true})
 	if err != nil {
-		return fmt.Errorf("changing the environment: %w", err)
+		return fmt.Errorf("changing environment %s: %w", name, err)
 	}
 	return nil
 }

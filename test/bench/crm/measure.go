@@ -37,7 +37,7 @@ func measure(ctx context.Context, s settings, hub *cluster.Cluster, m *manager, 
 	}
 	// It exists from the beginning, so that it can change later without that being
 	// news for records.
-	if err := touchEnvironment(ctx, hub, 0); err != nil {
+	if err := touchEnvironment(ctx, hub, environment, 0); err != nil {
 		return err
 	}
 	heapBefore, err := m.heap(ctx)
@@ -62,7 +62,7 @@ func measure(ctx context.Context, s settings, hub *cluster.Cluster, m *manager, 
 			}()
 		}
 		begin := time.Now()
-		err := m.deployAll(ctx, namespace, records, s.clients)
+		err := m.deploy(ctx, s.clients, units(namespace, records)...)
 		took = time.Since(begin)
 		return err
 	})
@@ -101,6 +101,9 @@ func measure(ctx context.Context, s settings, hub *cluster.Cluster, m *manager, 
 	if err := unchanged(ctx, s, hub, m, records, add); err != nil {
 		return err
 	}
+	if err := alone(ctx, s, hub, m, namespace, records, add); err != nil {
+		return err
+	}
 	if err := step(ctx, s, fmt.Sprintf("repairing %d Deployments", s.repair), func(ctx context.Context) error {
 		begin := time.Now()
 		err := p.removeDeployments(ctx, namespace, s.repair)
@@ -116,7 +119,7 @@ func measure(ctx context.Context, s settings, hub *cluster.Cluster, m *manager, 
 	}
 	if err := step(ctx, s, fmt.Sprintf("removing %d records", records), func(ctx context.Context) error {
 		begin := time.Now()
-		err := m.removeAll(ctx, namespace, records, s.clients)
+		err := m.remove(ctx, s.clients, units(namespace, records)...)
 		add("records removed", float64(records)/time.Since(begin).Seconds(), "1/s", "")
 		return err
 	}); err != nil {
@@ -181,7 +184,7 @@ func unchanged(ctx context.Context, s settings, hub *cluster.Cluster, m *manager
 		if err != nil {
 			return err
 		}
-		if err := touchEnvironment(ctx, hub, 1); err != nil {
+		if err := touchEnvironment(ctx, hub, environment, 1); err != nil {
 			return err
 		}
 		var passed counters
@@ -198,9 +201,52 @@ func unchanged(ctx context.Context, s settings, hub *cluster.Cluster, m *manager
 		}
 		// The environment's own status is read and written, once.
 		const ofTheEnvironment = 4
-		add("pass over an unchanged record", 1000*passed.seconds/passed.count, "ms", "<= 1")
+		add("pass over an unchanged record, all at once", 1000*passed.seconds/passed.count, "ms", "")
 		add("requests per pass over an unchanged record", max(0, passed.reads+passed.writes-ofTheEnvironment)/passed.count, "requests", "<= 0")
 		return ctx.Err()
+	})
+}
+
+// alone has one record looked at again and again while nothing else is to be done, so
+// that a pass does not wait for the processor that other passes have.
+func alone(ctx context.Context, s settings, hub *cluster.Cluster, m *manager, namespace string, records int, add addFigure) error {
+	const turns = 50
+	return step(ctx, s, "having one record looked at", func(ctx context.Context) error {
+		record := unit(namespace, records)
+		record.Environment = "bench-alone"
+		if err := touchEnvironment(ctx, hub, record.GetEnvironment(), 0); err != nil {
+			return err
+		}
+		if err := m.deploy(ctx, 1, record); err != nil {
+			return err
+		}
+		pause(ctx, settleFor)
+		var total counters
+		for turn := range turns {
+			before, err := m.counters(ctx)
+			if err != nil {
+				return err
+			}
+			if err := touchEnvironment(ctx, hub, record.GetEnvironment(), turn+1); err != nil {
+				return err
+			}
+			passed := counters{}
+			for deadline := time.Now().Add(10 * time.Second); passed.count == 0; {
+				if time.Now().After(deadline) {
+					return fmt.Errorf("nobody looked at record %s", record.GetId())
+				}
+				pause(ctx, 50*time.Millisecond)
+				after, err := m.counters(ctx)
+				if err != nil {
+					return err
+				}
+				passed = after.since(before)
+			}
+			total.count += passed.count
+			total.seconds += passed.seconds
+		}
+		add("pass over an unchanged record, one at a time", 1000*total.seconds/total.count, "ms", "<= 1")
+		return m.remove(ctx, 1, record)
 	})
 }
 

@@ -55,17 +55,24 @@ func makeNamespace(ctx context.Context, kube kubernetes.Interface, name string) 
 	return nil
 }
 
-// deployAll sends all units of a run from several callers and returns when all
-// records are available.
-func (m *manager) deployAll(ctx context.Context, namespace string, records, clients int) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+// units are all records of a run.
+func units(namespace string, records int) []*deploymentv1.DeploymentUnit {
+	all := make([]*deploymentv1.DeploymentUnit, records)
+	for i := range all {
+		all[i] = unit(namespace, i)
+	}
+	return all
+}
+
+// deploy sends units from several callers and returns when all their records are
+// available.
+func (m *manager) deploy(ctx context.Context, clients int, units ...*deploymentv1.DeploymentUnit) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return m.await(ctx, records, running(namespace)) })
+	group.Go(func() error { return m.await(ctx, units, running) })
 	group.Go(func() error {
-		return each(ctx, records, clients, func(ctx context.Context, i int) error {
-			if _, err := m.Deploy(ctx, &deploymentv1.DeployRequest{Unit: unit(namespace, i)}); err != nil {
-				return fmt.Errorf("deploying record %d: %w", i, err)
+		return each(ctx, len(units), clients, func(ctx context.Context, i int) error {
+			if _, err := m.Deploy(ctx, &deploymentv1.DeployRequest{Unit: units[i]}); err != nil {
+				return fmt.Errorf("deploying record %s: %w", units[i].GetId(), err)
 			}
 			return nil
 		})
@@ -73,14 +80,15 @@ func (m *manager) deployAll(ctx context.Context, namespace string, records, clie
 	return group.Wait()
 }
 
-// removeAll deletes all units of a run and returns when all records are gone.
-func (m *manager) removeAll(ctx context.Context, namespace string, records, clients int) error {
+// remove deletes units from several callers and returns when all their records are
+// gone.
+func (m *manager) remove(ctx context.Context, clients int, units ...*deploymentv1.DeploymentUnit) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return m.await(ctx, records, gone(namespace)) })
+	group.Go(func() error { return m.await(ctx, units, gone) })
 	group.Go(func() error {
-		return each(ctx, records, clients, func(ctx context.Context, i int) error {
-			if _, err := m.DeleteDeployment(ctx, &deploymentv1.DeleteDeploymentRequest{DeploymentId: unit(namespace, i).GetId()}); err != nil {
-				return fmt.Errorf("deleting record %d: %w", i, err)
+		return each(ctx, len(units), clients, func(ctx context.Context, i int) error {
+			if _, err := m.DeleteDeployment(ctx, &deploymentv1.DeleteDeploymentRequest{DeploymentId: units[i].GetId()}); err != nil {
+				return fmt.Errorf("deleting record %s: %w", units[i].GetId(), err)
 			}
 			return nil
 		})
@@ -88,31 +96,27 @@ func (m *manager) removeAll(ctx context.Context, namespace string, records, clie
 	return group.Wait()
 }
 
-// counted tells of an event whether it makes a record count.
-type counted func(*deploymentv1.WatchDeploymentRecordsResponse) bool
-
-func running(namespace string) counted {
-	return func(event *deploymentv1.WatchDeploymentRecordsResponse) bool {
-		return event.GetRecord().GetUnit().GetNamespace() == namespace &&
-			event.GetRecord().GetStatus().GetCondition() == deploymentv1.RecordCondition_RECORD_CONDITION_RUNNING
-	}
+// running tells of an event whether its record is available.
+func running(event *deploymentv1.WatchDeploymentRecordsResponse) bool {
+	return event.GetRecord().GetStatus().GetCondition() == deploymentv1.RecordCondition_RECORD_CONDITION_RUNNING
 }
 
-func gone(namespace string) counted {
-	return func(event *deploymentv1.WatchDeploymentRecordsResponse) bool {
-		return event.GetRecord().GetUnit().GetNamespace() == namespace &&
-			event.GetType() == deploymentv1.WatchEventType_WATCH_EVENT_TYPE_DELETED
-	}
+// gone tells of an event whether its record was removed.
+func gone(event *deploymentv1.WatchDeploymentRecordsResponse) bool {
+	return event.GetType() == deploymentv1.WatchEventType_WATCH_EVENT_TYPE_DELETED
 }
 
-// await follows the records until so many of them count.
-func (m *manager) await(ctx context.Context, records int, counts counted) error {
+// await follows the records until something was told of each of some units.
+func (m *manager) await(ctx context.Context, units []*deploymentv1.DeploymentUnit, told func(*deploymentv1.WatchDeploymentRecordsResponse) bool) error {
 	stream, err := m.WatchDeploymentRecords(ctx, &deploymentv1.WatchDeploymentRecordsRequest{})
 	if err != nil {
 		return fmt.Errorf("watching records: %w", err)
 	}
-	seen := map[string]bool{}
-	for len(seen) < records {
+	left := make(map[string]bool, len(units))
+	for _, u := range units {
+		left[u.GetId()] = true
+	}
+	for len(left) > 0 {
 		event, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
 			return errors.New("the watch of records ended")
@@ -120,8 +124,8 @@ func (m *manager) await(ctx context.Context, records int, counts counted) error 
 		if err != nil {
 			return fmt.Errorf("watching records: %w", err)
 		}
-		if counts(event) {
-			seen[event.GetRecord().GetUnit().GetId()] = true
+		if told(event) {
+			delete(left, event.GetRecord().GetUnit().GetId())
 		}
 	}
 	return nil
