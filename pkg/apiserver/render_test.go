@@ -64,7 +64,7 @@ func TestRenderAsksTheClusters(t *testing.T) {
 	}
 	got, err = render("cart", nil)
 	expect(got, err)
-	if _, err := render("cart", &pmv1alpha1.RenderingSpec{}); !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "spec.deployment.spec.packageName") {
+	if _, err := render("cart", &pmv1alpha1.RenderingSpec{}); !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "spec.deployment.packageName") {
 		t.Errorf("a deployment of no package gives %v, want the field", err)
 	}
 }

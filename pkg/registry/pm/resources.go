@@ -74,7 +74,7 @@ func Open(options Options) (map[string]rest.Storage, error) {
 	storage[resources.ClassDeployments+"/plan"] = classdeployments.NewPlan(
 		stores[resources.ClassDeployments], stores[resources.Packages], stores[resources.Clusters])
 	storage[resources.ClassDeployments+"/render"] = classdeployments.NewRender(
-		stores[resources.ClassDeployments], stores[resources.Packages], stores[resources.Clusters], options.Links)
+		options.Scheme, stores[resources.ClassDeployments], stores[resources.Packages], stores[resources.Clusters], options.Links)
 
 	states, err := runtimestates.NewStorage(options.Scheme, options.Getter)
 	if err != nil {

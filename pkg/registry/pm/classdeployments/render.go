@@ -12,13 +12,11 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/apiserver/pkg/registry/rest"
 
 	"oaas.io/oaas/pkg/apis/pm"
 	"oaas.io/oaas/pkg/apis/pm/v1alpha1"
-	"oaas.io/oaas/pkg/apis/pm/validation"
 	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
 	"oaas.io/oaas/pkg/planner"
 )
@@ -35,7 +33,9 @@ type Clusters interface {
 // deployment if it were planned now. It changes nothing, here and there.
 type RenderREST struct {
 	planning
-	links Clusters
+	// scheme knows the declared rules of what is rendered.
+	scheme *runtime.Scheme
+	links  Clusters
 }
 
 var (
@@ -46,8 +46,9 @@ var (
 )
 
 // NewRender plans from what is stored of the three resources and asks the clusters.
-func NewRender(deployments, packages rest.Getter, clusters rest.Lister, links Clusters) *RenderREST {
-	return &RenderREST{planning{deployments: deployments, packages: packages, clusters: clusters}, links}
+// The scheme knows the declared rules of the resources.
+func NewRender(scheme *runtime.Scheme, deployments, packages rest.Getter, clusters rest.Lister, links Clusters) *RenderREST {
+	return &RenderREST{planning{deployments: deployments, packages: packages, clusters: clusters}, scheme, links}
 }
 
 // New makes an empty rendering.
@@ -80,7 +81,7 @@ func (r *RenderREST) Create(
 		}
 	}
 	namespace := genericapirequest.NamespaceValue(ctx)
-	if problems := validateRendering(wanted, namespace, name); len(problems) > 0 {
+	if problems := r.validate(ctx, wanted, namespace, name); len(problems) > 0 {
 		return nil, apierrors.NewInvalid(pm.SchemeGroupVersion.WithKind("ClassDeploymentRendering").GroupKind(), name, problems)
 	}
 	deployment, err := r.stored(ctx, name, &metav1.GetOptions{})
@@ -104,30 +105,6 @@ func (r *RenderREST) Create(
 		given[named.Name] = pkg
 	}
 	return r.render(ctx, deployment, given)
-}
-
-// validateRendering applies the rules of the objects that the spec stands for.
-func validateRendering(wanted *pm.ClassDeploymentRendering, namespace, name string) field.ErrorList {
-	path := field.NewPath("spec")
-	if wanted.Spec == nil {
-		return field.ErrorList{field.Required(path, "it holds what to render; without one, read what is stored instead")}
-	}
-	meta := metav1.ObjectMeta{Namespace: namespace, Name: name}
-	problems := below(path.Child("deployment"), validation.ValidateClassDeployment(&pm.ClassDeployment{ObjectMeta: meta, Spec: wanted.Spec.Deployment}))
-	for i := range wanted.Spec.Packages {
-		named := &wanted.Spec.Packages[i]
-		meta.Name = named.Name
-		problems = append(problems, below(path.Child("packages").Index(i), validation.ValidatePackage(&pm.Package{ObjectMeta: meta, Spec: named.Spec}))...)
-	}
-	return problems
-}
-
-// below puts errors of an object where the object is.
-func below(path *field.Path, problems field.ErrorList) field.ErrorList {
-	for _, problem := range problems {
-		problem.Field = path.String() + "." + problem.Field
-	}
-	return problems
 }
 
 // render plans and asks the cluster of every unit, some at a time. What a cluster

@@ -19,6 +19,7 @@ import (
 	"k8s.io/apiserver/pkg/registry/rest"
 
 	"oaas.io/oaas/pkg/apis/pm"
+	"oaas.io/oaas/pkg/apis/pm/install"
 	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
 )
 
@@ -76,7 +77,10 @@ func scene() (*RenderREST, pm.ClassDeploymentSpec) {
 			Status: pm.ClusterStatus{Health: pm.ClusterHealthy},
 		})
 	}
+	scheme := runtime.NewScheme()
+	install.Install(scheme)
 	return NewRender(
+		scheme,
 		held{"cart": &pm.ClassDeployment{ObjectMeta: meta, Spec: spec}},
 		held{"shop": &pm.Package{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "shop"}, Spec: shop("r/items:1")}},
 		clusterList{ClusterList: clusters}, links{},
@@ -127,10 +131,18 @@ func TestARenderingTakesWhatItIsGiven(t *testing.T) {
 			want: []string{"prod on north: image: r/items:2"},
 		},
 		"nothing":                    {name: "cart", invalid: "spec"},
-		"a deployment that is wrong": {name: "cart", spec: &pm.RenderingSpec{}, invalid: "spec.deployment.spec.packageName"},
+		"a deployment that is wrong": {name: "cart", spec: &pm.RenderingSpec{}, invalid: "spec.deployment.packageName"},
 		"a package that is wrong": {
 			name: "cart", spec: &pm.RenderingSpec{Deployment: spec, Packages: []pm.NamedPackage{{Name: "shop", Spec: shop("A B")}}},
 			invalid: "spec.packages[0].spec.functions[0].provision.image",
+		},
+		"a package without a name": {
+			name: "cart", spec: &pm.RenderingSpec{Deployment: spec, Packages: []pm.NamedPackage{{Spec: shop("r/items:2")}}},
+			invalid: "spec.packages[0].name",
+		},
+		"a package that is given twice": {
+			name: "cart", spec: &pm.RenderingSpec{Deployment: spec, Packages: []pm.NamedPackage{{Name: "shop", Spec: shop("r/i:2")}, {Name: "shop", Spec: shop("r/i:3")}}},
+			invalid: "spec.packages[1].name",
 		},
 	} {
 		t.Run(sentence, func(t *testing.T) {
@@ -146,6 +158,70 @@ func TestARenderingTakesWhatItIsGiven(t *testing.T) {
 			}
 			if diff := cmp.Diff(test.want, manifestsOf(got)); diff != "" {
 				t.Errorf("units (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestARenderingObeysTheRulesOfACreate holds that what could not be stored is not
+// rendered, for rules that the fields declare.
+func TestARenderingObeysTheRulesOfACreate(t *testing.T) {
+	r, good := scene()
+	// A request for the subresource, as the server gets it.
+	ctx := genericapirequest.WithRequestInfo(genericapirequest.WithNamespace(t.Context(), "team"), &genericapirequest.RequestInfo{
+		IsResourceRequest: true, Verb: "create", APIGroup: pm.GroupName, APIVersion: "v1alpha1", Resource: "classdeployments", Subresource: "render", Name: "cart",
+	})
+	good.DeletionPolicy = pm.DeletionDelete
+	for sentence, test := range map[string]struct {
+		deployment func(*pm.ClassDeploymentSpec)
+		pkg        func(*pm.PackageSpec)
+		want       []string
+	}{
+		"a good one is rendered": {},
+		"no class":               {deployment: func(s *pm.ClassDeploymentSpec) { s.ClassKey = "" }, want: []string{"spec.deployment.classKey"}},
+		"a word that is not known": {
+			deployment: func(s *pm.ClassDeploymentSpec) { s.DeletionPolicy = "Perhaps" }, want: []string{"spec.deployment.deletionPolicy"},
+		},
+		"an environment twice": {
+			deployment: func(s *pm.ClassDeploymentSpec) { s.TargetEnvironments = []string{"prod", "prod"} }, want: []string{"spec.deployment.targetEnvironments[1]"},
+		},
+		"a package of a class without a key": {
+			pkg:  func(s *pm.PackageSpec) { s.Classes = append(s.Classes, pm.ClassDefinition{}) },
+			want: []string{"spec.packages[0].spec.classes[1].functionBindings", "spec.packages[0].spec.classes[1].key"},
+		},
+		"declared rules and others at once": {
+			deployment: func(s *pm.ClassDeploymentSpec) { s.DeletionPolicy, s.PackageName = "Perhaps", "" },
+			want:       []string{"spec.deployment.deletionPolicy", "spec.deployment.packageName"},
+		},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			spec := &pm.RenderingSpec{Deployment: *good.DeepCopy(), Packages: []pm.NamedPackage{{Name: "shop", Spec: shop("r/items:1")}}}
+			if test.deployment != nil {
+				test.deployment(&spec.Deployment)
+			}
+			if test.pkg != nil {
+				test.pkg(&spec.Packages[0].Spec)
+			}
+			before := spec.DeepCopy()
+			_, err := r.Create(ctx, "cart", &pm.ClassDeploymentRendering{Spec: spec}, rest.ValidateAllObjectFunc, &metav1.CreateOptions{})
+			if len(test.want) == 0 {
+				if err != nil {
+					t.Errorf("refused: %v", err)
+				}
+				return
+			}
+			var got []string
+			if refused, ok := errors.AsType[*apierrors.StatusError](err); ok && apierrors.IsInvalid(err) {
+				for _, cause := range refused.ErrStatus.Details.Causes {
+					got = append(got, cause.Field)
+				}
+			}
+			slices.Sort(got)
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("fields that are refused (-want +got):\n%s\n%v", diff, err)
+			}
+			if diff := cmp.Diff(before, spec); diff != "" {
+				t.Errorf("what was asked for was changed:\n%s", diff)
 			}
 		})
 	}
