@@ -21,8 +21,11 @@ import (
 )
 
 const (
-	// maxKey is the longest class or function key, in bytes.
+	// maxKey is the longest key of a class, a method or a collection, in bytes.
 	maxKey = 200
+	// maxFunctionKey is the longest key that a class knows a function by, in bytes: for
+	// one of another package, that package's name, a dot and the function's own key.
+	maxFunctionKey = validation.DNS1123LabelMaxLength + 1 + maxKey
 	// maxFunctions is the most functions of a unit.
 	maxFunctions = 512
 	// maxUnit is the largest unit, in bytes: its record, with the status and the
@@ -75,7 +78,7 @@ func validateUnit(unit *deploymentv1.DeploymentUnit) field.ErrorList {
 }
 
 func validateFunction(path *field.Path, f *deploymentv1.FunctionContainer) field.ErrorList {
-	problems := validateText(path.Child("function_key"), f.GetFunctionKey(), maxKey)
+	problems := validateText(path.Child("function_key"), f.GetFunctionKey(), maxFunctionKey)
 	if f.GetImage() == "" {
 		problems = append(problems, field.Required(path.Child("image"), "a function with a workload needs an image"))
 	} else if _, err := reference.ParseNormalizedNamed(f.GetImage()); err != nil {

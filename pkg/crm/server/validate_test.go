@@ -11,11 +11,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/yaml"
 
+	"oaas.io/oaas/artifacts/crds"
 	"oaas.io/oaas/artifacts/templates"
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 	"oaas.io/oaas/pkg/crm/nfr"
@@ -31,6 +34,47 @@ func TestUnitThatNoClusterCanStoreIsRefused(t *testing.T) {
 	problems := validateUnit(unit)
 	if len(problems) != 1 || problems[0].Field != "unit" || len(problems[0].Error()) > 1024 {
 		t.Errorf("problems = %.2000v, want one short one of the unit", problems)
+	}
+}
+
+// TestKeysOfFunctionsOfOtherPackages holds that the keys which the Package Manager
+// makes for them fit, and that the server, the definitions and the Package Manager
+// agree on how long they get.
+func TestKeysOfFunctionsOfOtherPackages(t *testing.T) {
+	longest := strings.Repeat("p", validation.DNS1123LabelMaxLength) + "." + strings.Repeat("f", maxKey)
+	problemsOf := func(key string) []string {
+		unit := &deploymentv1.DeploymentUnit{
+			Id: "echo", Namespace: "team", ClassDeployment: "echo", PackageName: "demo", ClassKey: "Echo", Environment: "dev",
+			Bindings:           []*deploymentv1.MethodBinding{{Name: "say", FunctionKey: key}},
+			FunctionContainers: []*deploymentv1.FunctionContainer{{FunctionKey: key, Image: "echo:1"}},
+		}
+		var fields []string
+		for _, problem := range validateUnit(unit) {
+			fields = append(fields, problem.Field)
+		}
+		return fields
+	}
+	if got := problemsOf(longest); len(got) > 0 {
+		t.Errorf("a key of %d bytes is refused in %v", len(longest), got)
+	}
+	want := []string{"unit.bindings[0].function_key", "unit.function_containers[0].function_key"}
+	if diff := cmp.Diff(want, problemsOf(longest+"f")); diff != "" {
+		t.Errorf("a longer key is refused in (-want +got):\n%s", diff)
+	}
+	content, err := crds.Files.ReadFile("oaas.io_deploymentrecords.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var definition apiextensionsv1.CustomResourceDefinition
+	if err := yaml.Unmarshal(content, &definition); err != nil {
+		t.Fatal(err)
+	}
+	spec := definition.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"]
+	for _, list := range []string{"bindings", "functionContainers"} {
+		key := spec.Properties[list].Items.Schema.Properties["functionKey"]
+		if key.MaxLength == nil || *key.MaxLength != int64(len(longest)) {
+			t.Errorf("functionKey of %s is bounded by %v, want %d", list, key.MaxLength, len(longest))
+		}
 	}
 }
 

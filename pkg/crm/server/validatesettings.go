@@ -20,9 +20,6 @@ import (
 const (
 	// maxBindings is the most methods of a class.
 	maxBindings = 1024
-	// maxBoundKey is the longest key that a class binds a function by, in bytes: a
-	// package's name, a dot and the function's key.
-	maxBoundKey = 264
 	// maxCollections is the most collections of a unit.
 	maxCollections = 64
 	// maxPartitions is the most partitions of a collection.
@@ -64,7 +61,7 @@ func validateBindings(path *field.Path, bindings []*deploymentv1.MethodBinding) 
 	for i, binding := range bindings {
 		at := path.Index(i)
 		problems = append(problems, validateText(at.Child("name"), binding.GetName(), maxKey)...)
-		problems = append(problems, validateText(at.Child("function_key"), binding.GetFunctionKey(), maxBoundKey)...)
+		problems = append(problems, validateText(at.Child("function_key"), binding.GetFunctionKey(), maxFunctionKey)...)
 		problems = append(problems, validateOnce(seen, at.Child("name"), binding.GetName())...)
 	}
 	return problems

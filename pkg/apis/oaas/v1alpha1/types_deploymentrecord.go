@@ -355,7 +355,7 @@ type ResourceReference struct {
 
 // FunctionContainerStatus tells the readiness of one function.
 type FunctionContainerStatus struct {
-	// functionKey is the function's key in its package.
+	// functionKey is the key of the function's container.
 	// +required
 	FunctionKey string `json:"functionKey"`
 	// workload is the name of the workload that runs the function.

@@ -9,10 +9,12 @@ import (
 
 // FunctionContainer is a function that has a workload.
 type FunctionContainer struct {
-	// functionKey is the function's key in its package.
+	// functionKey is the key by which the class knows the function: that in its own
+	// package, or for one of another package that package's name, a dot and the key
+	// there.
 	// +required
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=200
+	// +kubebuilder:validation:MaxLength=264
 	FunctionKey string `json:"functionKey"`
 	// image of the container.
 	// +required
