@@ -66,7 +66,7 @@ func joinsMember(t *testing.T, hub *site) {
 	if err := hub.leftovers(t.Context(), namespace); err != nil {
 		t.Errorf("on the hub, where nothing was to be deployed, %v", err)
 	}
-	if message := west.refused(t, "go run ./hack/install --uninstall"); !strings.Contains(message, "deployment records") {
+	if message := west.refused(t, "", "go run ./hack/install --uninstall"); !strings.Contains(message, "deployment records") {
 		t.Errorf("the refusal does not tell of the records: %s", message)
 	}
 	hub.must(t, there, "kubectl oaas delete --wait -n "+namespace+" -f -")
@@ -103,6 +103,7 @@ func startRuntimeManager(t *testing.T, s *site, dir, endpoint string) {
 	cmd := exec.CommandContext(t.Context(), filepath.Join(s.root, "bin", "crm"), "--kubeconfig="+kubeconfig, "--leader-election=false")
 	cmd.Env = append(os.Environ(),
 		"OPRC_CRM_PROFILE=full",
+		"OPRC_CRM_FEATURES_PROMETHEUS=false",
 		"OPRC_CRM_GRPC_ADDRESS="+endpoint,
 		"OPRC_CRM_METRICS_ADDRESS=0",
 		"OPRC_CRM_HEALTH_ADDRESS=0",

@@ -77,3 +77,31 @@ func checkWebhook(check checkFunc, w Webhook) {
 	check(err == nil && parsed.Scheme == "https" && parsed.Hostname() != "" && strings.Trim(parsed.Path, "/") == "" && parsed.RawQuery == "",
 		"WEBHOOK_URL is %q: use https://host:port", w.URL)
 }
+
+// checkPrometheus wants a URL where Prometheus is used, and nowhere else. What it
+// says never holds the URL as it was set, which may have a password.
+func checkPrometheus(check checkFunc, c Config) {
+	text, used := c.Prometheus.URL, c.Features.Prometheus
+	if text == "" {
+		check(!used || c.Profile != ProfileFull, "PROFILE full needs PROM_URL: set it, or FEATURES_PROMETHEUS=false to do without Prometheus")
+		check(!used || c.Profile == ProfileFull, "FEATURES_PROMETHEUS is on without PROM_URL: set it or turn FEATURES_PROMETHEUS off")
+		return
+	}
+	check(used, "PROM_URL is set while FEATURES_PROMETHEUS is off: turn it on or unset the URL")
+	parsed, err := url.Parse(text)
+	if err != nil || (parsed.Scheme != "http" && parsed.Scheme != "https") || parsed.Hostname() == "" ||
+		parsed.RawQuery != "" || parsed.ForceQuery || parsed.Fragment != "" {
+		check(false, "PROM_URL is not a URL of a Prometheus: use http://host:port or https://host:port, with a path if need be, without a query")
+		return
+	}
+	check(parsed.User == nil || parsed.Scheme == "https" || c.Profile == ProfileDev, "PROM_URL sends credentials to %s in the clear: use https", parsed.Host)
+}
+
+// checkEnforcement wants somebody who measures what is to be enforced.
+func checkEnforcement(check checkFunc, c Config) {
+	check(!c.Features.NFREnforcement || c.Prometheus.URL != "",
+		"FEATURES_NFR_ENFORCEMENT is on without Prometheus, which measures what is enforced: set PROM_URL or turn FEATURES_NFR_ENFORCEMENT off")
+	e := c.Enforcement
+	check(e.CooldownSecs >= 10 && e.CooldownSecs <= 3600, "ENFORCEMENT_COOLDOWN_SECS is %d: use 10 to 3600", e.CooldownSecs)
+	check(e.MaxReplicaDelta >= 1 && e.MaxReplicaDelta <= 100, "ENFORCEMENT_MAX_REPLICA_DELTA is %d: use 1 to 100 (percent)", e.MaxReplicaDelta)
+}

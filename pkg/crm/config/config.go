@@ -15,7 +15,7 @@ const EnvPrefix = "OPRC_CRM_"
 type Profile string
 
 const (
-	// ProfileFull is a cluster in a data centre: mutual TLS is on.
+	// ProfileFull is a cluster in a data centre: mutual TLS is on, Prometheus is needed.
 	ProfileFull Profile = "full"
 	// ProfileEdge is a small cluster: mutual TLS is optional, TLS is not.
 	ProfileEdge Profile = "edge"
@@ -79,6 +79,29 @@ type Config struct {
 	Report Report `json:"report" env:", prefix=REPORT_"`
 	// Webhook lets the API server ask before it stores what concerns this program.
 	Webhook Webhook `json:"webhook" env:", prefix=WEBHOOK_"`
+	// Prometheus is where measurements are.
+	Prometheus Prometheus `json:"prometheus" env:", prefix=PROM_"`
+	// Enforcement bounds how records are changed to keep requirements.
+	Enforcement Enforcement `json:"enforcement" env:", prefix=ENFORCEMENT_"`
+}
+
+// Prometheus is where measurements are.
+type Prometheus struct {
+	// URL of a server with the HTTP API of Prometheus, http or https, with the path
+	// that stands before /api/v1. It may hold a user and a password, which are sent to
+	// that server and shown nowhere. Empty, as it is unless set, uses none.
+	URL string `json:"url" env:"URL, overwrite"`
+}
+
+// Enforcement bounds how records are changed to keep requirements. This version
+// changes none for their sake: the settings are checked and have no effect yet.
+type Enforcement struct {
+	// CooldownSecs is how long a record is left alone after it was changed, in seconds,
+	// 10 to 3600; 120 unless set, 60 in full.
+	CooldownSecs int `json:"cooldownSecs" env:"COOLDOWN_SECS, overwrite"`
+	// MaxReplicaDelta bounds by how many of its replicas a function grows or shrinks at
+	// a time, in percent, 1 to 100; 30 unless set. One replica is always possible.
+	MaxReplicaDelta int `json:"maxReplicaDelta" env:"MAX_REPLICA_DELTA, overwrite"`
 }
 
 // Webhook lets the API server ask before it stores templates, environments and
@@ -108,6 +131,14 @@ type Features struct {
 	// Knative lets records run as Knative Services on a cluster that has them. On in
 	// full unless set.
 	Knative bool `json:"knative" env:"KNATIVE, overwrite"`
+	// Prometheus uses the server of Prometheus.URL. On unless set in full, which does
+	// not start without a URL then; elsewhere on where there is a URL.
+	Prometheus bool `json:"prometheus" env:"PROMETHEUS, overwrite"`
+	// NFREnforcement lets records be changed to keep their requirements. It needs
+	// Prometheus: on in full and edge where there is a Prometheus.URL, off elsewhere
+	// unless set. This version changes no record for their sake: the setting is checked
+	// and has no effect yet.
+	NFREnforcement bool `json:"nfrEnforcement" env:"NFR_ENFORCEMENT, overwrite"`
 	// Profiling serves Go's profiles under /debug/pprof of MetricsAddress. Off unless
 	// set: whoever reaches the port can then make the program work.
 	Profiling bool `json:"profiling" env:"PROFILING, overwrite"`
@@ -198,10 +229,13 @@ func Defaults(profile Profile) Config {
 		Security:             Security{AllowedNames: []string{"oaas-package-manager"}},
 		Report:               Report{IntervalSecs: 30},
 		Webhook:              Webhook{Service: "oaas-crm"},
+		Enforcement:          Enforcement{CooldownSecs: 120, MaxReplicaDelta: 30},
 	}
 	switch profile {
 	case ProfileFull:
 		c.Limits.MaxReplicas = 50
+		c.Enforcement.CooldownSecs = 60
+		c.Features.Prometheus = true
 		c.Features.HPA, c.Features.Knative = true, true
 		c.Security.MTLS = true
 	case ProfileEdge:
@@ -210,5 +244,13 @@ func Defaults(profile Profile) Config {
 		c.Report.IntervalSecs = 60
 	case ProfileDev:
 	}
+	return c
+}
+
+// withPrometheus changes defaults to those of a program that is told the URL of a
+// Prometheus.
+func (c Config) withPrometheus() Config {
+	c.Features.Prometheus = true
+	c.Features.NFREnforcement = c.Profile == ProfileFull || c.Profile == ProfileEdge
 	return c
 }

@@ -11,6 +11,17 @@ import (
 	"github.com/spf13/pflag"
 )
 
+// full are variables with which the profile full starts, but for Prometheus.
+var full = []string{
+	"OPRC_CRM_PROFILE=full", "OPRC_CRM_SECURITY_TLS_CERT_FILE=c", "OPRC_CRM_SECURITY_TLS_KEY_FILE=k", "OPRC_CRM_SECURITY_CLIENT_CA_FILE=ca",
+}
+
+func fullDefaults() Config {
+	c := Defaults(ProfileFull)
+	c.Security.TLSCertFile, c.Security.TLSKeyFile, c.Security.ClientCAFile = "c", "k", "ca"
+	return c
+}
+
 func TestLoad(t *testing.T) {
 	cases := map[string]struct {
 		file string
@@ -47,6 +58,44 @@ func TestLoad(t *testing.T) {
 			env: []string{"OPRC_CRM_REPORT_ENDPOINT=pm:8090", "OPRC_CRM_REPORT_CLUSTER=a", "OPRC_CRM_REPORT_TOKEN_FILE=t", "OPRC_CRM_REPORT_INTERVAL_SECS=10"},
 			want: func(c *Config) {
 				c.Report = Report{Endpoint: "pm:8090", Cluster: "a", TokenFile: "t", IntervalSecs: 10}
+			},
+		},
+		"a Prometheus is used once it is named": {
+			env: []string{"OPRC_CRM_PROM_URL=http://prometheus.monitoring:9090/prefix"},
+			want: func(c *Config) {
+				c.Prometheus.URL, c.Features.Prometheus = "http://prometheus.monitoring:9090/prefix", true
+			},
+		},
+		"at the edge, a Prometheus lets requirements be enforced": {
+			file: "prometheus: {url: 'https://prometheus'}\nenforcement: {cooldownSecs: 600, maxReplicaDelta: 10}\n",
+			env:  []string{"OPRC_CRM_PROFILE=edge", "OPRC_CRM_SECURITY_TLS_CERT_FILE=c", "OPRC_CRM_SECURITY_TLS_KEY_FILE=k", "OPRC_CRM_ENFORCEMENT_MAX_REPLICA_DELTA=20"},
+			want: func(c *Config) {
+				*c = Defaults(ProfileEdge)
+				c.Security.TLSCertFile, c.Security.TLSKeyFile = "c", "k"
+				c.Prometheus.URL, c.Features.Prometheus, c.Features.NFREnforcement = "https://prometheus", true, true
+				c.Enforcement = Enforcement{CooldownSecs: 600, MaxReplicaDelta: 20}
+			},
+		},
+		"a Prometheus need not enforce requirements": {
+			env: append([]string{"OPRC_CRM_PROM_URL=https://user:secret@prometheus", "OPRC_CRM_FEATURES_NFR_ENFORCEMENT=false"}, full...),
+			want: func(c *Config) {
+				*c = fullDefaults()
+				c.Prometheus.URL = "https://user:secret@prometheus"
+			},
+		},
+		"full does without Prometheus when it is told to": {
+			env: append([]string{"OPRC_CRM_FEATURES_PROMETHEUS=false"}, full...),
+			want: func(c *Config) {
+				*c = fullDefaults()
+				c.Features.Prometheus = false
+			},
+		},
+		"flags set what the environment does": {
+			env:  []string{"OPRC_CRM_ENFORCEMENT_COOLDOWN_SECS=60"},
+			args: []string{"--prometheus-url=http://prometheus", "--nfr-enforcement", "--enforcement-cooldown-secs=30", "--enforcement-max-replica-delta=100"},
+			want: func(c *Config) {
+				c.Prometheus.URL, c.Features.Prometheus, c.Features.NFREnforcement = "http://prometheus", true, true
+				c.Enforcement = Enforcement{CooldownSecs: 30, MaxReplicaDelta: 100}
 			},
 		},
 		"a false in the environment turns a default off": {
@@ -110,7 +159,23 @@ func TestLoadRefuses(t *testing.T) {
 		"reports all the time":           {env: []string{"OPRC_CRM_REPORT_INTERVAL_SECS=1"}, want: []string{"REPORT_INTERVAL_SECS is 1: use 5 to 3600"}},
 		"an image that is none":          {env: []string{"OPRC_CRM_ODGM_IMAGE=Odgm:"}, want: []string{`ODGM_IMAGE is "Odgm:"`}},
 		"a batch of nobody":              {env: []string{"OPRC_CRM_TEMPLATES_BATCH_SIZE=0"}, want: []string{"TEMPLATES_BATCH_SIZE is 0: use 1 to 1000"}},
-		"a bad namespace":                {env: []string{"OPRC_CRM_K8S_NAMESPACE=Team_A"}, want: []string{"K8S_NAMESPACE"}},
+		"full without Prometheus":        {env: full, want: []string{"PROFILE full needs PROM_URL: set it, or FEATURES_PROMETHEUS=false"}},
+		"a Prometheus without a URL":     {env: []string{"OPRC_CRM_FEATURES_PROMETHEUS=true"}, want: []string{"FEATURES_PROMETHEUS is on without PROM_URL"}},
+		"a Prometheus that is off": {
+			env:  []string{"OPRC_CRM_PROM_URL=http://p", "OPRC_CRM_FEATURES_PROMETHEUS=false"},
+			want: []string{"PROM_URL is set while FEATURES_PROMETHEUS is off"},
+		},
+		"enforcement that nobody measures": {env: []string{"OPRC_CRM_FEATURES_NFR_ENFORCEMENT=true"}, want: []string{"FEATURES_NFR_ENFORCEMENT is on without Prometheus"}},
+		"a Prometheus of another kind":     {env: []string{"OPRC_CRM_PROM_URL=prometheus:9090"}, want: []string{"PROM_URL is not a URL"}},
+		"a query at Prometheus":            {env: []string{"OPRC_CRM_PROM_URL=http://prometheus?token=secret"}, want: []string{"PROM_URL is not a URL"}},
+		"a Prometheus that cannot be read": {env: []string{"OPRC_CRM_PROM_URL=http://user:secret@a b"}, want: []string{"PROM_URL is not a URL"}},
+		"a password in the clear": {
+			env:  append([]string{"OPRC_CRM_PROM_URL=http://user:secret@prometheus:9090"}, full...),
+			want: []string{"PROM_URL sends credentials to prometheus:9090 in the clear: use https"},
+		},
+		"no pause between changes": {env: []string{"OPRC_CRM_ENFORCEMENT_COOLDOWN_SECS=0"}, want: []string{"ENFORCEMENT_COOLDOWN_SECS is 0: use 10 to 3600"}},
+		"steps of more than all":   {env: []string{"OPRC_CRM_ENFORCEMENT_MAX_REPLICA_DELTA=101"}, want: []string{"ENFORCEMENT_MAX_REPLICA_DELTA is 101: use 1 to 100 (percent)"}},
+		"a bad namespace":          {env: []string{"OPRC_CRM_K8S_NAMESPACE=Team_A"}, want: []string{"K8S_NAMESPACE"}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -123,9 +188,32 @@ func TestLoadRefuses(t *testing.T) {
 					t.Errorf("error %q does not say %q", err, want)
 				}
 			}
+			if strings.Contains(err.Error(), "secret") {
+				t.Errorf("error shows a password: %q", err)
+			}
 			if strings.Contains(err.Error(), "\n") {
 				t.Errorf("error has several lines: %q", err)
 			}
 		})
+	}
+}
+
+// The table of the design: what a profile changes.
+func TestDefaultsOfProfiles(t *testing.T) {
+	type row struct {
+		Prometheus, Enforcement bool
+		CooldownSecs            int
+		MaxReplicas             int32
+	}
+	for profile, want := range map[Profile]row{
+		ProfileFull: {Prometheus: true, Enforcement: true, CooldownSecs: 60, MaxReplicas: 50},
+		ProfileEdge: {Prometheus: true, Enforcement: true, CooldownSecs: 120, MaxReplicas: 20},
+		ProfileDev:  {Prometheus: true, CooldownSecs: 120, MaxReplicas: 20},
+	} {
+		c := Defaults(profile).withPrometheus()
+		got := row{c.Features.Prometheus, c.Features.NFREnforcement, c.Enforcement.CooldownSecs, c.Limits.MaxReplicas}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("defaults of %s with a Prometheus (-want +got):\n%s", profile, diff)
+		}
 	}
 }

@@ -29,7 +29,21 @@ func Load(ctx context.Context, file []byte, environ []string, flags *Flags) (Con
 	if err != nil {
 		return Config{}, err
 	}
-	c := Defaults(profile)
+	c, err := override(ctx, Defaults(profile), file, variables, flags)
+	if err == nil && c.Prometheus.URL != "" {
+		c, err = override(ctx, Defaults(profile).withPrometheus(), file, variables, flags)
+	}
+	if err != nil {
+		return Config{}, err
+	}
+	for i, name := range c.Security.AllowedNames {
+		c.Security.AllowedNames[i] = strings.TrimSpace(name)
+	}
+	return c, c.Validate()
+}
+
+// override puts what was set over defaults.
+func override(ctx context.Context, c Config, file []byte, variables map[string]string, flags *Flags) (Config, error) {
 	if err := yaml.UnmarshalStrict(file, &c); err != nil {
 		return Config{}, fmt.Errorf("configuration file: %s", oneLine(err))
 	}
@@ -40,10 +54,7 @@ func Load(ctx context.Context, file []byte, environ []string, flags *Flags) (Con
 		return Config{}, fmt.Errorf("environment: %s", oneLine(err))
 	}
 	flags.override(&c)
-	for i, name := range c.Security.AllowedNames {
-		c.Security.AllowedNames[i] = strings.TrimSpace(name)
-	}
-	return c, c.Validate()
+	return c, nil
 }
 
 // settingsOf picks the variables with the prefix, which is cut off, and refuses
@@ -118,6 +129,11 @@ func AddFlags(set *pflag.FlagSet) *Flags {
 	set.BoolVar(&v.Features.LeaderElection, "leader-election", defaults.Features.LeaderElection, "let several copies run, of which one reconciles")
 	set.BoolVar(&v.Features.HPA, "hpa", defaults.Features.HPA, "let templates make a HorizontalPodAutoscaler; default in full and edge: true")
 	set.BoolVar(&v.Features.Knative, "knative", defaults.Features.Knative, "let records run as Knative Services where there are any; default in full: true")
+	set.BoolVar(&v.Features.Prometheus, "prometheus", defaults.Features.Prometheus, "use the Prometheus of --prometheus-url; default in full, and with a URL: true")
+	set.BoolVar(&v.Features.NFREnforcement, "nfr-enforcement", defaults.Features.NFREnforcement, "let records be changed to keep their requirements (without effect in this version); default in full and edge with --prometheus-url: true")
+	set.StringVar(&v.Prometheus.URL, "prometheus-url", "", "URL of a Prometheus, which full needs; credentials belong into the environment variable instead")
+	set.IntVar(&v.Enforcement.CooldownSecs, "enforcement-cooldown-secs", defaults.Enforcement.CooldownSecs, "seconds for which a record that was changed to keep its requirements is left alone, 10 to 3600 (without effect in this version); default in full: 60")
+	set.IntVar(&v.Enforcement.MaxReplicaDelta, "enforcement-max-replica-delta", defaults.Enforcement.MaxReplicaDelta, "percent of its replicas by which a function grows or shrinks at a time, 1 to 100 (without effect in this version)")
 	set.StringVar(&v.ODGM.Image, "odgm-image", "", "image of the data grid; empty runs classes with state without one")
 	set.BoolVar(&v.ODGM.Probe, "odgm-probe", defaults.ODGM.Probe, "ask the nodes of data grids how they are; off, the readiness of their pods has to do")
 	set.IntVar(&v.Templates.BatchSize, "template-batch-size", defaults.Templates.BatchSize, "records that take a changed template at a time, 1 to 1000")
@@ -137,26 +153,31 @@ func (f *Flags) override(c *Config) {
 	}
 	v := &f.values
 	for name, apply := range map[string]func(){
-		"profile":               func() { c.Profile = v.Profile },
-		"log":                   func() { c.Log = v.Log },
-		"k8s-namespace":         func() { c.K8sNamespace = v.K8sNamespace },
-		"crds":                  func() { c.CRDs = v.CRDs },
-		"grpc-address":          func() { c.GRPCAddress = v.GRPCAddress },
-		"metrics-address":       func() { c.MetricsAddress = v.MetricsAddress },
-		"health-address":        func() { c.HealthAddress = v.HealthAddress },
-		"reconcile-concurrency": func() { c.ReconcileConcurrency = v.ReconcileConcurrency },
-		"leader-election":       func() { c.Features.LeaderElection = v.Features.LeaderElection },
-		"hpa":                   func() { c.Features.HPA = v.Features.HPA },
-		"knative":               func() { c.Features.Knative = v.Features.Knative },
-		"odgm-image":            func() { c.ODGM.Image = v.ODGM.Image },
-		"odgm-probe":            func() { c.ODGM.Probe = v.ODGM.Probe },
-		"template-batch-size":   func() { c.Templates.BatchSize = v.Templates.BatchSize },
-		"max-replicas":          func() { c.Limits.MaxReplicas = v.Limits.MaxReplicas },
-		"mtls":                  func() { c.Security.MTLS = v.Security.MTLS },
-		"tls-cert-file":         func() { c.Security.TLSCertFile = v.Security.TLSCertFile },
-		"tls-key-file":          func() { c.Security.TLSKeyFile = v.Security.TLSKeyFile },
-		"client-ca-file":        func() { c.Security.ClientCAFile = v.Security.ClientCAFile },
-		"allowed-names":         func() { c.Security.AllowedNames = slices.Clone(v.Security.AllowedNames) },
+		"profile":                       func() { c.Profile = v.Profile },
+		"prometheus":                    func() { c.Features.Prometheus = v.Features.Prometheus },
+		"nfr-enforcement":               func() { c.Features.NFREnforcement = v.Features.NFREnforcement },
+		"prometheus-url":                func() { c.Prometheus.URL = v.Prometheus.URL },
+		"enforcement-cooldown-secs":     func() { c.Enforcement.CooldownSecs = v.Enforcement.CooldownSecs },
+		"enforcement-max-replica-delta": func() { c.Enforcement.MaxReplicaDelta = v.Enforcement.MaxReplicaDelta },
+		"log":                           func() { c.Log = v.Log },
+		"k8s-namespace":                 func() { c.K8sNamespace = v.K8sNamespace },
+		"crds":                          func() { c.CRDs = v.CRDs },
+		"grpc-address":                  func() { c.GRPCAddress = v.GRPCAddress },
+		"metrics-address":               func() { c.MetricsAddress = v.MetricsAddress },
+		"health-address":                func() { c.HealthAddress = v.HealthAddress },
+		"reconcile-concurrency":         func() { c.ReconcileConcurrency = v.ReconcileConcurrency },
+		"leader-election":               func() { c.Features.LeaderElection = v.Features.LeaderElection },
+		"hpa":                           func() { c.Features.HPA = v.Features.HPA },
+		"knative":                       func() { c.Features.Knative = v.Features.Knative },
+		"odgm-image":                    func() { c.ODGM.Image = v.ODGM.Image },
+		"odgm-probe":                    func() { c.ODGM.Probe = v.ODGM.Probe },
+		"template-batch-size":           func() { c.Templates.BatchSize = v.Templates.BatchSize },
+		"max-replicas":                  func() { c.Limits.MaxReplicas = v.Limits.MaxReplicas },
+		"mtls":                          func() { c.Security.MTLS = v.Security.MTLS },
+		"tls-cert-file":                 func() { c.Security.TLSCertFile = v.Security.TLSCertFile },
+		"tls-key-file":                  func() { c.Security.TLSKeyFile = v.Security.TLSKeyFile },
+		"client-ca-file":                func() { c.Security.ClientCAFile = v.Security.ClientCAFile },
+		"allowed-names":                 func() { c.Security.AllowedNames = slices.Clone(v.Security.AllowedNames) },
 	} {
 		if f.set.Changed(name) {
 			apply()
@@ -196,6 +217,8 @@ func (c Config) Validate() error {
 	check(c.Profile == ProfileDev || s.TLSCertFile != "", "PROFILE %s needs SECURITY_TLS_CERT_FILE and SECURITY_TLS_KEY_FILE: set them or use dev", c.Profile)
 	checkReport(check, c.Report, s)
 	checkWebhook(check, c.Webhook)
+	checkPrometheus(check, c)
+	checkEnforcement(check, c)
 	if len(problems) > 0 {
 		return errors.New("configuration: " + strings.Join(problems, "; "))
 	}
