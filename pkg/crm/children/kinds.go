@@ -71,8 +71,9 @@ type kinds struct {
 
 	mu sync.RWMutex
 	// unknown are kinds that the API server did not have by itself when it was last
-	// asked: the mapper would ask it again each time.
-	unknown map[schema.GroupKind]time.Time
+	// asked: the mapper would ask it again each time. The empty version stands for any;
+	// a kind without one version may well have another.
+	unknown map[schema.GroupVersionKind]time.Time
 	// defined are the kinds that definitions brought or took: a kind stays here,
 	// not served, after its definition left, because the mapper may still know it.
 	defined map[schema.GroupKind]*definition
@@ -81,27 +82,31 @@ type kinds struct {
 func newKinds(mapper meta.RESTMapper, clock clock.PassiveClock) *kinds {
 	return &kinds{
 		mapper: mapper, clock: clock,
-		defined: map[schema.GroupKind]*definition{}, unknown: map[schema.GroupKind]time.Time{},
+		defined: map[schema.GroupKind]*definition{}, unknown: map[schema.GroupVersionKind]time.Time{},
 	}
 }
 
 // mapping asks the API server about a kind that no definition tells of. What it does
 // not have now it gets with a definition, or, from an aggregated API, seldom enough
-// to be asked again after a while only.
-func (k *kinds) mapping(kind schema.GroupKind, versions ...string) (*meta.RESTMapping, error) {
+// to be asked again after a while only. The empty version is any.
+func (k *kinds) mapping(gvk schema.GroupVersionKind) (*meta.RESTMapping, error) {
+	var versions []string
+	if gvk.Version != "" {
+		versions = []string{gvk.Version}
+	}
 	k.mu.RLock()
-	asked, unknown := k.unknown[kind]
+	asked, unknown := k.unknown[gvk]
 	k.mu.RUnlock()
 	if unknown && k.clock.Since(asked) < unknownFor {
-		return nil, &meta.NoKindMatchError{GroupKind: kind, SearchedVersions: versions}
+		return nil, &meta.NoKindMatchError{GroupKind: gvk.GroupKind(), SearchedVersions: versions}
 	}
-	mapping, err := k.mapper.RESTMapping(kind, versions...)
+	mapping, err := k.mapper.RESTMapping(gvk.GroupKind(), versions...)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if meta.IsNoMatchError(err) {
-		k.unknown[kind] = k.clock.Now()
+		k.unknown[gvk] = k.clock.Now()
 	} else if unknown {
-		delete(k.unknown, kind)
+		delete(k.unknown, gvk)
 	}
 	return mapping, err
 }
@@ -141,7 +146,7 @@ func (k *kinds) resource(gvk schema.GroupVersionKind) (schema.GroupVersionResour
 		}
 		return gvk.GroupVersion().WithResource(defined.plural), nil
 	}
-	mapping, err := k.mapping(gvk.GroupKind(), gvk.Version)
+	mapping, err := k.mapping(gvk)
 	switch {
 	case meta.IsNoMatchError(err):
 		return schema.GroupVersionResource{}, &NotServedError{Kind: gvk}
@@ -161,7 +166,7 @@ func (k *kinds) served(kind schema.GroupKind) bool {
 	if defined != nil {
 		return defined.served
 	}
-	_, err := k.mapping(kind)
+	_, err := k.mapping(kind.WithVersion(""))
 	return err == nil
 }
 
