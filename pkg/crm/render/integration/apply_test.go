@@ -25,9 +25,9 @@ import (
 	"oaas.io/oaas/pkg/crm/template"
 )
 
-// TestObjectsAreTakenAsTheyAre applies what the built-in templates make: the API
-// server takes each object, and stores nothing that would be repaired for ever.
-// Knative is not part of Kubernetes, so that its kinds are not here to try.
+// TestObjectsAreTakenAsTheyAre applies what the built-in templates make, in
+// namespaces that are restricted: the API server takes each object and the pods of
+// each workload, and stores nothing that would be repaired for ever.
 func TestObjectsAreTakenAsTheyAre(t *testing.T) {
 	log.SetLogger(logr.Discard())
 	kube, err := cluster.Start(t.Context(), cluster.Options{Name: "render"})
@@ -39,21 +39,18 @@ func TestObjectsAreTakenAsTheyAre(t *testing.T) {
 			t.Error("stop cluster:", err)
 		}
 	})
-	api, err := client.New(kube.RESTConfig(), client.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"deployment", "statefulset", "daemonset", "job"} {
+	api := newClient(t, kube.RESTConfig())
+	installKnative(t, api)
+	for _, name := range []string{"deployment", "statefulset", "daemonset", "job", "knative"} {
 		for state, class := range map[string]*v1alpha1.ClassState{"": nil, "-stateful": {Persistent: true}} {
 			t.Run(name+state, func(t *testing.T) {
 				namespace := name + state
-				if err := api.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}); err != nil {
-					t.Fatal(err)
-				}
+				newRestrictedNamespace(t, api, namespace)
 				rendering, err := render.Render(inputOf(t, name, namespace, class))
 				if err != nil {
 					t.Fatal(err)
 				}
+				pods := 0
 				for _, object := range rendering.Objects {
 					applied := object.Intent.DeepCopy()
 					if err := api.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(applied), client.FieldOwner(v1alpha1.FieldManagerReconciler)); err != nil {
@@ -68,6 +65,15 @@ func TestObjectsAreTakenAsTheyAre(t *testing.T) {
 					if path, found := drift.Find(object.Intent.Object, live.Object); found {
 						t.Errorf("%s %s: %s is not stored as it was applied", object.Intent.GetKind(), object.Intent.GetName(), path)
 					}
+					if pod := podOf(t, object.Intent); pod != nil {
+						pods++
+						if err := api.Create(t.Context(), pod, client.DryRunAll); err != nil {
+							t.Errorf("a pod of %s %s: %v", object.Intent.GetKind(), object.Intent.GetName(), err)
+						}
+					}
+				}
+				if pods < len(rendering.Functions) {
+					t.Errorf("%d kinds of pods for %d functions", pods, len(rendering.Functions))
 				}
 			})
 		}
