@@ -96,7 +96,7 @@ func covers(inventory []v1alpha1.ResourceReference, wanted []render.Object) bool
 
 // owned are the children of a record that are known and belong to it.
 func (r *Reconciler) owned(record *v1alpha1.DeploymentRecord) []*children.Object {
-	return slices.DeleteFunc(r.children.Of(types.NamespacedName{Namespace: record.Namespace, Name: record.Name}), func(object *children.Object) bool {
+	return slices.DeleteFunc(r.children.Of(nameOf(record)), func(object *children.Object) bool {
 		return !belongs(object, record)
 	})
 }
@@ -104,18 +104,23 @@ func (r *Reconciler) owned(record *v1alpha1.DeploymentRecord) []*children.Object
 // lookUp returns the object of an entry if it exists and belongs to the record. The
 // absence is verified on the API server.
 func (r *Reconciler) lookUp(ctx context.Context, record *v1alpha1.DeploymentRecord, ref v1alpha1.ResourceReference) (*children.Object, error) {
-	name := types.NamespacedName{Namespace: record.Namespace, Name: ref.Name}
-	err := r.children.Need(ctx, types.NamespacedName{Namespace: record.Namespace, Name: record.Name}, kindOf(ref))
-	if _, gone := errors.AsType[*children.NotServedError](err); gone {
-		// With the definition of a kind all its objects go.
-		return nil, nil
+	kind, name := kindOf(ref), types.NamespacedName{Namespace: record.Namespace, Name: ref.Name}
+	err := r.children.Need(ctx, nameOf(record), kind)
+	if notServed, ok := errors.AsType[*children.NotServedError](err); ok {
+		if notServed.ServedAs == "" {
+			// With the definition of a kind all its objects go.
+			return nil, nil
+		}
+		// The object outlives the version that it was made in.
+		kind.Version = notServed.ServedAs
+		err = r.children.Need(ctx, nameOf(record), kind)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("look up %s %s: %w", ref.Kind, ref.Name, err)
 	}
-	live := r.children.Get(kindOf(ref), name)
+	live := r.children.Get(kind, name)
 	if live == nil {
-		if live, err = r.find(ctx, kindOf(ref), name); err != nil {
+		if live, err = r.find(ctx, kind, name); err != nil {
 			return nil, err
 		}
 	}

@@ -4,6 +4,7 @@
 package children
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -20,13 +21,21 @@ import (
 // definitionResource is where definitions of further kinds are kept.
 var definitionResource = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
 
-// NotServedError says that the cluster does not serve a kind.
+// NotServedError says that the cluster does not serve a kind, or not in the version
+// that was asked for.
 type NotServedError struct {
 	Kind schema.GroupVersionKind
+	// ServedAs is a version that the cluster serves the kind in, and with it the same
+	// objects; empty where it serves none.
+	ServedAs string
 }
 
 // Error names the kind and the remedy.
 func (e *NotServedError) Error() string {
+	if e.ServedAs != "" {
+		return fmt.Sprintf("the cluster serves %s in version %s and not in %s: let the template use that or choose another",
+			e.Kind.Kind, e.ServedAs, e.Kind.GroupVersion())
+	}
 	return fmt.Sprintf("the cluster does not serve %s in %s: install it or choose another template", e.Kind.Kind, e.Kind.GroupVersion())
 }
 
@@ -139,17 +148,29 @@ func (k *kinds) resource(gvk schema.GroupVersionKind) (schema.GroupVersionResour
 	k.mu.RUnlock()
 	if defined != nil {
 		switch {
-		case !defined.served || !slices.Contains(defined.versions, gvk.Version):
+		case !defined.served || len(defined.versions) == 0:
 			return schema.GroupVersionResource{}, &NotServedError{Kind: gvk}
+		case !slices.Contains(defined.versions, gvk.Version):
+			return schema.GroupVersionResource{}, &NotServedError{Kind: gvk, ServedAs: defined.versions[0]}
 		case !defined.namespaced:
 			return schema.GroupVersionResource{}, &ClusterScopedError{Kind: gvk}
 		}
 		return gvk.GroupVersion().WithResource(defined.plural), nil
 	}
 	mapping, err := k.mapping(gvk)
+	if meta.IsNoMatchError(err) {
+		notServed := &NotServedError{Kind: gvk}
+		if mapping, err = k.mapping(gvk.GroupKind().WithVersion("")); err == nil {
+			notServed.ServedAs = mapping.GroupVersionKind.Version
+		}
+		if err == nil || meta.IsNoMatchError(err) {
+			err = notServed
+		}
+	}
+	_, notServed := errors.AsType[*NotServedError](err)
 	switch {
-	case meta.IsNoMatchError(err):
-		return schema.GroupVersionResource{}, &NotServedError{Kind: gvk}
+	case notServed:
+		return schema.GroupVersionResource{}, err
 	case err != nil:
 		return schema.GroupVersionResource{}, fmt.Errorf("find out whether the cluster serves %s: %w", gvk, err)
 	case mapping.Scope.Name() != meta.RESTScopeNameNamespace:

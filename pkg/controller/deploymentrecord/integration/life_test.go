@@ -124,7 +124,8 @@ func gone(t *testing.T, c client.Client, record *v1alpha1.DeploymentRecord) {
 	})
 }
 
-func TestKindsComeAndGo(t *testing.T) {
+// newWidgets defines a kind, in versions of which the first is stored.
+func newWidgets(versions ...string) *apiextensionsv1.CustomResourceDefinition {
 	plural := "widgets" + rand.String(5)
 	group := plural + ".example.org"
 	widgets := &apiextensionsv1.CustomResourceDefinition{
@@ -132,17 +133,25 @@ func TestKindsComeAndGo(t *testing.T) {
 		Spec: apiextensionsv1.CustomResourceDefinitionSpec{
 			Group: group, Scope: apiextensionsv1.NamespaceScoped,
 			Names: apiextensionsv1.CustomResourceDefinitionNames{Plural: plural, Kind: "Widget"},
-			Versions: []apiextensionsv1.CustomResourceDefinitionVersion{{
-				Name: "v1", Served: true, Storage: true, Subresources: &apiextensionsv1.CustomResourceSubresources{Status: &apiextensionsv1.CustomResourceSubresourceStatus{}},
-				Schema: &apiextensionsv1.CustomResourceValidation{OpenAPIV3Schema: &apiextensionsv1.JSONSchemaProps{
-					Type: "object", XPreserveUnknownFields: new(true),
-				}},
-			}},
 		},
 	}
+	for i, version := range versions {
+		widgets.Spec.Versions = append(widgets.Spec.Versions, apiextensionsv1.CustomResourceDefinitionVersion{
+			Name: version, Served: true, Storage: i == 0,
+			Subresources: &apiextensionsv1.CustomResourceSubresources{Status: &apiextensionsv1.CustomResourceSubresourceStatus{}},
+			Schema: &apiextensionsv1.CustomResourceValidation{OpenAPIV3Schema: &apiextensionsv1.JSONSchemaProps{
+				Type: "object", XPreserveUnknownFields: new(true),
+			}},
+		})
+	}
+	return widgets
+}
+
+func TestKindsComeAndGo(t *testing.T) {
+	widgets := newWidgets("v1")
 	r := &templates{}
 	r.alter(func(record *v1alpha1.DeploymentRecord, rendering *render.Rendering) error {
-		rendering.Objects = append(rendering.Objects, object(record, group+"/v1", "Widget", record.Name, nil, map[string]any{"spec": map[string]any{"size": int64(1)}}))
+		rendering.Objects = append(rendering.Objects, object(record, widgets.Spec.Group+"/v1", "Widget", record.Name, nil, map[string]any{"spec": map[string]any{"size": int64(1)}}))
 		return nil
 	})
 	c, _, record := begin(t, r)
@@ -170,6 +179,40 @@ func TestKindsComeAndGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	gone(t, c, record)
+}
+
+func TestObjectsOutliveTheVersionThatTheyWereMadeIn(t *testing.T) {
+	c := newClient(t)
+	widgets := newWidgets("v2", "v1")
+	if err := c.Create(t.Context(), widgets); err != nil {
+		t.Fatal(err)
+	}
+	r := &templates{}
+	r.alter(func(record *v1alpha1.DeploymentRecord, rendering *render.Rendering) error {
+		if record.Spec.FunctionContainers[0].Image == "registry.example/echo:1" {
+			rendering.Objects = append(rendering.Objects, object(record, widgets.Spec.Group+"/v1", "Widget", record.Name, nil, map[string]any{"spec": map[string]any{"size": int64(1)}}))
+		}
+		return nil
+	})
+	_, _, record := begin(t, r)
+	waitFor(t, c, record, "the record runs", running)
+	newer := widgets.DeepCopy()
+	newer.Spec.Versions[1].Served = false
+	if err := c.Patch(t.Context(), newer, client.MergeFrom(widgets)); err != nil {
+		t.Fatal(err)
+	}
+	now := waitFor(t, c, record, "the missing version is told", because(v1alpha1.ConditionDegraded, metav1.ConditionTrue, "KindNotServed"))
+	if !strings.Contains(now.Status.Message, "version v2") {
+		t.Errorf("message %q does not name the version that is there", now.Status.Message)
+	}
+	edit(t, c, record, func(r *v1alpha1.DeploymentRecord) { r.Spec.FunctionContainers[0].Image = "registry.example/echo:2" })
+	waitFor(t, c, record, "the record runs without the object", running)
+	left := &unstructured.Unstructured{}
+	left.SetAPIVersion(widgets.Spec.Group + "/v2")
+	left.SetKind("Widget")
+	if err := c.Get(t.Context(), client.ObjectKeyFromObject(record), left); !apierrors.IsNotFound(err) {
+		t.Errorf("what is no longer wanted is there as %s %s: %v", left.GetKind(), left.GetName(), err)
+	}
 }
 
 func TestCrashIsToldAndForgotten(t *testing.T) {
