@@ -217,12 +217,15 @@ func (o *completedOptions) completeStandalone() error {
 	if o.CoreAPI.CoreAPIKubeconfigPath != "" || o.Authentication.RemoteKubeConfigFile != "" || o.Authorization.RemoteKubeConfigFile != "" {
 		return errors.New("--standalone asks no cluster: remove --kubeconfig, --authentication-kubeconfig and --authorization-kubeconfig")
 	}
-	authentication, features, controllers := *o.Authentication, *o.Features, *o.Controllers
+	etcd, authentication, features, controllers := *o.Etcd, *o.Authentication, *o.Features, *o.Controllers
+	// What only a garbage collector ends, such as a delete in the foreground, would
+	// never end.
+	etcd.EnableGarbageCollection = false
 	authentication.SkipInClusterLookup = true
 	features.EnablePriorityAndFairness = false
 	controllers.LeaderElect = false
 
-	o.Authentication, o.Features, o.Controllers = &authentication, &features, &controllers
+	o.Etcd, o.Authentication, o.Features, o.Controllers = &etcd, &authentication, &features, &controllers
 	o.TrustFrontProxy = false
 	o.CoreAPI, o.Admission = nil, nil
 	return nil

@@ -52,7 +52,7 @@ func (c CompletedConfig) New() (*Server, error) {
 		return nil, err
 	}
 	resources, err := registry.Open(registry.Options{
-		Scheme: c.extra.Scheme, Getter: c.generic.RESTOptionsGetter, Links: pool, Collected: c.extra.Host != nil,
+		Scheme: c.extra.Scheme, Getter: c.generic.RESTOptionsGetter, Links: pool,
 	})
 	if err != nil {
 		return nil, err

@@ -34,9 +34,6 @@ type Options struct {
 	Getter generic.RESTOptionsGetter
 	// Links are the links to the clusters, whose live records are served.
 	Links *crmclient.Pool
-	// Collected tells that the host cluster's garbage collector looks after the
-	// resources.
-	Collected bool
 }
 
 // Open opens the storage of all resources and subresources, by their path below
@@ -62,12 +59,8 @@ func Open(options Options) (map[string]rest.Storage, error) {
 	if err != nil {
 		return nil, err
 	}
-	served := packages.NewREST(
+	storage[resources.Packages] = packages.NewREST(
 		stores[resources.Packages], notices, classdeployments.NewUsers(stores[resources.ClassDeployments]), clock.RealClock{})
-	if options.Collected {
-		served = served.Collected()
-	}
-	storage[resources.Packages] = served
 	storage[resources.ClassDeployments] = classdeployments.NewREST(
 		stores[resources.ClassDeployments], packages.NewReader(stores[resources.Packages]))
 	storage[resources.ClassDeployments+"/scale"] = classdeployments.NewScale(stores[resources.ClassDeployments])

@@ -76,7 +76,7 @@ func (r *REST) delete(
 			return errMayDeploy
 		}
 		return nil
-	}, r.propagated(options))
+	}, options)
 	if errors.Is(err, errMayDeploy) {
 		return r.deleteAfterUndeploying(ctx, name, check, options)
 	}
@@ -219,7 +219,7 @@ func (r *REST) markDeleted(p *pm.Package, policy metav1.DeletionPropagation) {
 	if !slices.Contains(p.Finalizers, pm.PackageFinalizer) {
 		p.Finalizers = append(p.Finalizers, pm.PackageFinalizer)
 	}
-	foreground := r.collected && policy == metav1.DeletePropagationForeground
+	foreground := r.EnableGarbageCollection && policy == metav1.DeletePropagationForeground
 	if foreground && !slices.Contains(p.Finalizers, metav1.FinalizerDeleteDependents) {
 		// What else the package owns goes before it, too.
 		p.Finalizers = append(p.Finalizers, metav1.FinalizerDeleteDependents)
@@ -235,16 +235,4 @@ func propagation(options *metav1.DeleteOptions) metav1.DeletionPropagation {
 		return metav1.DeletePropagationOrphan
 	}
 	return metav1.DeletePropagationBackground
-}
-
-// propagated keeps the store from adding a finalizer that only a garbage collector
-// removes, where there is none. What would be waited for are deployments, and there
-// are none.
-func (r *REST) propagated(options *metav1.DeleteOptions) *metav1.DeleteOptions {
-	if r.collected || propagation(options) != metav1.DeletePropagationForeground {
-		return options
-	}
-	options = options.DeepCopy()
-	options.PropagationPolicy = new(metav1.DeletePropagationBackground)
-	return options
 }

@@ -183,6 +183,7 @@ func TestDeploymentsAndTheirPackageGoTogether(t *testing.T) {
 	}{
 		"without deployments it is gone at once":                  {policy: background},
 		"without deployments nothing is waited for":               {policy: foreground},
+		"without deployments nothing is orphaned":                 {policy: orphan},
 		"its own deployments may be in the making":                {planned: true, policy: background, waits: true},
 		"its own deployments go with it":                          {own: true, policy: background, waits: true},
 		"its own deployments go with it in the foreground":        {own: true, policy: foreground, waits: true},

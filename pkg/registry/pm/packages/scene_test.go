@@ -54,7 +54,7 @@ func newScene(tb testing.TB) *scene {
 	open := func() *REST {
 		options := generic.RESTOptions{
 			StorageConfig: config.ForResource(pm.Resource("packages")), Decorator: registry.StorageWithCacher(),
-			ResourcePrefix: "packages", EnableGarbageCollection: true, DeleteCollectionWorkers: 1,
+			ResourcePrefix: "packages", DeleteCollectionWorkers: 1,
 		}
 		store, err := OpenStore(scheme, options)
 		if err != nil {

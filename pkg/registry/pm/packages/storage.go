@@ -38,7 +38,6 @@ type REST struct {
 	*stored.REST
 	edges       *edges
 	deployments Deployments
-	collected   bool
 }
 
 // NewREST puts the rules on top of a store, which must not be served otherwise. It
@@ -54,14 +53,6 @@ func NewREST(store *stored.REST, notices *Notices, deployments Deployments, cloc
 func (r *REST) Destroy() {
 	r.REST.Destroy()
 	r.edges.notices.Destroy()
-}
-
-// Collected tells that there is a garbage collector that looks after packages,
-// and returns the receiver: who deletes a package in the foreground then has it
-// wait for everything that it owns.
-func (r *REST) Collected() *REST {
-	r.collected = true
-	return r
 }
 
 // Dependents keeps the lists of dependents of the packages that are served here.
