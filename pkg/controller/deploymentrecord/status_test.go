@@ -227,6 +227,18 @@ func restarted(state corev1.ContainerState, unready time.Duration) corev1.Pod {
 	}}
 }
 
+// asInit makes the container of a pod one that starts before the others, and goes on
+// beside them if it is to.
+func asInit(pod corev1.Pod, beside bool) corev1.Pod {
+	pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses = pod.Status.ContainerStatuses, nil
+	container := corev1.Container{Name: pod.Status.InitContainerStatuses[0].Name}
+	if beside {
+		container.RestartPolicy = new(corev1.ContainerRestartPolicyAlways)
+	}
+	pod.Spec.InitContainers = []corev1.Container{container}
+	return pod
+}
+
 func TestTroubleOfACrashStaysTheSameBetweenAttempts(t *testing.T) {
 	states := []corev1.ContainerState{
 		{Terminated: ended},
@@ -234,16 +246,31 @@ func TestTroubleOfACrashStaysTheSameBetweenAttempts(t *testing.T) {
 		{Running: &corev1.ContainerStateRunning{StartedAt: metav1.Time{Time: noon.Add(time.Minute)}}},
 		{Waiting: &corev1.ContainerStateWaiting{Reason: crashLoop, Message: "back-off 1m20s"}},
 	}
-	var first *trouble
-	for i, state := range states {
-		pod := restarted(state, 0)
-		got := troubleOf(&pod)
-		if first == nil {
-			first = got
-		}
-		if got == nil || *got != *first {
-			t.Errorf("state %d: trouble = %+v, want %+v as before", i, got, first)
-		}
+	for sentence, as := range map[string]func(corev1.Pod) corev1.Pod{
+		"of a function":                     func(pod corev1.Pod) corev1.Pod { return pod },
+		"of what runs beside it":            func(pod corev1.Pod) corev1.Pod { return asInit(pod, true) },
+		"of what has to end before it runs": func(pod corev1.Pod) corev1.Pod { return asInit(pod, false) },
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			var first *trouble
+			for i, state := range states {
+				pod := as(restarted(state, 0))
+				got := troubleOf(&pod)
+				if first == nil {
+					first = got
+				}
+				if got == nil || *got != *first {
+					t.Errorf("state %d: trouble = %+v, want %+v as before", i, got, first)
+				}
+			}
+		})
+	}
+}
+
+func TestWhatHasEndedBeforeTheFunctionIsNoTrouble(t *testing.T) {
+	pod := asInit(restarted(corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: "Completed"}}, 0), false)
+	if got := troubleOf(&pod); got != nil {
+		t.Errorf("trouble = %+v, want none", got)
 	}
 }
 

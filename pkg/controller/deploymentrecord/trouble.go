@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 )
@@ -52,7 +53,8 @@ func troubleOf(pod *corev1.Pod) *trouble {
 			return &trouble{reason: waiting.Reason, message: crashMessage(status, waiting), logs: logsOf(pod, status)}
 		}
 	}
-	for _, status := range pod.Status.ContainerStatuses {
+	again := slices.DeleteFunc(slices.Clone(pod.Status.InitContainerStatuses), func(status corev1.ContainerStatus) bool { return isDone(pod, status) })
+	for _, status := range append(again, pod.Status.ContainerStatuses...) {
 		if crashes(pod, status) {
 			return &trouble{reason: crashLoop, message: crashMessage(status, nil), logs: logsOf(pod, status)}
 		}
@@ -68,6 +70,22 @@ func troubleOf(pod *corev1.Pod) *trouble {
 	return nil
 }
 
+// isDone is true for an init container that has ended as it should. One that runs
+// beside the others, as a node of a data grid does, should not end at all.
+func isDone(pod *corev1.Pod, status corev1.ContainerStatus) bool {
+	if ended := endOf(status); ended == nil || ended.ExitCode != 0 {
+		return false
+	}
+	return !slices.ContainsFunc(pod.Spec.InitContainers, func(c corev1.Container) bool {
+		return c.Name == status.Name && ptr.Deref(c.RestartPolicy, "") == corev1.ContainerRestartPolicyAlways
+	})
+}
+
+// endOf is how a container ended last; nil for one that never did.
+func endOf(status corev1.ContainerStatus) *corev1.ContainerStateTerminated {
+	return cmp.Or(status.State.Terminated, status.LastTerminationState.Terminated)
+}
+
 // text is the message with where to read on.
 func (t trouble) text() string {
 	if t.logs == "" {
@@ -79,7 +97,7 @@ func (t trouble) text() string {
 // logsOf is the command that shows the log of the run of a container that ended
 // last; empty for a container that never ran.
 func logsOf(pod *corev1.Pod, status corev1.ContainerStatus) string {
-	if status.State.Terminated == nil && status.LastTerminationState.Terminated == nil {
+	if endOf(status) == nil {
 		return ""
 	}
 	command := fmt.Sprintf("kubectl logs --namespace %s %s --container %s --tail 20", pod.Namespace, pod.Name, status.Name)
@@ -115,7 +133,7 @@ func crashes(pod *corev1.Pod, status corev1.ContainerStatus) bool {
 // ended, to the kubelet's "back-off restarting failed container". It stays the
 // same from one attempt to the next.
 func crashMessage(status corev1.ContainerStatus, waiting *corev1.ContainerStateWaiting) string {
-	ended := cmp.Or(status.State.Terminated, status.LastTerminationState.Terminated)
+	ended := endOf(status)
 	switch {
 	case waiting != nil && waiting.Reason != crashLoop:
 		// It did not even begin.
