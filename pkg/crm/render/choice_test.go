@@ -27,6 +27,9 @@ func TestTheChoiceAmongBuiltIns(t *testing.T) {
 	resting := func(r *v1alpha1.DeploymentRecord) {
 		r.Spec.ResourceAllocation = v1alpha1.ResourceAllocation{MinReplicas: 0, MaxReplicas: 5}
 	}
+	at := func(port int32) func(*v1alpha1.DeploymentRecord) {
+		return func(r *v1alpha1.DeploymentRecord) { r.Spec.FunctionContainers[0].Port = port }
+	}
 	pinned := func(name string) func(*v1alpha1.DeploymentRecord) {
 		return func(r *v1alpha1.DeploymentRecord) { r.Spec.SelectedTemplate = name }
 	}
@@ -42,6 +45,7 @@ func TestTheChoiceAmongBuiltIns(t *testing.T) {
 		"functions that may rest, with Knative":            {scene{record: record(resting), knative: true}, "knative"},
 		"functions that may rest, without Knative":         {scene{record: record(resting)}, "deployment"},
 		"functions that may not answer late, with Knative": {scene{record: record(resting, tight), knative: true}, "deployment"},
+		"functions at a port that Knative has itself":      {scene{record: record(resting, at(9090)), knative: true}, "deployment"},
 		"functions that keep a replica, with Knative":      {scene{record: record(full), knative: true}, "deployment"},
 		"a job is pinned":                                  {scene{record: record(pinned("job"))}, "job"},
 		"a daemonset is pinned":                            {scene{record: record(pinned("daemonset"))}, "daemonset"},

@@ -28,7 +28,7 @@ func TestPoliciesOpenEveryPort(t *testing.T) {
 			t.Run(builtIn+" "+name, func(t *testing.T) {
 				rendering := rendered(t, input(t, record(change), builtIn, production))
 				policies := typed[networkingv1.NetworkPolicy](t, rendering, "NetworkPolicy")
-				pods := podsOf(t, rendering)
+				pods := podTemplates(t, rendering)
 				if len(policies) == 0 || len(pods) == 0 {
 					t.Fatalf("%d policies for %d kinds of pods", len(policies), len(pods))
 				}
@@ -66,8 +66,8 @@ func opened(t *testing.T, policies []networkingv1.NetworkPolicy, pod corev1.PodT
 	return false
 }
 
-// podsOf are the templates of all pods that workloads of a rendering make.
-func podsOf(t *testing.T, rendering *Rendering) []corev1.PodTemplateSpec {
+// podTemplates are the templates of all pods that workloads of a rendering make.
+func podTemplates(t *testing.T, rendering *Rendering) []corev1.PodTemplateSpec {
 	t.Helper()
 	var pods []corev1.PodTemplateSpec
 	for _, workload := range typed[appsv1.Deployment](t, rendering, "Deployment") {
