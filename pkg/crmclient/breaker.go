@@ -4,7 +4,6 @@
 package crmclient
 
 import (
-	"context"
 	"errors"
 	"sync"
 	"time"
@@ -45,7 +44,7 @@ func (b *breaker) newCircuit() *gobreaker.CircuitBreaker[any] {
 		ReadyToTrip:  func(counts gobreaker.Counts) bool { return counts.ConsecutiveFailures >= b.threshold },
 		IsSuccessful: func(err error) bool { return !countsAsFailure(err) },
 		// A caller that gave up tells nothing about the cluster.
-		IsExcluded: func(err error) bool { return errors.Is(err, context.Canceled) || status.Code(err) == codes.Canceled },
+		IsExcluded: func(err error) bool { return errors.Is(err, errGivenUp) || status.Code(err) == codes.Canceled },
 		OnStateChange: func(_ string, _, to gobreaker.State) {
 			b.mu.Lock()
 			if to == gobreaker.StateOpen {

@@ -192,16 +192,29 @@ func TestACallerThatGivesUpDoesNotOpenTheBreaker(t *testing.T) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}}
-	link := connect(t, newPool(t, quick()), clusterAt(serve(t, m)))
-	for range 5 {
-		ctx, cancel := context.WithCancel(t.Context())
-		time.AfterFunc(20*time.Millisecond, cancel)
-		if _, err := link.Deploy(ctx, unit("u")); err == nil {
-			t.Fatal("the call succeeded")
-		}
-	}
-	if got := link.Breaker(); got.State != pmv1alpha1.CircuitClosed {
-		t.Errorf("breaker is %+v, want closed", got)
+	for sentence, within := range map[string]func(context.Context) (context.Context, context.CancelFunc){
+		"a caller that goes away": func(ctx context.Context) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(ctx)
+			time.AfterFunc(20*time.Millisecond, cancel)
+			return ctx, cancel
+		},
+		"a caller that is in a hurry": func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, 20*time.Millisecond)
+		},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			link := connect(t, newPool(t, quick()), clusterAt(serve(t, m)))
+			for range 5 {
+				ctx, cancel := within(t.Context())
+				if _, err := link.Deploy(ctx, unit("u")); !crmclient.IsUnreachable(err) {
+					t.Errorf("got %v, want an error of a call without an answer", err)
+				}
+				cancel()
+			}
+			if got := link.Breaker(); got.State != pmv1alpha1.CircuitClosed {
+				t.Errorf("breaker is %+v, want closed", got)
+			}
+		})
 	}
 }
 

@@ -6,7 +6,9 @@ package crmclient
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/google/uuid"
@@ -21,6 +23,12 @@ import (
 // CorrelationIDKey is the metadata key of the id under which both sides log a
 // call.
 const CorrelationIDKey = "oaas-correlation-id"
+
+// healthTimeout bounds the question how a cluster is doing.
+const healthTimeout = 10 * time.Second
+
+// errGivenUp means that the caller did not wait for the answer.
+var errGivenUp = errors.New("the caller gave up")
 
 // Link is the connection to one cluster. Each call has the cluster's timeout as
 // its deadline, repetitions included, and goes through the circuit breaker.
@@ -131,24 +139,31 @@ func (l *Link) GetRecord(ctx context.Context, deploymentID string) (*deploymentv
 	return answer.GetRecord(), err
 }
 
-// Health asks the cluster how it is doing.
+// Health asks the cluster how it is doing. A cluster that takes longer than ten
+// seconds is not doing well, also where other calls may take longer.
 func (l *Link) Health(ctx context.Context) (*crmv1.GetClusterHealthResponse, error) {
-	return call(ctx, l, "GetClusterHealth", func(ctx context.Context) (*crmv1.GetClusterHealthResponse, error) {
+	return callWithin(ctx, l, min(l.settings.Timeout, healthTimeout), "GetClusterHealth", func(ctx context.Context) (*crmv1.GetClusterHealthResponse, error) {
 		return l.info.GetClusterHealth(ctx, &crmv1.GetClusterHealthRequest{})
 	})
 }
 
+// call makes a call with the cluster's timeout.
 func call[T any](ctx context.Context, l *Link, method string, do func(context.Context) (T, error)) (T, error) {
+	return callWithin(ctx, l, l.settings.Timeout, method, do)
+}
+
+func callWithin[T any](ctx context.Context, l *Link, timeout time.Duration, method string, do func(context.Context) (T, error)) (T, error) {
 	correlationID := uuid.NewString()
 	var answer T
 	err := l.breaker.do(func() error {
-		bounded, cancel := context.WithTimeout(ctx, l.settings.Timeout)
+		bounded, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
 		var err error
 		answer, err = do(metadata.AppendToOutgoingContext(bounded, CorrelationIDKey, correlationID))
-		if err != nil && ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled) {
-			// The caller gave up; that is no failure of the cluster.
-			return context.Canceled
+		if err != nil && ctx.Err() != nil {
+			// The caller gave up; that is no failure of the cluster. Callers may be users,
+			// who choose how long a request of theirs may take.
+			return fmt.Errorf("%w: %w", errGivenUp, ctx.Err())
 		}
 		return err
 	})

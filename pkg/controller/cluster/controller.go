@@ -28,10 +28,8 @@ const (
 	// DefaultInterval is how often a cluster is asked how it is doing.
 	DefaultInterval = 30 * time.Second
 	// workers ask clusters at the same time. One that does not answer holds a
-	// worker for at most probeTimeout, and none while its breaker is open.
+	// worker for ten seconds at the most, and none while its breaker is open.
 	workers = 32
-	// probeTimeout bounds one question, also where calls may take longer.
-	probeTimeout = 10 * time.Second
 )
 
 // Config is what the controller works with.
@@ -149,8 +147,6 @@ func ask(ctx context.Context, state crmclient.State) probe {
 	if state.Link == nil {
 		return asked
 	}
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
-	defer cancel()
 	asked.report, asked.err = state.Link.Health(ctx)
 	breaker := state.Link.Breaker()
 	asked.breaker = &breaker
