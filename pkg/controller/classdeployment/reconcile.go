@@ -61,7 +61,8 @@ func (c *Controller) reconcile(ctx context.Context, key types.NamespacedName) (t
 		return 0, nil
 	}
 	if err := c.writeStatus(ctx, deployment, next); err != nil {
-		return 0, err
+		// What is gone wants nothing sent: nobody would remove it again.
+		return 0, ignoreNotFound(err)
 	}
 	c.finish(deployment, next)
 	for _, unit := range next.deploy {
@@ -144,7 +145,7 @@ func (c *Controller) writeStatus(ctx context.Context, deployment *pmv1alpha1.Cla
 	changed := deployment.DeepCopy()
 	changed.Status = next.status
 	if _, err := c.client.PmV1alpha1().ClassDeployments(deployment.Namespace).UpdateStatus(ctx, changed, metav1.UpdateOptions{}); err != nil {
-		return ignoreNotFound(fmt.Errorf("writing the status of class deployment %s/%s: %w", deployment.Namespace, deployment.Name, err))
+		return fmt.Errorf("writing the status of class deployment %s/%s: %w", deployment.Namespace, deployment.Name, err)
 	}
 	c.tell(deployment, next.status.Conditions)
 	return nil
