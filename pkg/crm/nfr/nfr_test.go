@@ -93,18 +93,18 @@ func TestSize(t *testing.T) {
 		want       Size
 	}{
 		"nothing asked for is one replica that may rest":             {want: Size{Replicas: 1, Max: 1}},
-		"the record's minimum counts":                                {allocation: allocation{MinReplicas: 3}, want: Size{Replicas: 3, Min: 3, Max: 3, DisruptionBudget: true, Spread: true}},
+		"the record's minimum counts":                                {allocation: allocation{MinReplicas: 3}, want: Size{Replicas: 3, Min: 3, Max: 3}},
 		"the record's maximum leaves room":                           {allocation: allocation{MinReplicas: 1, MaxReplicas: 4}, want: Size{Replicas: 1, Min: 1, Max: 4}},
-		"the function's minimum wins":                                {allocation: allocation{MinReplicas: 3}, container: container{MinReplicas: new(int32(2))}, want: Size{Replicas: 2, Min: 2, Max: 2, DisruptionBudget: true, Spread: true}},
-		"the function's maximum bounds the record's minimum":         {allocation: allocation{MinReplicas: 5}, container: container{MaxReplicas: new(int32(4))}, want: Size{Replicas: 4, Min: 4, Max: 4, DisruptionBudget: true, Spread: true}},
-		"the record's maximum bounds the function's minimum":         {allocation: allocation{MinReplicas: 1, MaxReplicas: 3}, container: container{MinReplicas: new(int32(5))}, want: Size{Replicas: 3, Min: 3, Max: 3, DisruptionBudget: true, Spread: true}},
-		"the ceiling bounds everything":                              {allocation: allocation{MinReplicas: 50, MaxReplicas: 100}, ceiling: 20, want: Size{Replicas: 20, Min: 20, Max: 20, DisruptionBudget: true, Spread: true}},
+		"the function's minimum wins":                                {allocation: allocation{MinReplicas: 3}, container: container{MinReplicas: new(int32(2))}, want: Size{Replicas: 2, Min: 2, Max: 2}},
+		"the function's maximum bounds the record's minimum":         {allocation: allocation{MinReplicas: 5}, container: container{MaxReplicas: new(int32(4))}, want: Size{Replicas: 4, Min: 4, Max: 4}},
+		"the record's maximum bounds the function's minimum":         {allocation: allocation{MinReplicas: 1, MaxReplicas: 3}, container: container{MinReplicas: new(int32(5))}, want: Size{Replicas: 3, Min: 3, Max: 3}},
+		"the ceiling bounds everything":                              {allocation: allocation{MinReplicas: 50, MaxReplicas: 100}, ceiling: 20, want: Size{Replicas: 20, Min: 20, Max: 20}},
 		"the ceiling bounds the maximum alone":                       {allocation: allocation{MinReplicas: 1, MaxReplicas: 100}, ceiling: 20, want: Size{Replicas: 1, Min: 1, Max: 20}},
 		"a function whose maximum is zero is stopped":                {allocation: allocation{MinReplicas: 3}, container: container{MaxReplicas: new(int32(0))}, want: Size{}},
 		"a minimum of zero may rest but still runs at a fixed size":  {allocation: allocation{MinReplicas: 2, MaxReplicas: 4}, container: container{MinReplicas: new(int32(0))}, want: Size{Replicas: 1, Max: 4}},
 		"a record's maximum of zero does not stop":                   {allocation: allocation{ReplicationFactor: 1}, want: Size{Replicas: 1, Max: 1}},
 		"a ceiling of one leaves nothing to spread":                  {allocation: allocation{MinReplicas: 3}, ceiling: 1, want: Size{Replicas: 1, Min: 1, Max: 1}},
-		"a function's own bounds both win over those of the record ": {allocation: allocation{MinReplicas: 1, MaxReplicas: 2}, container: container{MinReplicas: new(int32(4)), MaxReplicas: new(int32(8))}, want: Size{Replicas: 4, Min: 4, Max: 8, DisruptionBudget: true, Spread: true}},
+		"a function's own bounds both win over those of the record ": {allocation: allocation{MinReplicas: 1, MaxReplicas: 2}, container: container{MinReplicas: new(int32(4)), MaxReplicas: new(int32(8))}, want: Size{Replicas: 4, Min: 4, Max: 8}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -112,9 +112,6 @@ func TestSize(t *testing.T) {
 			ceiling := Ceiling{MaxReplicas: tc.ceiling}
 			if diff := cmp.Diff(tc.want, a.Size(&tc.container, ceiling)); diff != "" {
 				t.Errorf("size (-want +got):\n%s", diff)
-			}
-			if got := a.Replicas(&tc.container, ceiling); got != tc.want.Replicas {
-				t.Errorf("replicas = %d, want %d", got, tc.want.Replicas)
 			}
 			if got := a.Size(&tc.container, ceiling).Stopped(); got != (tc.want == Size{}) {
 				t.Errorf("stopped = %v", got)

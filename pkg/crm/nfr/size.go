@@ -27,10 +27,6 @@ type Size struct {
 	// for a replica that waits: a workload that cannot scale to zero uses Replicas.
 	// Max is at least 1, unless the function is stopped.
 	Min, Max int32
-	// DisruptionBudget: a drain may take one replica at a time only.
-	DisruptionBudget bool
-	// Spread: replicas are kept apart, across zones and nodes.
-	Spread bool
 }
 
 // Stopped tells that the function's own maximum is 0.
@@ -56,19 +52,5 @@ func (a Analysis) Size(container *v1alpha1.FunctionContainer, ceiling Ceiling) S
 		most = min(most, ceiling.MaxReplicas)
 	}
 	least = max(min(least, most), 0)
-	replicas := max(least, 1)
-	return Size{
-		Replicas:         replicas,
-		Min:              least,
-		Max:              most,
-		DisruptionBudget: replicas > 1,
-		Spread:           replicas > 1,
-	}
-}
-
-// Replicas of a function whose workload has a fixed size: its minimum, within its
-// maximum and the ceiling, and at least 1 unless its own maximum is 0, which is how
-// a function is stopped.
-func (a Analysis) Replicas(container *v1alpha1.FunctionContainer, ceiling Ceiling) int32 {
-	return a.Size(container, ceiling).Replicas
+	return Size{Replicas: max(least, 1), Min: least, Max: most}
 }

@@ -47,6 +47,11 @@ func (f *function) podSpec() corev1.PodSpec {
 	spec := corev1.PodSpec{
 		// Functions do not talk to Kubernetes; a token would only be there to steal.
 		AutomountServiceAccountToken: new(false),
+		// Variables for every Service of the namespace, of which each record brings
+		// some, would clash with those that a program reads, such as ODGM_SERVICE_HOST,
+		// and with some thousand Services no program starts: they exceed what Linux
+		// allows.
+		EnableServiceLinks: new(false),
 		SecurityContext: &corev1.PodSecurityContext{
 			RunAsNonRoot:   new(true),
 			RunAsUser:      ptr.To[int64](nobody),
@@ -118,9 +123,6 @@ func (f *function) addSidecar(spec *corev1.PodSpec) {
 	spec.SecurityContext.FSGroup = new(f.sidecar.FSGroup)
 	// Changing the owner of a large volume takes minutes, and is needed once.
 	spec.SecurityContext.FSGroupChangePolicy = ptr.To(corev1.FSGroupChangeOnRootMismatch)
-	// A Service of the namespace that is called odgm would make variables that the
-	// node takes for its own.
-	spec.EnableServiceLinks = new(false)
 }
 
 // forKnative says the same in the fields that Knative has without further settings
@@ -187,11 +189,9 @@ func (f *function) httpProbe(probe *v1alpha1.HTTPProbe) *corev1.Probe {
 }
 
 // spread keeps the replicas of one revision apart, across zones first and nodes
-// next, as far as the cluster has any: a single node must still do.
+// next, as far as the cluster has any: a single node must still do. It is there for
+// one replica too: whoever adds another, be it an autoscaler, restarts none.
 func (f *function) spread() []corev1.TopologySpreadConstraint {
-	if !f.size.Spread && !f.autoscaled() {
-		return nil
-	}
 	// Which label tells revisions apart depends on the kind of the workload.
 	var revision []string
 	switch f.in.Template.Spec.Type {
