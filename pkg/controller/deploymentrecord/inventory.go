@@ -173,7 +173,7 @@ func (r *Reconciler) prune(ctx context.Context, p *pass, seen *observation) erro
 		// What is in the way of its successor would wait for it for ever.
 		removable := (seen.applied || p.inTheWay[live.UID]) && (replaced(live, serving) || p.obstructs(live))
 		if !removable {
-			if live.Health.Available && (live.Health.Counted || live.Kind.GroupKind() == knativeService) {
+			if live.Health.Available && runsPods(live.Kind.GroupKind()) {
 				seen.serves(live.Labels[v1alpha1.LabelFunction])
 			}
 			seen.surplus = append(seen.surplus, ref.Kind+" "+ref.Name)

@@ -20,6 +20,8 @@ type observation struct {
 	// rendering is nil when renderErr or broken is set, and in a removal.
 	rendering *render.Rendering
 	renderErr error
+	// leftAlone is what runs of a record with a renderErr; nil where nobody could look.
+	leftAlone []leftAlone
 	// broken is why the pass could not even look at the children.
 	broken error
 	// children are in the order of rendering.Objects.
@@ -90,6 +92,17 @@ func (o *observation) failed() (verdict, bool) {
 		}
 	}
 	return verdict{}, false
+}
+
+// leaving are the children that are made anew once they are gone.
+func (o *observation) leaving() []string {
+	var leaving []string
+	for _, c := range o.children {
+		if c.leaving() {
+			leaving = append(leaving, c.live.Kind.Kind+" "+c.live.Name)
+		}
+	}
+	return leaving
 }
 
 // childOf returns the child that a reference names; nil when there is none.

@@ -77,7 +77,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 func (r *Reconciler) converge(ctx context.Context, record *v1alpha1.DeploymentRecord) (reconcile.Result, error) {
 	rendering, err := r.renderer.Render(ctx, record)
 	if err != nil {
-		result, failure := r.writeStatus(ctx, record, &observation{renderErr: err})
+		seen := &observation{renderErr: err}
+		var unseen error
+		if seen.leftAlone, unseen = r.lookAtWhatRuns(ctx, record); unseen != nil {
+			logf.FromContext(ctx).V(1).Info("cannot look at what runs", "cause", unseen.Error())
+		}
+		result, failure := r.writeStatus(ctx, record, seen)
 		_, refused := errors.AsType[Refusal](err)
 		_, exceeded := errors.AsType[*quota.ExceededError](err)
 		if refused || exceeded {
@@ -106,14 +111,13 @@ func (r *Reconciler) converge(ctx context.Context, record *v1alpha1.DeploymentRe
 // need makes sure that everything of the kinds that the record asks for is known.
 // It returns why objects of a kind cannot be made.
 func (r *Reconciler) need(ctx context.Context, p *pass) (map[schema.GroupVersionKind]error, error) {
-	name := client.ObjectKeyFromObject(p.record)
 	missing := map[schema.GroupVersionKind]error{}
 	for _, object := range p.rendering.Objects {
 		kind := object.Intent.GroupVersionKind()
 		if missing[kind] != nil {
 			continue
 		}
-		err := r.children.Need(ctx, name, kind)
+		err := r.children.Need(ctx, nameOf(p.record), kind)
 		_, notServed := errors.AsType[*children.NotServedError](err)
 		_, clusterScoped := errors.AsType[*children.ClusterScopedError](err)
 		switch {
@@ -123,14 +127,19 @@ func (r *Reconciler) need(ctx context.Context, p *pass) (map[schema.GroupVersion
 			return nil, err
 		}
 	}
-	for _, ref := range p.record.Status.ResourceRefs {
+	return missing, r.needKnown(ctx, p.record)
+}
+
+// needKnown makes sure that everything of the kinds in a record's inventory is known.
+func (r *Reconciler) needKnown(ctx context.Context, record *v1alpha1.DeploymentRecord) error {
+	for _, ref := range record.Status.ResourceRefs {
 		// What left with its kind is dropped from the inventory later.
-		err := r.children.Need(ctx, name, kindOf(ref))
+		err := r.children.Need(ctx, nameOf(record), kindOf(ref))
 		if _, notServed := errors.AsType[*children.NotServedError](err); err != nil && !notServed {
-			return nil, err
+			return err
 		}
 	}
-	return missing, nil
+	return nil
 }
 
 // announce writes down what will be made before any of it is.
@@ -171,16 +180,25 @@ func (r *Reconciler) act(ctx context.Context, p *pass) (*observation, reconcile.
 	if err := r.prune(ctx, p, seen); err != nil {
 		failures = append(failures, err)
 	}
-	pods := &corev1.PodList{}
-	if err := r.client.List(ctx, pods, client.InNamespace(p.record.Namespace),
-		client.MatchingFields{PodIndex: p.record.Name}, client.UnsafeDisableDeepCopy); err != nil {
-		failures = append(failures, fmt.Errorf("list pods: %w", err))
+	pods, err := r.podsOf(ctx, p.record)
+	if err != nil {
+		failures = append(failures, err)
 	}
-	seen.troubles = troublesOf(pods.Items)
-	result = soonest(result, r.askGrid(ctx, p, seen, pods.Items))
+	seen.troubles = troublesOf(pods)
+	result = soonest(result, r.askGrid(ctx, p, seen, pods))
 	seen.recreating = p.recreated
 	seen.complete = len(failures) == 0 && seen.applied && len(seen.surplus) == 0
 	return seen, result, errors.Join(failures...)
+}
+
+// podsOf returns the pods of a record from the cache, which must not be changed.
+func (r *Reconciler) podsOf(ctx context.Context, record *v1alpha1.DeploymentRecord) ([]corev1.Pod, error) {
+	pods := &corev1.PodList{}
+	if err := r.client.List(ctx, pods, client.InNamespace(record.Namespace),
+		client.MatchingFields{PodIndex: record.Name}, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("list pods: %w", err)
+	}
+	return pods.Items, nil
 }
 
 // patch writes what changed in a record's metadata, unless somebody changed the

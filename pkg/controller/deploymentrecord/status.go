@@ -12,6 +12,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
@@ -78,7 +79,7 @@ func computeStatus(record *v1alpha1.DeploymentRecord, seen *observation, now tim
 		removalStatus(&status, record.Generation, seen, now)
 		return status
 	case seen.renderErr != nil:
-		renderFailure(&status, record.Generation, seen.renderErr, now)
+		renderFailure(&status, record.Generation, seen, now)
 		setCompliance(&status, record, now)
 		return status
 	case seen.broken != nil:
@@ -157,21 +158,30 @@ func announced(record *v1alpha1.DeploymentRecord, p *pass, now time.Time) v1alph
 }
 
 func removalStatus(status *v1alpha1.DeploymentRecordStatus, generation int64, seen *observation, now time.Time) {
+	waiting := "Waiting until everything made for the record is gone"
+	if len(seen.parting) > 0 {
+		waiting += ": " + strings.Join(seen.parting, ", ")
+	}
 	verdicts := map[string]verdict{
 		v1alpha1.ConditionAvailable:   {metav1.ConditionFalse, ReasonTerminating, "The record is being removed."},
-		v1alpha1.ConditionProgressing: {metav1.ConditionTrue, ReasonTerminating, "Waiting until everything made for the record is gone: " + strings.Join(seen.parting, ", ") + "."},
+		v1alpha1.ConditionProgressing: {metav1.ConditionTrue, ReasonTerminating, waiting + "."},
 	}
 	status.Condition, status.Message = v1alpha1.RecordTerminated, "being removed"
-	if seen.broken != nil && !faultOf(seen.broken).passing {
+	degraded := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionDegraded)
+	switch {
+	case seen.broken != nil && !faultOf(seen.broken).passing:
 		verdicts[v1alpha1.ConditionDegraded] = verdict{metav1.ConditionTrue, ReasonRemovalFailed, seen.broken.Error()}
 		status.Message = limit("cannot be removed: " + seen.broken.Error())
+	case seen.broken == nil && degraded != nil && degraded.Reason == ReasonRemovalFailed:
+		verdicts[v1alpha1.ConditionDegraded] = verdict{metav1.ConditionFalse, ReasonAsExpected, "Nothing fails."}
 	}
 	setConditions(status, generation, now, verdicts)
 }
 
 // renderFailure leaves children alone that run: nobody knows what to put in their
 // place.
-func renderFailure(status *v1alpha1.DeploymentRecordStatus, generation int64, cause error, now time.Time) {
+func renderFailure(status *v1alpha1.DeploymentRecordStatus, generation int64, seen *observation, now time.Time) {
+	cause := seen.renderErr
 	// The pass is complete in that no other pass would get further.
 	status.ObservedGeneration = generation
 	reason := ReasonRenderFailed
@@ -190,6 +200,8 @@ func renderFailure(status *v1alpha1.DeploymentRecordStatus, generation int64, ca
 	}
 	if len(status.ResourceRefs) == 0 {
 		conditions[v1alpha1.ConditionAvailable] = verdict{metav1.ConditionFalse, reason, failed.message}
+	} else if available := tellWhatRuns(status, seen.leftAlone); available != nil {
+		conditions[v1alpha1.ConditionAvailable] = *available
 	}
 	setConditions(status, generation, now, conditions)
 	status.Condition, status.Phase, status.Message = v1alpha1.RecordFailed, v1alpha1.PhaseTemplateSelection, limit(failed.message)
@@ -254,12 +266,17 @@ func progressingOf(seen *observation, workloads []workload, degraded verdict) ve
 		return verdict{metav1.ConditionTrue, ReasonRollingOut, "Rolling out " + strings.Join(changing, ", ") + "."}
 	case slices.ContainsFunc(seen.children, func(c child) bool { return c.Grid && c.live != nil && !c.live.Health.Settled }):
 		return verdict{metav1.ConditionTrue, ReasonRollingOut, "Rolling out the data grid."}
+	case len(seen.leaving()) > 0:
+		return verdict{metav1.ConditionTrue, ReasonRecreating, "Waiting until it is gone, to make it anew: " + strings.Join(seen.leaving(), ", ") + "."}
 	case len(seen.waiting()) > 0:
 		return verdict{metav1.ConditionTrue, ReasonReplacing, strings.Join(seen.waiting(), "; ")}
 	case len(seen.surplus) > 0:
 		return verdict{metav1.ConditionTrue, ReasonReplacing, "Keeping until their successors serve: " + strings.Join(seen.surplus, ", ") + "."}
 	case len(seen.parting) > 0:
 		return verdict{metav1.ConditionTrue, ReasonRemoving, "Waiting until it is gone: " + strings.Join(seen.parting, ", ") + "."}
+	case seen.worst() != nil:
+		// Not everything is done, and trying again may not help.
+		return verdict{metav1.ConditionFalse, degraded.reason, degraded.message}
 	default:
 		return verdict{metav1.ConditionFalse, ReasonComplete, "Nothing is left to do."}
 	}

@@ -132,7 +132,14 @@ func TestComputeStatus(t *testing.T) {
 		},
 		"the API server refuses a child": {
 			seen(t, serving, func(o *observation) { o.children[0].fault = faultOf(errors.New("quota")); o.complete = false }),
-			"True/Serving", "False/Complete", "True/ApplyFailed", v1alpha1.RecordRunning, v1alpha1.PhaseResourceProvisioning, "quota",
+			"True/Serving", "False/ApplyFailed", "True/ApplyFailed", v1alpha1.RecordRunning, v1alpha1.PhaseResourceProvisioning, "quota",
+		},
+		"a child beside the workload is on its way out": {
+			seen(t, serving, func(o *observation) {
+				live := o.children[1].Intent.DeepCopy()
+				live.SetDeletionTimestamp(&metav1.Time{Time: noon})
+				o.children[1].live, o.complete = children.Digest(live.GroupVersionKind(), live), false
+			}), "True/Serving", "True/Recreating", "False/AsExpected", v1alpha1.RecordProvisioning, v1alpha1.PhaseHealthChecking, "Service echo-say",
 		},
 		"the record cannot be rendered": {
 			&observation{renderErr: errors.New("no template")},
@@ -161,6 +168,54 @@ func TestComputeStatus(t *testing.T) {
 				t.Errorf("message %q does not say %q", status.Message, tc.says)
 			}
 		})
+	}
+}
+
+func TestWhatRunsIsToldOfARecordThatCannotBeRendered(t *testing.T) {
+	refused := errors.New("no template")
+	record := newRecord()
+	record.Status = computeStatus(record, seen(t, serving), noon)
+	record.Status.ResourceRefs = []v1alpha1.ResourceReference{{APIVersion: "apps/v1", Kind: "Deployment", Name: "echo-say"}}
+	crash := trouble{reason: crashLoop, message: "exit 1"}
+	cases := map[string]struct {
+		runs      []leftAlone
+		available string
+		ready     int32
+		says      string
+	}{
+		"nobody could look":       {nil, "True/Serving", 1, ""},
+		"it serves":               {[]leftAlone{{key: "say", ready: 2, available: true}}, "True/Serving", 2, ""},
+		"one of its pods crashes": {[]leftAlone{{key: "say", ready: 1, available: true, trouble: &crash}}, "True/Serving", 1, "exit 1"},
+		"it crashes":              {[]leftAlone{{key: "say", trouble: &crash}}, "False/CrashLoopBackOff", 0, "exit 1"},
+		"somebody took it away":   {[]leftAlone{{key: "say"}}, "False/Starting", 0, ""},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			status := computeStatus(record, &observation{renderErr: refused, leftAlone: tc.runs}, noon)
+			condition := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionAvailable)
+			if got := string(condition.Status) + "/" + condition.Reason; got != tc.available {
+				t.Errorf("Available = %s, want %s", got, tc.available)
+			}
+			function := status.FunctionContainerStatus[0]
+			if function.ReadyReplicas != tc.ready || !strings.Contains(function.Message, tc.says) || (tc.says == "") != (function.Message == "") {
+				t.Errorf("function = %+v, want %d ready and %q", function, tc.ready, tc.says)
+			}
+			if !meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionDegraded) || status.Condition != v1alpha1.RecordFailed {
+				t.Errorf("condition %s, conditions %+v; want the failure to be told", status.Condition, status.Conditions)
+			}
+		})
+	}
+}
+
+func TestARemovalThatGoesOnIsNoLongerDegraded(t *testing.T) {
+	record := newRecord()
+	record.Status = computeStatus(record, &observation{removing: true, broken: errors.New("a webhook refuses")}, noon)
+	if !meta.IsStatusConditionTrue(record.Status.Conditions, v1alpha1.ConditionDegraded) {
+		t.Fatal("what keeps the record from being removed is not told")
+	}
+	after := computeStatus(record, &observation{removing: true, parting: []string{"Service echo-say"}}, noon)
+	if meta.IsStatusConditionTrue(after.Conditions, v1alpha1.ConditionDegraded) {
+		t.Error("Degraded stays after nothing is in the way any more")
 	}
 }
 

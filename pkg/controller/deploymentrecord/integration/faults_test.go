@@ -87,6 +87,33 @@ func TestRecordThatCannotBeRendered(t *testing.T) {
 	waitFor(t, c, record, "the record runs", running)
 }
 
+func TestWhatRunsIsToldOfARecordThatCannotBeRendered(t *testing.T) {
+	r := &templates{}
+	r.alter(func(record *v1alpha1.DeploymentRecord, _ *render.Rendering) error {
+		if record.Spec.FunctionContainers[0].Image == "registry.example/echo:2" {
+			return refusal{errors.New("the environment forbids the template")}
+		}
+		return nil
+	})
+	c, _, record := begin(t, r)
+	waitFor(t, c, record, "the record runs", running)
+	edit(t, c, record, func(r *v1alpha1.DeploymentRecord) { r.Spec.FunctionContainers[0].Image = "registry.example/echo:2" })
+	now := waitFor(t, c, record, "the refusal is told", because(v1alpha1.ConditionDegraded, metav1.ConditionTrue, "NoTemplate"))
+	if !meta.IsStatusConditionTrue(now.Status.Conditions, v1alpha1.ConditionAvailable) {
+		t.Errorf("conditions = %+v, want that what ran runs on", now.Status.Conditions)
+	}
+	workload := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: record.Namespace, Name: workloadOf(record).Name}}
+	if err := c.Delete(t.Context(), workload); err != nil {
+		t.Fatal(err)
+	}
+	now = waitFor(t, c, record, "the loss is told", because(v1alpha1.ConditionAvailable, metav1.ConditionFalse, "Starting"))
+	if ready := now.Status.FunctionContainerStatus[0].ReadyReplicas; ready != 0 {
+		t.Errorf("%d replicas are ready, want none", ready)
+	}
+	edit(t, c, record, func(r *v1alpha1.DeploymentRecord) { r.Spec.FunctionContainers[0].Image = "registry.example/echo:3" })
+	waitFor(t, c, record, "the record runs again", running)
+}
+
 func TestNameTakenBySomebodyElse(t *testing.T) {
 	r := &templates{}
 	c := newClient(t)
