@@ -28,12 +28,12 @@ func environmentDefaults(settings config.Config) environment.Defaults {
 
 // newLedger returns what keeps the quotas of environments. All parts of the program
 // share it, so that they do not compete for the same write.
-func newLedger(mgr manager.Manager, settings config.Config) *quota.Ledger {
+func newLedger(mgr manager.Manager, settings config.Config, planned quota.Planned) *quota.Ledger {
 	return &quota.Ledger{
 		Live:   mgr.GetAPIReader(),
 		Client: mgr.GetClient(),
 		Clock:  clock.RealClock{},
-		Meter:  quota.Meter{Ceiling: nfr.Ceiling{MaxReplicas: settings.Limits.MaxReplicas}},
+		Meter:  quota.Meter{Ceiling: nfr.Ceiling{MaxReplicas: settings.Limits.MaxReplicas}, Planned: planned},
 	}
 }
 

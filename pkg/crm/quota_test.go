@@ -6,6 +6,7 @@ package crm_test
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -13,8 +14,10 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -124,6 +127,56 @@ func TestQuotaHoldsWhenManyDeployAtOnce(t *testing.T) {
 		return err
 	})
 	waitForEnvironment(t, c, environment, "is full again", uses(limit, limit))
+}
+
+// TestQuotasCountDataGrids deploys units whose data grids are larger than their
+// functions, through two programs at once: quotas bound what really runs.
+func TestQuotasCountDataGrids(t *testing.T) {
+	const limit, calls, pods = 5, 20, 4
+	c := newClient(t)
+	programs := []*program{startProgram(t, oneLeads), startProgram(t, oneLeads)}
+	namespace := newNamespace(t, c)
+	environment := newEnvironment(t, c, v1alpha1.EnvironmentConfigSpec{
+		ODGM:   v1alpha1.EnvironmentODGM{Image: "registry.example/odgm:1"},
+		Quotas: v1alpha1.Quotas{Replicas: new(int32(limit*pods + 1))},
+	})
+	unit := func(i int) *deploymentv1.DeploymentUnit {
+		return newUnit(namespace, func(u *deploymentv1.DeploymentUnit) {
+			u.Id, u.Environment, u.Template = fmt.Sprintf("%s-%d", namespace, i), environment.Name, "deployment"
+			u.State, u.Odgm = &deploymentv1.ClassState{}, &deploymentv1.OdgmSettings{ReplicaCount: pods - 1}
+		})
+	}
+	answers := make([]error, calls)
+	var all sync.WaitGroup
+	for i := range calls {
+		all.Go(func() {
+			_, answers[i] = programs[i%2].Deploy(t.Context(), &deploymentv1.DeployRequest{Unit: unit(i)})
+		})
+	}
+	all.Wait()
+	count := map[codes.Code]int{}
+	for _, err := range answers {
+		count[status.Code(err)]++
+		if failure := quotaFailureOf(err); err != nil && failure.GetQuotaDimensions()["requested"] != strconv.Itoa(pods) {
+			t.Errorf("err = %v with %v, want that %d replicas were requested", err, failure, pods)
+		}
+	}
+	if count[codes.OK] != limit || count[codes.ResourceExhausted] != calls-limit {
+		t.Fatalf("answers were %v, want %d OK and %d RESOURCE_EXHAUSTED", count, limit, calls-limit)
+	}
+	waitForEnvironment(t, c, environment, "counts the nodes of data grids", uses(limit, limit*pods))
+	// Three of 512Mi and one of 256Mi each.
+	if used := environment.Status.Used.Memory; used.Cmp(resource.MustParse("8960Mi")) != 0 {
+		t.Errorf("memory in use is %s, want 8960Mi", used.String())
+	}
+	eventually(t, "the data grids that were let in run", func(ctx context.Context) error {
+		running := &appsv1.StatefulSetList{}
+		err := c.List(ctx, running, client.InNamespace(namespace))
+		if err == nil && len(running.Items) != limit {
+			err = fmt.Errorf("%d data grids run, want %d", len(running.Items), limit)
+		}
+		return err
+	})
 }
 
 func quotaFailureOf(err error) *errdetails.QuotaFailure_Violation {

@@ -63,12 +63,10 @@ func (f onEveryCopy) Start(ctx context.Context) error { return f(ctx) }
 func (onEveryCopy) NeedLeaderElection() bool { return false }
 
 // newBlueprint returns what decides how records run.
-func newBlueprint(mgr manager.Manager, settings config.Config, known *children.Cache, gate *quota.Gate) *blueprint.Blueprint {
+func newBlueprint(mgr manager.Manager, settings config.Config, known *children.Cache) *blueprint.Blueprint {
 	return blueprint.New(blueprint.Options{
 		Cache:            mgr.GetCache(),
 		Kinds:            known,
-		Gate:             gate,
-		Meter:            gate.Ledger.Meter,
 		Defaults:         environmentDefaults(settings),
 		Features:         template.Features{HPA: settings.Features.HPA, Knative: settings.Features.Knative},
 		ManagerNamespace: leaseNamespace(),
@@ -87,7 +85,7 @@ func addRecords(
 		Client:   mgr.GetClient(),
 		Live:     mgr.GetAPIReader(),
 		Children: known,
-		Renderer: plans,
+		Renderer: plans.Behind(gate),
 		Grids:    grids,
 		Recorder: mgr.GetEventRecorder("oaas-crm"),
 		Clock:    clock.RealClock{},

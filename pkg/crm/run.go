@@ -88,9 +88,9 @@ func Run(ctx context.Context, settings config.Config, kube *rest.Config, log log
 	if err != nil {
 		return err
 	}
-	ledger := newLedger(mgr, settings)
+	plans := newBlueprint(mgr, settings, known)
+	ledger := newLedger(mgr, settings, plans.Demand)
 	gate := &quota.Gate{Cache: mgr.GetCache(), Ledger: ledger}
-	plans := newBlueprint(mgr, settings, known, gate)
 	if err := errors.Join(
 		addRecords(mgr, settings, known, plans, gate, registry),
 		addTemplates(mgr, settings, known),

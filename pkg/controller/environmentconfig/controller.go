@@ -106,7 +106,7 @@ func (r *Reconciler) observe(ctx context.Context, config *v1alpha1.EnvironmentCo
 		return time.Time{}, fmt.Errorf("list records of environment %s: %w", config.Name, err)
 	}
 	now := r.clock.Now()
-	balance := r.ledger.Meter.Balance(config.Name, records.Items, config.Status.Reservations, now)
+	balance := r.ledger.Meter.Balance(ctx, config.Name, records.Items, config.Status.Reservations, now)
 	config.Status = statusOf(config, balance, now)
 	return balance.Again, nil
 }

@@ -134,7 +134,7 @@ func (v records) reserve(ctx context.Context, before, record *v1alpha1.Deploymen
 	if v.self != "" && request.UserInfo.Username == v.self {
 		return nil
 	}
-	demand, err := v.ledger.Meter.Demand(&record.Spec)
+	demand, err := v.ledger.Meter.Demand(ctx, record)
 	if problem, ok := errors.AsType[*field.Error](err); ok {
 		return invalid(v1alpha1.KindDeploymentRecord, record.Name, field.ErrorList{problem})
 	} else if err != nil {

@@ -20,7 +20,6 @@ import (
 	"oaas.io/oaas/pkg/crm/environment"
 	"oaas.io/oaas/pkg/crm/nfr"
 	"oaas.io/oaas/pkg/crm/odgm"
-	"oaas.io/oaas/pkg/crm/quota"
 	"oaas.io/oaas/pkg/crm/render"
 	"oaas.io/oaas/pkg/crm/selection"
 	"oaas.io/oaas/pkg/crm/template"
@@ -48,21 +47,12 @@ type Kinds interface {
 	Served(kind schema.GroupKind) bool
 }
 
-// Gate lets records in that fit into the quotas of their environment.
-type Gate interface {
-	Admitted(ctx context.Context, record *v1alpha1.DeploymentRecord) error
-}
-
 // Options are what a blueprint is made from.
 type Options struct {
 	// Cache reads templates and environments.
 	Cache client.Reader
 	// Kinds tells which templates the cluster can run.
 	Kinds Kinds
-	// Gate is asked before anything is made for a record.
-	Gate Gate
-	// Meter notes what a record was let in with.
-	Meter quota.Meter
 	// Defaults hold where an environment says nothing.
 	Defaults environment.Defaults
 	// Features are what templates may use.
@@ -84,28 +74,9 @@ func New(options Options) *Blueprint {
 	return &Blueprint{options: options, templates: newCompiled(), partial: newPartial()}
 }
 
-// Render returns what runs a record. The error is a *RefusalError where only another
-// record, template or environment helps, and an *quota.ExceededError where the
-// environment has no room.
-func (b *Blueprint) Render(ctx context.Context, record *v1alpha1.DeploymentRecord) (*render.Rendering, error) {
-	env, err := b.environment(ctx, record)
-	if err != nil {
-		return nil, err
-	}
-	if err := b.options.Gate.Admitted(ctx, record); err != nil {
-		return nil, err
-	}
-	rendering, err := b.render(ctx, record, env)
-	if err != nil {
-		return nil, err
-	}
-	b.partial.note(client.ObjectKeyFromObject(record), len(rendering.Missing) > 0)
-	rendering.Admission, err = b.options.Meter.Admission(&record.Spec)
-	return rendering, err
-}
-
 // Preview returns what would run a record, which need not exist, and keeps no room
-// for it.
+// for it. The error is a *RefusalError where only another record, template or
+// environment helps.
 func (b *Blueprint) Preview(ctx context.Context, record *v1alpha1.DeploymentRecord) (*render.Rendering, error) {
 	env, err := b.environment(ctx, record)
 	if err != nil {

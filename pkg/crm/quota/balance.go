@@ -4,6 +4,7 @@
 package quota
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"time"
@@ -31,7 +32,7 @@ type Balance struct {
 // its reservation, since it was admitted with less. Where it was admitted with more,
 // dropping the reservation costs the record its promise, but no environment its
 // quota: the Gate asks anew before such a record runs.
-func (m Meter) Balance(environment string, records []v1alpha1.DeploymentRecord, reservations []v1alpha1.QuotaReservation, now time.Time) Balance {
+func (m Meter) Balance(ctx context.Context, environment string, records []v1alpha1.DeploymentRecord, reservations []v1alpha1.QuotaReservation, now time.Time) Balance {
 	var b Balance
 	reserving := make(map[client.ObjectKey]*v1alpha1.DeploymentRecord, len(reservations))
 	for _, reservation := range reservations {
@@ -48,7 +49,7 @@ func (m Meter) Balance(environment string, records []v1alpha1.DeploymentRecord, 
 		var admitted v1alpha1.UsedQuotas
 		waits := false
 		if record := reserving[parseKey(reservation.Record)]; record != nil {
-			admitted, waits = m.Admitted(record, environment), m.waitsFor(record, environment, reservation.Amount)
+			admitted, waits = m.Admitted(record, environment), m.waitsFor(ctx, record, environment, reservation.Amount)
 		}
 		if covers(admitted, reservation.Amount) {
 			continue
@@ -69,8 +70,8 @@ func (m Meter) Balance(environment string, records []v1alpha1.DeploymentRecord, 
 
 // waitsFor tells that a record is there which the amount was reserved for, and has
 // not been worked on: it was promised its room, however long that takes.
-func (m Meter) waitsFor(record *v1alpha1.DeploymentRecord, environment string, amount v1alpha1.UsedQuotas) bool {
-	demand, err := m.Demand(&record.Spec)
+func (m Meter) waitsFor(ctx context.Context, record *v1alpha1.DeploymentRecord, environment string, amount v1alpha1.UsedQuotas) bool {
+	demand, err := m.Demand(ctx, record)
 	return err == nil && record.Spec.TargetEnvironment == environment && record.DeletionTimestamp.IsZero() &&
 		!covers(m.Admitted(record, environment), demand) && covers(amount, demand)
 }

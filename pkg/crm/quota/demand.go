@@ -4,6 +4,8 @@
 package quota
 
 import (
+	"context"
+	"fmt"
 	"math"
 
 	corev1 "k8s.io/api/core/v1"
@@ -13,9 +15,9 @@ import (
 	"oaas.io/oaas/pkg/crm/nfr"
 )
 
-// Demand is what a record may come to use: the requests of each function times its
-// greatest number of replicas, and one deployment. The ceiling is the program's,
-// which no environment and no template can lift.
+// Demand is what the functions of a record ask for themselves: the requests of each
+// times its greatest number of replicas, and one deployment. The ceiling is the
+// program's, which no environment and no template can lift.
 func Demand(spec *v1alpha1.DeploymentRecordSpec, analysis nfr.Analysis, ceiling nfr.Ceiling) v1alpha1.UsedQuotas {
 	demand := v1alpha1.UsedQuotas{Deployments: 1}
 	for i := range spec.FunctionContainers {
@@ -31,15 +33,39 @@ func Demand(spec *v1alpha1.DeploymentRecordSpec, analysis nfr.Analysis, ceiling 
 	return demand
 }
 
+// Planned tells what would run a record, which need not exist, with the template, the
+// environment and the data grid that it would have now, comes to use. ok is false
+// where nothing can run it.
+type Planned func(ctx context.Context, record *v1alpha1.DeploymentRecord) (demand v1alpha1.UsedQuotas, ok bool, err error)
+
 // Meter tells what records ask for and what they have.
 type Meter struct {
 	// Ceiling is the program's own; the zero value is none.
 	Ceiling nfr.Ceiling
+	// Planned tells what really would run; without it, functions count alone.
+	Planned Planned
 }
 
-// Demand is what a record may come to use. It fails for a record whose requirements
-// cannot be read, which therefore never runs.
-func (m Meter) Demand(spec *v1alpha1.DeploymentRecordSpec) (v1alpha1.UsedQuotas, error) {
+// Demand is what a record may come to use: that of what would run it, and as long as
+// nothing can run it, what its functions ask for themselves. It fails for a record
+// whose requirements cannot be read, which therefore never runs.
+func (m Meter) Demand(ctx context.Context, record *v1alpha1.DeploymentRecord) (v1alpha1.UsedQuotas, error) {
+	demand, err := m.own(&record.Spec)
+	if err != nil || m.Planned == nil {
+		return demand, err
+	}
+	planned, ok, err := m.Planned(ctx, record)
+	if err != nil {
+		return v1alpha1.UsedQuotas{}, fmt.Errorf("plan record %s/%s: %w", record.Namespace, record.Name, err)
+	}
+	if ok {
+		demand = planned
+	}
+	return demand, nil
+}
+
+// own is what the functions of a record ask for themselves.
+func (m Meter) own(spec *v1alpha1.DeploymentRecordSpec) (v1alpha1.UsedQuotas, error) {
 	analysis, err := nfr.Analyze(spec)
 	if err != nil {
 		return v1alpha1.UsedQuotas{}, err
@@ -55,7 +81,7 @@ func (m Meter) Admitted(record *v1alpha1.DeploymentRecord, environment string) v
 	case admitted != nil && admitted.Environment == environment:
 		return admitted.Amount
 	case admitted == nil && len(record.Status.ResourceRefs) > 0 && record.Spec.TargetEnvironment == environment:
-		demand, err := m.Demand(&record.Spec)
+		demand, err := m.own(&record.Spec)
 		if err != nil {
 			// What cannot be read has no children.
 			return v1alpha1.UsedQuotas{}
@@ -64,15 +90,6 @@ func (m Meter) Admitted(record *v1alpha1.DeploymentRecord, environment string) v
 	default:
 		return v1alpha1.UsedQuotas{}
 	}
-}
-
-// Admission is the note of what a record is let in with, for its status.
-func (m Meter) Admission(spec *v1alpha1.DeploymentRecordSpec) (*v1alpha1.Admission, error) {
-	demand, err := m.Demand(spec)
-	if err != nil {
-		return nil, err
-	}
-	return &v1alpha1.Admission{Environment: spec.TargetEnvironment, Amount: demand}, nil
 }
 
 // Environments are those that a record counts in: the one that it is to run in, and

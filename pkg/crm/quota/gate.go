@@ -27,13 +27,13 @@ type Gate struct {
 	Ledger *Ledger
 }
 
-// Admitted returns nil for a record that may be provisioned as its spec stands; its
-// status then notes Meter.Admission. The error is an *ExceededError where the
+// Admitted returns nil for a record that may come to use what is demanded; its status
+// then notes that. The error is an *ExceededError where the
 // environment has no room: what runs of the record stays as it is, and the record
 // is to be looked at again when RoomAppeared.
 //
 // A record that asks for no more than it was let in with costs no call.
-func (g *Gate) Admitted(ctx context.Context, record *v1alpha1.DeploymentRecord) error {
+func (g *Gate) Admitted(ctx context.Context, record *v1alpha1.DeploymentRecord, demand v1alpha1.UsedQuotas) error {
 	environment := record.Spec.TargetEnvironment
 	config := &v1alpha1.EnvironmentConfig{}
 	if err := g.Cache.Get(ctx, client.ObjectKey{Name: environment}, config); err != nil {
@@ -42,14 +42,10 @@ func (g *Gate) Admitted(ctx context.Context, record *v1alpha1.DeploymentRecord) 
 	if !Bounded(config.Spec.Quotas) {
 		return nil
 	}
-	demand, err := g.Ledger.Meter.Demand(&record.Spec)
-	if err != nil {
-		return err
-	}
 	if covers(g.Ledger.Meter.has(record, environment, reservationOf(config, Key(client.ObjectKeyFromObject(record)))), demand) {
 		return nil
 	}
-	_, err = g.Ledger.Reserve(ctx, Request{
+	_, err := g.Ledger.Reserve(ctx, Request{
 		Environment: environment, Record: client.ObjectKeyFromObject(record), Demand: demand, Before: record,
 	})
 	return err

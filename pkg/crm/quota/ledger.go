@@ -233,5 +233,5 @@ func (l *Ledger) used(ctx context.Context, config *v1alpha1.EnvironmentConfig) (
 	counting := slices.DeleteFunc(records.Items, func(record v1alpha1.DeploymentRecord) bool {
 		return !slices.Contains(Environments(&record), config.Name)
 	})
-	return l.Meter.Balance(config.Name, counting, config.Status.Reservations, l.Clock.Now()).Used, nil
+	return l.Meter.Balance(ctx, config.Name, counting, config.Status.Reservations, l.Clock.Now()).Used, nil
 }

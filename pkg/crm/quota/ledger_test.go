@@ -68,7 +68,7 @@ func bounded(deployments, replicas *int32) *v1alpha1.EnvironmentConfig {
 }
 
 func ask(r v1alpha1.DeploymentRecord, before *v1alpha1.DeploymentRecord) Request {
-	demand, err := Meter{}.Demand(&r.Spec)
+	demand, err := Meter{}.Demand(context.Background(), &r)
 	if err != nil {
 		panic(err)
 	}

@@ -66,7 +66,7 @@ func TestDemand(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, err := Meter{Ceiling: nfr.Ceiling{MaxReplicas: tc.cap}}.Demand(&tc.spec)
+			got, err := Meter{Ceiling: nfr.Ceiling{MaxReplicas: tc.cap}}.Demand(t.Context(), &v1alpha1.DeploymentRecord{Spec: tc.spec})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -215,7 +215,7 @@ func TestBalance(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			got := Meter{}.Balance(prod, tc.records, tc.reservations, now)
+			got := Meter{}.Balance(t.Context(), prod, tc.records, tc.reservations, now)
 			if !equality.Semantic.DeepEqual(got.Used, tc.used) {
 				t.Errorf("used = %+v, want %+v", got.Used, tc.used)
 			}

@@ -66,6 +66,9 @@ type Rendering struct {
 	Warnings []string
 	// Selection tells why the template was chosen.
 	Selection *v1alpha1.TemplateSelection
+	// Demand is what the record may come to use of quotas: all that its pods request,
+	// those of the data grid included, at their greatest number.
+	Demand v1alpha1.UsedQuotas
 	// Admission notes what the record was let in with by the quotas of its environment;
 	// it goes into the record's status.
 	Admission *v1alpha1.Admission
@@ -149,5 +152,6 @@ func Render(in Input) (*Rendering, error) {
 		rendering.Functions = append(rendering.Functions, rendering.describe(f))
 		rendering.Warnings = append(rendering.Warnings, f.warnings...)
 	}
+	rendering.Demand = demandOf(rendering, functions, grid)
 	return rendering, nil
 }

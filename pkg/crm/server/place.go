@@ -18,6 +18,7 @@ import (
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 	"oaas.io/oaas/pkg/crm/environment"
+	"oaas.io/oaas/pkg/crm/nfr"
 	"oaas.io/oaas/pkg/crm/quota"
 )
 
@@ -79,8 +80,7 @@ func (d *deployments) createNamespace(ctx context.Context, name string, dryRun b
 // reserve keeps room in the environment's quotas for a record; a dry run only looks
 // whether there is any.
 func (d *deployments) reserve(ctx context.Context, spec *v1alpha1.DeploymentRecordSpec, in place, before *v1alpha1.DeploymentRecord, dryRun bool) (*quota.Reservation, error) {
-	demand, err := d.ledger.Meter.Demand(spec)
-	if err != nil {
+	if _, err := nfr.Analyze(spec); err != nil {
 		if problem, ok := errors.AsType[*field.Error](err); ok {
 			return nil, invalid(field.ErrorList{problem})
 		}
@@ -88,6 +88,10 @@ func (d *deployments) reserve(ctx context.Context, spec *v1alpha1.DeploymentReco
 	}
 	if !in.bounded {
 		return nil, nil
+	}
+	demand, err := d.ledger.Meter.Demand(ctx, previewed(before, in.namespace, *spec))
+	if err != nil {
+		return nil, statusOf(err)
 	}
 	request := quota.Request{
 		Environment: spec.TargetEnvironment,

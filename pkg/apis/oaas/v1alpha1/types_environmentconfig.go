@@ -119,13 +119,16 @@ type NamespaceMapping struct {
 
 // Quotas bound a sum; what is absent is not bounded.
 type Quotas struct {
-	// cpu requested by all replicas at their greatest number.
+	// cpu requested by all pods, those of data grids included, at their greatest
+	// number.
 	// +optional
 	CPU *resource.Quantity `json:"cpu,omitempty"`
-	// memory requested by all replicas at their greatest number.
+	// memory requested by all pods, those of data grids included, at their greatest
+	// number.
 	// +optional
 	Memory *resource.Quantity `json:"memory,omitempty"`
-	// replicas of all functions at their greatest number.
+	// replicas of all functions, and nodes of the data grids that have pods of their
+	// own, at their greatest number.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Replicas *int32 `json:"replicas,omitempty"`
@@ -335,13 +338,16 @@ type EnvironmentConfigStatus struct {
 
 // UsedQuotas is a sum over records.
 type UsedQuotas struct {
-	// cpu requested by all replicas at their greatest number.
+	// cpu requested by all pods, those of data grids included, at their greatest
+	// number.
 	// +optional
 	CPU resource.Quantity `json:"cpu,omitempty"`
-	// memory requested by all replicas at their greatest number.
+	// memory requested by all pods, those of data grids included, at their greatest
+	// number.
 	// +optional
 	Memory resource.Quantity `json:"memory,omitempty"`
-	// replicas of all functions at their greatest number.
+	// replicas of all functions, and nodes of the data grids that have pods of their
+	// own, at their greatest number.
 	// +optional
 	Replicas int32 `json:"replicas"`
 	// deployments is the number of records.
