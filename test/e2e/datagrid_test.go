@@ -26,7 +26,7 @@ const (
 	// storageClass is the class of the volumes that this test makes, volumeCount of
 	// them: one for each claim.
 	storageClass = "e2e"
-	volumeCount  = 6
+	volumeCount  = 9
 	// ownerFile is where the stand-in leaves the id of the node that data belongs to.
 	ownerFile = "node-id"
 )
@@ -103,25 +103,24 @@ func (s *site) makesVolume(t *testing.T, dir string) {
 
 func runsGridOfItsOwn(t *testing.T, s *site) {
 	t.Helper()
-	g := s.deploysWithGrid(t, "grid", oaasv1alpha1.ODGMCluster, edit{"replica_count: 1", "replica_count: 3"})
+	g := s.deploysWithGrid(t, "grid", oaasv1alpha1.ODGMCluster, 1)
+	nodes, functions := g.pods(t, nodeSelector), g.pods(t, oaasv1alpha1.LabelFunction)
+	if len(nodes) != 1 || len(functions) != 2 {
+		t.Fatalf("there are %d pods of nodes and %d of functions, want one of each", len(nodes), len(functions))
+	}
+	ready := readySince(&nodes[0])
+	for _, function := range functions {
+		if function.CreationTimestamp.Time.Before(ready) {
+			t.Errorf("%s was made at %s, before the node of the grid was ready at %s", function.Name, function.CreationTimestamp, ready)
+		}
+	}
+	g.grows(t, 3)
 	if want := []int64{1, 2, 3}; !slices.Equal(g.ids, want) {
 		t.Errorf("the nodes are %v, want %v", g.ids, want)
 	}
-	nodes, functions := g.pods(t, nodeSelector), g.pods(t, oaasv1alpha1.LabelFunction)
-	if len(functions) != 2 {
-		t.Fatalf("there are %d pods of functions, want one of each", len(functions))
-	}
-	for _, node := range nodes {
-		ready := readySince(&node)
-		for _, function := range functions {
-			if function.CreationTimestamp.Time.Before(ready) {
-				t.Errorf("%s was made at %s, before node %s of the grid was ready at %s", function.Name, function.CreationTimestamp, node.Name, ready)
-			}
-		}
-	}
-	g.tellsFunctions(t, fmt.Sprintf("http://%s-odgm.%s.svc:8080", g.unit, g.namespace))
+	g.tellsFunctions(t, g.endpoint())
 	g.showsItself(t)
-	g.heals(t, &nodes[1])
+	g.heals(t, &g.pods(t, nodeSelector)[1])
 	g.changesNodes(t, "600m")
 	// What calls the grid has lived through it.
 	for _, function := range g.pods(t, oaasv1alpha1.LabelFunction) {
@@ -136,10 +135,10 @@ func runsGridBesideFunctions(t *testing.T, s *site) {
 	t.Helper()
 	edits := []edit{
 		{"replica_count: 1", "replica_count: 3"},
-		{"    odgm:\n", "    env_templates: {default: statefulset}\n    odgm:\n"},
+		pin("statefulset"),
 		{"      cpu_request: 50m\n", "      min_scale: 2\n      cpu_request: 50m\n"},
 	}
-	g := s.deploysWithGrid(t, "beside", oaasv1alpha1.ODGMSidecar, edits...)
+	g := s.deploysWithGrid(t, "beside", oaasv1alpha1.ODGMSidecar, 3, edits...)
 	pods := g.pods(t, oaasv1alpha1.LabelFunction)
 	if nodes := g.pods(t, nodeSelector); len(nodes) != len(pods) {
 		t.Errorf("there are %d pods with a node, and %d of functions", len(nodes), len(pods))
@@ -170,6 +169,8 @@ func runsGridBesideFunctions(t *testing.T, s *site) {
 	if again := g.claims(t); !slices.Equal(again, claims) {
 		t.Errorf("the data is in %v, and was in %v before the deployment was deleted", again, claims)
 	}
+
+	g.leavesFunctions(t)
 	g.isRemoved(t)
 }
 

@@ -113,9 +113,9 @@ func (s *site) must(t *testing.T, stdin, command string) string {
 }
 
 // refused is run where success is the test's failure; it returns the message.
-func (s *site) refused(t *testing.T, command string) string {
+func (s *site) refused(t *testing.T, stdin, command string) string {
 	t.Helper()
-	output, err := s.run(t.Context(), "", command)
+	output, err := s.run(t.Context(), stdin, command)
 	if err == nil {
 		t.Fatalf("%s was not refused, but printed:\n%s", command, output)
 	}
@@ -141,6 +141,22 @@ func (s *site) example(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	return string(content)
+}
+
+// edit replaces the first old by new.
+type edit struct{ old, new string }
+
+// edited is a text after some edits, each of which must have changed it.
+func edited(t *testing.T, text string, edits ...edit) string {
+	t.Helper()
+	for _, e := range edits {
+		changed := strings.Replace(text, e.old, e.new, 1)
+		if changed == text {
+			t.Fatalf("there is no %q in\n%s", e.old, text)
+		}
+		text = changed
+	}
+	return text
 }
 
 // deployment returns a class deployment.

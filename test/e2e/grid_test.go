@@ -29,9 +29,6 @@ import (
 	"oaas.io/oaas/pkg/crm/odgm"
 )
 
-// gridNodes is the size of every grid here.
-const gridNodes = 3
-
 // nodeSelector selects the pods that run a node of a grid.
 const nodeSelector = odgm.LabelNode
 
@@ -44,24 +41,19 @@ type grid struct {
 	// unit is the name of the record.
 	unit string
 	mode oaasv1alpha1.ODGMMode
+	// size is the number of nodes.
+	size int32
 	// ids of the nodes, ascending.
 	ids []int64
 }
 
-// edit replaces the first old by new.
-type edit struct{ old, new string }
-
 // deploysWithGrid deploys a changed form of the example with state, and checks its
 // data grid.
-func (s *site) deploysWithGrid(t *testing.T, namespace string, mode oaasv1alpha1.ODGMMode, edits ...edit) *grid {
+func (s *site) deploysWithGrid(t *testing.T, namespace string, mode oaasv1alpha1.ODGMMode, size int32, edits ...edit) *grid {
 	t.Helper()
-	g := &grid{site: s, namespace: s.newNamespace(t, namespace), manifest: s.example(t, "record.yaml"), mode: mode}
-	for _, e := range append(edits, edit{"consistency_model: READ_YOUR_WRITE", "consistency_model: STRONG"}) {
-		changed := strings.Replace(g.manifest, e.old, e.new, 1)
-		if changed == g.manifest {
-			t.Fatalf("the example has no %q", e.old)
-		}
-		g.manifest = changed
+	g := &grid{
+		site: s, namespace: s.newNamespace(t, namespace), mode: mode, size: size,
+		manifest: edited(t, s.example(t, "record.yaml"), append(edits, edit{"consistency_model: READ_YOUR_WRITE", "consistency_model: STRONG"})...),
 	}
 	s.must(t, g.manifest, "kubectl oaas deploy --wait -n "+namespace+" -f -")
 	g.unit = s.onlyUnit(t, namespace, "record").DeploymentID
@@ -84,11 +76,15 @@ func (g *grid) serves(t *testing.T) {
 			hasCondition(found.Status.Conditions, oaasv1alpha1.ConditionAvailable, metav1.ConditionTrue))
 	})
 	status := record.Status.ODGMClusterStatus
-	if status == nil || status.Mode != g.mode || status.Nodes != gridNodes || status.ReadyNodes != gridNodes || len(status.Members) != gridNodes || status.Message != "" {
-		t.Fatalf("the data grid is told to be %+v, want %d nodes in mode %s that are ready", status, gridNodes, g.mode)
+	if status == nil || status.Mode != g.mode || status.Nodes != g.size || status.ReadyNodes != g.size || len(status.Members) != int(g.size) || status.Message != "" {
+		t.Fatalf("the data grid is told to be %+v, want %d nodes in mode %s that are ready", status, g.size, g.mode)
 	}
-	if len(status.Collections) != 1 || status.Collections[0].Name != "Record_data" || status.Collections[0].ReplicaCount != gridNodes || status.Collections[0].ShardType != oaasv1alpha1.ShardRaft {
-		t.Errorf("the collections are %+v, want Record_data with %d copies that agree", status.Collections, gridNodes)
+	shard := oaasv1alpha1.ShardBasic
+	if g.size > 1 {
+		shard = oaasv1alpha1.ShardRaft
+	}
+	if len(status.Collections) != 1 || status.Collections[0].Name != "Record_data" || status.Collections[0].ReplicaCount != g.size || status.Collections[0].ShardType != shard {
+		t.Errorf("the collections are %+v, want Record_data with %d copies kept as %s", status.Collections, g.size, shard)
 	}
 	g.ids = nil
 	for _, member := range status.Members {
@@ -146,6 +142,9 @@ func (g *grid) folderOf(t *testing.T, pod *corev1.Pod) string {
 	t.Fatalf("pod %s has no volume of its own", pod.Name)
 	return ""
 }
+
+// endpoint is where a data grid of its own is reached.
+func (g *grid) endpoint() string { return fmt.Sprintf("http://%s-odgm.%s.svc:8080", g.unit, g.namespace) }
 
 // tellsFunctions checks that every function knows the grid and reaches it.
 func (g *grid) tellsFunctions(t *testing.T, endpoint string) {
@@ -244,40 +243,6 @@ func (g *grid) heals(t *testing.T, pod *corev1.Pod) {
 	if again := g.folderOf(t, found); again != folder {
 		t.Errorf("pod %s has its data in %s, and had it in %s", pod.Name, again, folder)
 	}
-}
-
-// changesNodes gives every node another limit, and checks that the grid has a
-// majority all the while.
-func (g *grid) changesNodes(t *testing.T, cpu string) {
-	t.Helper()
-	g.site.must(t, "", `kubectl patch envcfg default --type merge -p '{"spec":{"odgm":{"resources":{"limits":{"cpu":"`+cpu+`"}}}}}'`)
-	eventually(t, "every node to have changed", func(ctx context.Context) error {
-		list, err := g.site.kube.CoreV1().Pods(g.namespace).List(ctx, metav1.ListOptions{LabelSelector: nodeSelector})
-		if err != nil {
-			return fmt.Errorf("listing nodes: %w", err)
-		}
-		ready, changed := 0, 0
-		for _, pod := range list.Items {
-			for _, container := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
-				if container.Name == odgm.ContainerName && container.Resources.Limits.Cpu().String() == cpu {
-					changed++
-				}
-			}
-			for _, status := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
-				if status.Name == odgm.ContainerName && status.Ready && pod.DeletionTimestamp == nil {
-					ready++
-				}
-			}
-		}
-		if ready < gridNodes-1 {
-			t.Fatalf("%d of %d nodes are ready while they are changed", ready, gridNodes)
-		}
-		if changed < gridNodes || ready < gridNodes {
-			return fmt.Errorf("%d of %d nodes have changed, %d are ready", changed, gridNodes, ready)
-		}
-		return nil
-	})
-	g.serves(t)
 }
 
 // isRemoved deletes the deployment, and waits until nothing is left of it.

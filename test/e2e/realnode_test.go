@@ -43,6 +43,8 @@ func TestInstallationOnARealNode(t *testing.T) {
 	}{
 		{"install", installs},
 		{"a stateless class is deployed, changed, broken and repaired", deploysEcho},
+		{"what cannot run is told and repaired", repairsTrouble},
+		{"a template of the user's own runs a class", runsOwnTemplate},
 		{"a class of two functions is deployed", deploysRecord},
 		{"manifests are deployed", deploysManifests},
 		{"a second cluster joins and leaves", joinsMember},
@@ -352,7 +354,7 @@ func survivesPackageManager(t *testing.T, s *site) {
 
 func uninstalls(t *testing.T, s *site) {
 	t.Helper()
-	if message := s.refused(t, install+" --uninstall"); !strings.Contains(message, "greeter/greeter") {
+	if message := s.refused(t, "", install+" --uninstall"); !strings.Contains(message, "greeter/greeter") {
 		t.Errorf("the refusal does not name the deployment: %s", message)
 	}
 	s.must(t, "", install+" --uninstall --delete-deployments")
