@@ -5,6 +5,8 @@ package deploymentrecord
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 
@@ -159,16 +161,18 @@ func (r *Reconciler) apply(ctx context.Context, p *pass, done child, intent *uns
 // then it is only the change that it refuses.
 func (r *Reconciler) validAnew(ctx context.Context, intent *unstructured.Unstructured) bool {
 	probe := intent.DeepCopy()
-	name := intent.GetName()
-	// A name of the same length that nobody has.
-	last := "x"
-	if name[len(name)-1:] == last {
-		last = "y"
-	}
-	probe.SetName(name[:len(name)-1] + last)
+	probe.SetName(unusedName(intent.GetName()))
 	err := r.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(probe),
 		client.FieldOwner(v1alpha1.FieldManagerReconciler), client.DryRunAll)
 	return err == nil
+}
+
+// unusedName is a name of the same length that nobody has: what makes a name too
+// long is refused with it too.
+func unusedName(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	unused := "x" + hex.EncodeToString(sum[:])
+	return unused[:min(len(name), len(unused))]
 }
 
 // recreate removes an object that cannot be changed as wanted; another pass makes
@@ -185,8 +189,8 @@ func (r *Reconciler) recreate(ctx context.Context, p *pass, done child, cause er
 		done.fault = faultOf(errors.Join(cause, err))
 		return done
 	}
-	r.recorder.Eventf(p.record, nil, corev1.EventTypeWarning, ReasonRecreating, "Reconcile",
-		"%s %s is removed and made anew, because it cannot be changed: %v", done.Intent.GetKind(), done.Intent.GetName(), cause)
+	r.tell(p.record, corev1.EventTypeWarning, ReasonRecreating,
+		fmt.Sprintf("%s %s is removed and made anew, because it cannot be changed: %v", done.Intent.GetKind(), done.Intent.GetName(), cause))
 	p.recreated = true
 	return done
 }

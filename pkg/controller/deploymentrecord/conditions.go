@@ -14,8 +14,12 @@ import (
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 )
 
-// messageLimit is the room for a condition's message, in bytes.
-const messageLimit = 1024
+const (
+	// messageLimit is the room for the message of a condition or an event, in bytes.
+	messageLimit = 1024
+	// reasonLimit is the room for the reason of an event, in bytes.
+	reasonLimit = 128
+)
 
 // setConditions keeps the time of a condition whose status stays the same.
 func setConditions(status *v1alpha1.DeploymentRecordStatus, generation int64, now time.Time, verdicts map[string]verdict) {
@@ -65,7 +69,7 @@ func reasonOf(text string) string {
 	if clean = strings.TrimLeft(clean, "_0123456789"); clean == "" {
 		return ReasonUnknown
 	}
-	return clean[:min(len(clean), messageLimit)]
+	return clean[:min(len(clean), reasonLimit)]
 }
 
 func limit(message string) string {

@@ -8,13 +8,17 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strings"
 	"syscall"
 	"testing"
+	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
@@ -144,5 +148,36 @@ func TestFunctionsWaitForTheGridOnce(t *testing.T) {
 	p.gridReady = true
 	if p.postpones(workload) {
 		t.Error("a workload waits although the grid serves")
+	}
+}
+
+func TestTheNameToTryAnIntentWithIsNobodys(t *testing.T) {
+	for _, name := range []string{"echo-box", "echo-boy", "echo-x", strings.Repeat("a", 63), strings.Repeat("b", 253)} {
+		got := unusedName(name)
+		if want := min(len(name), 65); len(got) != want || len(validation.IsDNS1035Label(got[:min(63, len(got))])) > 0 {
+			t.Errorf("name %q of %d characters is tried as %q", name, len(name), got)
+		}
+		if got[:len(got)-1] == name[:len(got)-1] {
+			t.Errorf("name %q is tried as %q, which a sibling may have", name, got)
+		}
+	}
+}
+
+// told keeps what is recorded.
+type told struct{ notes []string }
+
+func (r *told) Eventf(_, _ runtime.Object, _, reason, _, format string, args ...any) {
+	r.notes = append(r.notes, reason+": "+fmt.Sprintf(format, args...))
+}
+
+func TestEventsFitTheAPIServer(t *testing.T) {
+	recorder := &told{}
+	r := &Reconciler{recorder: recorder}
+	r.tell(newRecord(), "Warning", ReasonRecreating, strings.Repeat("ö", messageLimit))
+	if note := strings.TrimPrefix(recorder.notes[0], ReasonRecreating+": "); len(note) > 1024 || !utf8.ValidString(note) {
+		t.Errorf("an event has %d bytes, want 1024 at most that are text", len(note))
+	}
+	if reason := reasonOf(strings.Repeat("a", 500)); len(reason) > 128 {
+		t.Errorf("a reason has %d characters, want 128 at most", len(reason))
 	}
 }

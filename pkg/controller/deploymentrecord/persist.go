@@ -62,11 +62,17 @@ func (r *Reconciler) persist(ctx context.Context, record *v1alpha1.DeploymentRec
 	r.progress.wrote(record)
 	r.progress.upToDate(nameOf(record))
 	for _, transition := range transitions(before.Status.Conditions, status.Conditions) {
-		r.recorder.Eventf(record, nil, transition.eventType, transition.reason, "Reconcile", "%s", transition.message)
+		r.tell(record, transition.eventType, transition.reason, transition.message)
 		logf.FromContext(ctx).Info("condition changed", "condition", transition.condition, "status", transition.status,
 			"reason", transition.reason, "message", transition.message)
 	}
 	return nil
+}
+
+// tell records an event about a record. The API server refuses a message that is too
+// long.
+func (r *Reconciler) tell(record *v1alpha1.DeploymentRecord, eventType, reason, message string) {
+	r.recorder.Eventf(record, nil, eventType, reason, "Reconcile", "%s", limit(message))
 }
 
 // patchStatus writes a status with an optimistic lock, so that a pass over an
