@@ -31,6 +31,8 @@ type board struct {
 	members []uint64
 	// held and led count the copies and the partitions of each member.
 	held, led map[uint64]int
+	// spread: no member holds more than one copy, so that nothing is left to take over.
+	spread bool
 }
 
 // copyTo gives a member a copy of every partition: there are fewer members than
@@ -50,8 +52,9 @@ func (b *board) copyTo(member uint64) {
 // takeOver moves copies from those that hold most, one at a time, until the member
 // holds as many as they do.
 func (b *board) takeOver(member uint64) {
-	for {
+	for !b.spread {
 		donor := b.busiest()
+		b.spread = b.held[donor] <= 1
 		if b.held[donor] <= b.held[member]+1 {
 			break
 		}

@@ -47,6 +47,12 @@ func plan(in Input) (*Grid, error) {
 		return nil, err
 	}
 	g.Members = slices.Sorted(slices.Values(joining))
+	if len(g.membersList()) > maxVariable {
+		return nil, &InvalidError{
+			Field: "replicas of all functions", Value: g.Nodes,
+			Reason: fmt.Sprintf("the ids of all nodes beside them do not fit the %d bytes that Linux gives one environment variable: ask for fewer replicas, or choose a template whose odgm.mode is Cluster", maxVariable),
+		}
+	}
 	if err := g.fill(wantedHere, joining); err != nil {
 		return nil, err
 	}
@@ -124,10 +130,10 @@ func (g *Grid) fill(collections []wantedCollection, joining []uint64) error {
 	}
 	numbers := slots(names, collectionSlots)
 	final := max(int(g.Target), 1)
+	if leastSize(collections, len(joining)) > maxVariable {
+		return g.tooLarge(collections)
+	}
 	for _, c := range collections {
-		if c.partitions > maxPartitions {
-			return g.tooLarge(c.partitions)
-		}
 		copies := min(int(c.copies), len(joining))
 		// How copies are kept must not change with each step of a grid that grows, so
 		// their number at its end decides.
@@ -140,20 +146,36 @@ func (g *Grid) fill(collections []wantedCollection, joining []uint64) error {
 			Partitions: assign(joining, int(c.partitions), copies, uint64(numbers[c.name])+1),
 		})
 	}
-	if size := len(g.collectionsJSON()); size > maxVariable {
-		var partitions int32
-		for _, c := range collections {
-			partitions += c.partitions
-		}
-		return g.tooLarge(partitions)
+	if len(g.collectionsJSON()) > maxVariable {
+		return g.tooLarge(collections)
 	}
 	return nil
 }
 
-func (g *Grid) tooLarge(partitions int32) error {
+// leastSize is less than what the places of all partitions take as text, so that
+// nobody is given places by the million before they turn out not to fit.
+func leastSize(collections []wantedCollection, members int) int {
+	const (
+		partition = len(`{"primary":1,"replica":[],"shard_ids":[]},`)
+		// An id of a shard has 10 digits and more.
+		each = len("1,") + len("4294967296,")
+	)
+	size := 0
+	for _, c := range collections {
+		size += int(c.partitions) * (partition + each*min(int(c.copies), members) - len(",,"))
+	}
+	return size
+}
+
+func (g *Grid) tooLarge(collections []wantedCollection) error {
+	var partitions int32
+	for _, c := range collections {
+		partitions += c.partitions
+	}
 	return &InvalidError{
 		Field: "spec.odgmConfig.partitionCount", Value: partitions,
-		Reason: fmt.Sprintf("the places of all partitions do not fit the %d bytes that Linux gives one environment variable: ask for fewer partitions, copies or collections", maxVariable),
+		Reason: fmt.Sprintf("the places of all partitions do not fit the %d bytes that Linux gives one environment variable, beside %d bindings: "+
+			"ask for fewer partitions, copies or collections", maxVariable, len(g.in.Record.Spec.Bindings)),
 	}
 }
 

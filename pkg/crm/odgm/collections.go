@@ -24,8 +24,6 @@ const (
 	// batchPartitions is the least number of partitions of a collection that is read
 	// in batches.
 	batchPartitions = 4
-	// maxPartitions is what fits into an environment variable, whatever the rest is.
-	maxPartitions = maxVariable / 40
 )
 
 // anyCollection is the name of a collection template that stands for all that have

@@ -63,17 +63,13 @@ func portsOf(in Input) ports {
 // what differs comes from the pod: its ordinal is its node's id.
 func (g *Grid) nodeEnv() []corev1.EnvVar {
 	config := ptr.Deref(g.in.Record.Spec.ODGMConfig, v1alpha1.ODGMConfig{})
-	members := make([]string, 0, len(g.Members))
-	for _, id := range g.Members {
-		members = append(members, strconv.FormatUint(id, 10))
-	}
 	return []corev1.EnvVar{
 		field("POD_IP", "status.podIP"),
 		field("ODGM_NODE_ID", fmt.Sprintf("metadata.labels['%s']", appsv1.PodIndexLabel)),
 		{Name: "ODGM_NODE_ADDR", Value: fmt.Sprintf("http://$(POD_IP):%d", g.ports.grpc)},
 		literal("ODGM_HTTP_PORT", strconv.Itoa(int(g.ports.grpc))),
 		literal("ODGM_CLUSTER_ID", g.ClusterID),
-		literal("ODGM_MEMBERS", strings.Join(members, ",")),
+		literal("ODGM_MEMBERS", g.membersList()),
 		literal("ODGM_COLLECTION", g.collectionsJSON()),
 		literal("ODGM_MAX_SESSIONS", strconv.Itoa(maxSessions)),
 		literal("ODGM_REFLECTION_ENABLED", "false"),
@@ -85,6 +81,15 @@ func (g *Grid) nodeEnv() []corev1.EnvVar {
 		literal("OPRC_ZENOH_PEERS", fmt.Sprintf("tcp/%s.%s.svc:%d", g.headlessName(), g.in.Record.Namespace, g.ports.zenoh)),
 		literal("RUST_LOG", cmp.Or(config.Log, defaultLog)),
 	}
+}
+
+// membersList is the value of ODGM_MEMBERS.
+func (g *Grid) membersList() string {
+	members := make([]string, 0, len(g.Members))
+	for _, id := range g.Members {
+		members = append(members, strconv.FormatUint(id, 10))
+	}
+	return strings.Join(members, ",")
 }
 
 // functionEnv is what a function has to know to be a client of the grid.

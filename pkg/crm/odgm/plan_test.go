@@ -5,6 +5,7 @@ package odgm_test
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -202,6 +203,20 @@ func TestImpossible(t *testing.T) {
 		"somewhat more": {
 			func(in *odgm.Input) { in.Record.Spec.ODGMConfig = &v1alpha1.ODGMConfig{PartitionCount: 2000} },
 			"spec.odgmConfig.partitionCount: 2000: the places of all partitions do not fit",
+		},
+		"so many copies that finding their places would take seconds": {
+			func(in *odgm.Input) {
+				in.Record.Spec.ODGMConfig = &v1alpha1.ODGMConfig{PartitionCount: 3000, ReplicaCount: 32}
+				in.Record.Spec.ResourceAllocation.ReplicationFactor = 64
+			}, "spec.odgmConfig.partitionCount: 3000: the places of all partitions do not fit",
+		},
+		"more nodes than an environment variable holds": {
+			func(in *odgm.Input) {
+				in.Mode = v1alpha1.ODGMSidecar
+				for i := range 20 {
+					in.Functions = append(in.Functions, odgm.Function{Key: strconv.Itoa(i), Port: 8080, Replicas: 1000})
+				}
+			}, "replicas of all functions: 20001: the ids of all nodes",
 		},
 		"a collection that is a key expression": {
 			func(in *odgm.Input) {
