@@ -5,7 +5,6 @@ package plugin
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -22,13 +21,7 @@ import (
 )
 
 func newPlanCommand(common *shared) *cobra.Command {
-	return newPreviewCommand(common, preview{
-		verb: "plan", participle: "planning", subresource: "plan",
-		ofFiles: func(ctx context.Context, c *connection, files *fileObjects, deployment *pmv1alpha1.ClassDeployment) (*unstructured.Unstructured, error) {
-			return files.plan(ctx, c, deployment)
-		},
-		print: printPlans,
-	}, &cobra.Command{
+	return newPreviewCommand(common, planPreview(), &cobra.Command{
 		Short: "Show what would run where, and change nothing",
 		Long: `Show what would run where, and change nothing.
 
@@ -43,8 +36,27 @@ problems ends with exit code 4.`,
 	})
 }
 
+func planPreview() preview {
+	return preview{
+		verb: "plan", participle: "planning", subresource: "plan",
+		ofFiles: func(ctx context.Context, c *connection, files *fileObjects, deployment *pmv1alpha1.ClassDeployment) (*unstructured.Unstructured, error) {
+			return files.plan(ctx, c, deployment)
+		},
+		print:      printPlans,
+		complete:   planComplete,
+		incomplete: "the plan has problems: see above",
+	}
+}
+
+func planComplete(object *unstructured.Unstructured) (bool, error) {
+	plan, err := typed[pmv1alpha1.ClassDeploymentPlan](object)
+	if err != nil {
+		return false, err
+	}
+	return len(plan.Plan.Problems) == 0, nil
+}
+
 func printPlans(o *shared, plans []*unstructured.Unstructured) error {
-	complete := true
 	for i, object := range plans {
 		plan, err := typed[pmv1alpha1.ClassDeploymentPlan](object)
 		if err != nil {
@@ -54,10 +66,6 @@ func printPlans(o *shared, plans []*unstructured.Unstructured) error {
 			fmt.Fprintln(o.Out)
 		}
 		writePlan(o.Out, plan)
-		complete = complete && len(plan.Plan.Problems) == 0
-	}
-	if !complete {
-		return withCode(ExitFailed, errors.New("the plan has problems: see above"))
 	}
 	return nil
 }

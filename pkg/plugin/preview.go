@@ -41,8 +41,11 @@ type preview struct {
 	subresource string
 	// ofFiles computes it for a deployment of files.
 	ofFiles func(context.Context, *connection, *fileObjects, *pmv1alpha1.ClassDeployment) (*unstructured.Unstructured, error)
-	// print shows the answers to people and fails when they tell of problems.
+	// print shows the answers to people.
 	print func(*shared, []*unstructured.Unstructured) error
+	// complete is false for an answer that tells of problems, and incomplete says so.
+	complete   func(*unstructured.Unstructured) (bool, error)
+	incomplete string
 }
 
 // newPreviewCommand completes a command with arguments, flags and what it does.
@@ -100,10 +103,31 @@ func (o *PreviewOptions) Run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	return o.show(answers)
+}
+
+// show writes the answers, and fails where one tells of problems, also when it is
+// for another program to read.
+func (o *PreviewOptions) show(answers []*unstructured.Unstructured) error {
+	var err error
 	if o.Output != "" {
-		return printObjects(o.Out, answers, o.Output)
+		err = printObjects(o.Out, answers, o.Output)
+	} else {
+		err = o.preview.print(o.shared, answers)
 	}
-	return o.preview.print(o.shared, answers)
+	if err != nil {
+		return err
+	}
+	for _, answer := range answers {
+		complete, err := o.preview.complete(answer)
+		if err != nil {
+			return err
+		}
+		if !complete {
+			return withCode(ExitFailed, errors.New(o.preview.incomplete))
+		}
+	}
+	return nil
 }
 
 // stored asks about a deployment that the server has.

@@ -5,7 +5,6 @@ package plugin
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -21,17 +20,7 @@ import (
 )
 
 func newRenderCommand(common *shared) *cobra.Command {
-	return newPreviewCommand(common, preview{
-		verb: "render", participle: "rendering", subresource: "render",
-		ofFiles: func(ctx context.Context, c *connection, files *fileObjects, deployment *pmv1alpha1.ClassDeployment) (*unstructured.Unstructured, error) {
-			wanted, err := files.rendering(deployment)
-			if err != nil {
-				return nil, err
-			}
-			return c.resource(kindNamed("ClassDeployment"), deployment.Namespace).Create(ctx, wanted, metav1.CreateOptions{}, "render")
-		},
-		print: printRenderings,
-	}, &cobra.Command{
+	return newPreviewCommand(common, renderPreview(), &cobra.Command{
 		Short: "Show the objects that the clusters would run, and change nothing",
 		Long: `Show the objects that the clusters would run, and change nothing.
 
@@ -45,6 +34,31 @@ itself is written. A plan that has problems, or a cluster that cannot tell, ends
   # Which objects a file would become
   kubectl oaas render -f echo.yaml`,
 	})
+}
+
+func renderPreview() preview {
+	return preview{
+		verb: "render", participle: "rendering", subresource: "render",
+		ofFiles: func(ctx context.Context, c *connection, files *fileObjects, deployment *pmv1alpha1.ClassDeployment) (*unstructured.Unstructured, error) {
+			wanted, err := files.rendering(deployment)
+			if err != nil {
+				return nil, err
+			}
+			return c.resource(kindNamed("ClassDeployment"), deployment.Namespace).Create(ctx, wanted, metav1.CreateOptions{}, "render")
+		},
+		print:      printRenderings,
+		complete:   renderingComplete,
+		incomplete: "not everything can be rendered: see above",
+	}
+}
+
+func renderingComplete(object *unstructured.Unstructured) (bool, error) {
+	rendering, err := typed[pmv1alpha1.ClassDeploymentRendering](object)
+	if err != nil {
+		return false, err
+	}
+	silent := slices.ContainsFunc(rendering.Units, func(unit pmv1alpha1.RenderedUnit) bool { return unit.Message != "" })
+	return len(rendering.Problems) == 0 && !silent, nil
 }
 
 // rendering asks for a deployment of the files with all of their packages that its
@@ -68,28 +82,22 @@ func (f *fileObjects) rendering(deployment *pmv1alpha1.ClassDeployment) (*unstru
 }
 
 func printRenderings(o *shared, renderings []*unstructured.Unstructured) error {
-	complete := true
 	for _, object := range renderings {
 		rendering, err := typed[pmv1alpha1.ClassDeploymentRendering](object)
 		if err != nil {
 			return err
 		}
 		for _, problem := range rendering.Problems {
-			complete = false
 			fmt.Fprintf(o.ErrOut, "%s: problem %s: %s\n", title("ClassDeployment", rendering.Name), problem.Reason, oneLine(problem.Message))
 		}
 		for i := range rendering.Units {
 			unit := &rendering.Units[i]
 			if unit.Message != "" {
-				complete = false
 				fmt.Fprintf(o.ErrOut, "%s in %s: %s\n", title("ClassDeployment", rendering.Name), orDash(unit.Environment), oneLine(unit.Message))
 				continue
 			}
 			writeManifests(o.Out, unit)
 		}
-	}
-	if !complete {
-		return withCode(ExitFailed, errors.New("not everything can be rendered: see above"))
 	}
 	return nil
 }

@@ -27,8 +27,8 @@ func renderingObject(t *testing.T, rendering *pmv1alpha1.ClassDeploymentRenderin
 
 func TestRenderedObjectsAreYAMLThatKubectlReads(t *testing.T) {
 	streams, _, out, errOut := genericiooptions.NewTestIOStreams()
-	o := &shared{IOStreams: streams}
-	err := printRenderings(o, []*unstructured.Unstructured{renderingObject(t, &pmv1alpha1.ClassDeploymentRendering{
+	o := &PreviewOptions{shared: &shared{IOStreams: streams}, preview: renderPreview()}
+	err := o.show([]*unstructured.Unstructured{renderingObject(t, &pmv1alpha1.ClassDeploymentRendering{
 		ObjectMeta: metav1.ObjectMeta{Name: "cart"},
 		Units: []pmv1alpha1.RenderedUnit{{
 			Cluster: "north", DeploymentID: "cart-1", Environment: "prod", Namespace: "shop", Template: "statefulset",
@@ -51,8 +51,8 @@ kind: Service
 
 func TestWhatCannotBeRenderedIsToldApart(t *testing.T) {
 	streams, _, out, errOut := genericiooptions.NewTestIOStreams()
-	o := &shared{IOStreams: streams}
-	err := printRenderings(o, []*unstructured.Unstructured{renderingObject(t, &pmv1alpha1.ClassDeploymentRendering{
+	o := &PreviewOptions{shared: &shared{IOStreams: streams}, preview: renderPreview()}
+	err := o.show([]*unstructured.Unstructured{renderingObject(t, &pmv1alpha1.ClassDeploymentRendering{
 		ObjectMeta: metav1.ObjectMeta{Name: "cart"},
 		Units: []pmv1alpha1.RenderedUnit{
 			{Cluster: "north", DeploymentID: "cart-1", Environment: "prod", Message: "cluster north: no link"},
@@ -69,6 +69,43 @@ func TestWhatCannotBeRenderedIsToldApart(t *testing.T) {
 	for _, text := range []string{"problem NoCluster: no cluster hosts dev", "in prod: cluster north: no link"} {
 		if !strings.Contains(errOut.String(), text) {
 			t.Errorf("errors = %q, want %q", errOut, text)
+		}
+	}
+}
+
+func TestProblemsAreAFailureInEveryForm(t *testing.T) {
+	problems := []pmv1alpha1.PlanProblem{{Reason: "NoCluster", Message: "no cluster hosts dev"}}
+	object := func(typed any) *unstructured.Unstructured {
+		content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(typed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &unstructured.Unstructured{Object: content}
+	}
+	whole, silent := &pmv1alpha1.ClassDeploymentRendering{}, &pmv1alpha1.ClassDeploymentRendering{}
+	silent.Units = []pmv1alpha1.RenderedUnit{{Message: "no link"}}
+	for sentence, test := range map[string]struct {
+		preview preview
+		answers []*unstructured.Unstructured
+		code    int
+	}{
+		"a plan":                          {planPreview(), []*unstructured.Unstructured{object(&pmv1alpha1.ClassDeploymentPlan{})}, ExitOK},
+		"a plan with a problem":           {planPreview(), []*unstructured.Unstructured{object(&pmv1alpha1.ClassDeploymentPlan{Plan: pmv1alpha1.Plan{Problems: problems}})}, ExitFailed},
+		"a rendering":                     {renderPreview(), []*unstructured.Unstructured{object(whole)}, ExitOK},
+		"a rendering with a problem":      {renderPreview(), []*unstructured.Unstructured{object(&pmv1alpha1.ClassDeploymentRendering{Problems: problems})}, ExitFailed},
+		"one of whose clusters is silent": {renderPreview(), []*unstructured.Unstructured{object(whole), object(silent)}, ExitFailed},
+	} {
+		for _, output := range []string{"", "json", "yaml"} {
+			t.Run(sentence+" "+output, func(t *testing.T) {
+				streams, _, out, _ := genericiooptions.NewTestIOStreams()
+				o := &PreviewOptions{shared: &shared{IOStreams: streams}, preview: test.preview, Output: output}
+				if code := ExitCode(o.show(test.answers)); code != test.code {
+					t.Errorf("exit code = %d, want %d", code, test.code)
+				}
+				if output != "" && out.Len() == 0 {
+					t.Error("the answer itself is not written")
+				}
+			})
 		}
 	}
 }
