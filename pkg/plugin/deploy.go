@@ -202,19 +202,23 @@ func (o *DeployOptions) wait(ctx context.Context, c *connection, results []appli
 	}
 	w := &waiter{connection: c, clock: o.clock, progress: newProgress(out), timeout: o.Timeout}
 	started := o.clock.Now()
+	ctx, cancel := context.WithTimeoutCause(ctx, o.Timeout, errTimeout)
+	defer cancel()
 	var outcomes []*outcome
 	if err = w.waitForOwn(ctx, results); err == nil {
 		outcomes, err = w.wait(ctx, wanted)
 	}
-	if errors.Is(err, context.Canceled) {
+	switch {
+	case errors.Is(err, errTimeout):
+		return withCode(ExitTimeout, fmt.Errorf("not available after %s: %s does not answer", o.Timeout, c.host))
+	case errors.Is(err, context.Canceled):
 		var b strings.Builder
 		b.WriteString("interrupted: the deployment goes on without being watched; to look at it:")
 		for _, name := range wanted {
 			fmt.Fprintf(&b, "\n  kubectl oaas status %s -n %s", name.Name, name.Namespace)
 		}
 		return withCode(ExitInterrupted, errors.New(b.String()))
-	}
-	if err != nil {
+	case err != nil:
 		return err
 	}
 	return writeSummary(out, results, outcomes, o.clock.Since(started))

@@ -47,6 +47,9 @@ func (c *connection) follow(ctx context.Context, k kind, namespace, fieldSelecto
 	go func() { synced <- cache.WaitForCacheSync(ctx.Done(), informer.HasSynced) }()
 	select {
 	case err := <-failed:
+		if ctx.Err() != nil {
+			return nil, ended(ctx)
+		}
 		// Later failures are retried: the server may be restarting.
 		return nil, fmt.Errorf("watching %s: %w", k.resource, err)
 	case ok := <-synced:

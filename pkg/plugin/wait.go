@@ -23,7 +23,8 @@ type waiter struct {
 	*connection
 	clock    clock.WithTicker
 	progress *progress
-	timeout  time.Duration
+	// timeout is what the contexts of the waits end after, for messages.
+	timeout time.Duration
 }
 
 // awaited is a deployment to wait for.
@@ -62,7 +63,7 @@ func (o *outcome) assess() Assessment {
 type lookup func(types.NamespacedName) (*pmv1alpha1.ClassDeployment, error)
 
 // wait returns when every deployment is available, has failed or was removed, or
-// when the timeout is over; the error then says which and why.
+// when the context ends; after a timeout the error says which are late and why.
 func (w *waiter) wait(ctx context.Context, wanted []awaited) ([]*outcome, error) {
 	outcomes := make([]*outcome, 0, len(wanted))
 	for _, a := range wanted {
@@ -76,8 +77,6 @@ func (w *waiter) wait(ctx context.Context, wanted []awaited) ([]*outcome, error)
 		return outcomes, err
 	}
 	started := w.clock.Now()
-	expired := w.clock.NewTimer(w.timeout)
-	defer expired.Stop()
 	ticker := w.clock.NewTicker(time.Second)
 	defer ticker.Stop()
 	defer w.progress.clear()
@@ -91,8 +90,9 @@ func (w *waiter) wait(ctx context.Context, wanted []awaited) ([]*outcome, error)
 		}
 		select {
 		case <-ctx.Done():
-			return outcomes, ended(ctx)
-		case <-expired.C():
+			if err := ended(ctx); !errors.Is(err, errTimeout) {
+				return outcomes, err
+			}
 			return outcomes, failures(outcomes, w.timeout)
 		case <-changed:
 		case <-ticker.C():

@@ -18,10 +18,9 @@ import (
 
 // waitForOwn returns when the Package Manager has brought the deployments that
 // packages list to what the packages say. Until then what runs is still what an
-// earlier package said, and would be taken for available.
+// earlier package said, and would be taken for available. Like wait, it gives up
+// when the context ends.
 func (w *waiter) waitForOwn(ctx context.Context, results []applied) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, w.timeout, errTimeout)
-	defer cancel()
 	for _, r := range results {
 		if r.kind.name != "Package" {
 			continue
@@ -79,7 +78,7 @@ func (w *waiter) waitUntilApplied(ctx context.Context, name types.NamespacedName
 			if errors.Is(context.Cause(ctx), errTimeout) {
 				return withCode(ExitTimeout, fmt.Errorf("not applied after %s: the deployments of %s", w.timeout, title("Package", name.Name)))
 			}
-			return ctx.Err()
+			return ended(ctx)
 		case <-changed:
 		case <-ticker.C():
 		}
