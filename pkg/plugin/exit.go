@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"k8s.io/cli-runtime/pkg/printers"
 )
 
 // Exit codes of the program.
@@ -67,7 +69,7 @@ func PrintError(w io.Writer, err error) {
 		fmt.Fprintln(w, "Interrupted.")
 		return
 	}
-	fmt.Fprintf(w, "Error: %v\n", err)
+	fmt.Fprintf(w, "Error: %s\n", printers.EscapeTerminal(err.Error()))
 	if ExitCode(err) == ExitUsage {
 		fmt.Fprintln(w, "Run the command with --help to see its flags and examples.")
 	}

@@ -134,12 +134,13 @@ func orDash(text string) string {
 	return text
 }
 
-// writeTable aligns columns like kubectl.
+// writeTable aligns columns like kubectl. What the server holds was written by
+// others, who shall not write to the terminal.
 func writeTable(out io.Writer, header []string, rows [][]string) {
 	tab := printers.GetNewTabWriter(out)
 	defer tab.Flush()
 	fmt.Fprintln(tab, strings.Join(header, "\t"))
 	for _, row := range rows {
-		fmt.Fprintln(tab, strings.Join(row, "\t"))
+		fmt.Fprintln(tab, printers.EscapeTerminal(strings.Join(row, "\t")))
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/duration"
+	"k8s.io/cli-runtime/pkg/printers"
 
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
 )
@@ -52,7 +53,7 @@ func writeTree(out io.Writer, s *snapshot) {
 		}
 	}
 	for _, root := range roots {
-		fmt.Fprintln(out, root.text)
+		fmt.Fprintln(out, printers.EscapeTerminal(root.text))
 		writeBranches(out, root.branches, "")
 	}
 }
@@ -151,7 +152,7 @@ func writeBranches(out io.Writer, branches []branch, indent string) {
 		if i == len(branches)-1 {
 			mark, inner = "└─ ", "   "
 		}
-		fmt.Fprintln(out, indent+mark+b.text)
+		fmt.Fprintln(out, indent+mark+printers.EscapeTerminal(b.text))
 		writeBranches(out, b.branches, indent+inner)
 	}
 }

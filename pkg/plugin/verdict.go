@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/cli-runtime/pkg/printers"
 
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
 )
@@ -175,8 +176,9 @@ func conditionText(c metav1.Condition) string {
 	return oneLine(c.Message)
 }
 
+// oneLine makes what others wrote safe to show in a line on a terminal.
 func oneLine(text string) string {
-	return strings.Join(strings.Fields(text), " ")
+	return printers.EscapeTerminal(strings.Join(strings.Fields(text), " "))
 }
 
 // String is the assessment in one line.
