@@ -180,7 +180,7 @@ func (*RenderREST) ConvertToTable(_ context.Context, object, options runtime.Obj
 	}
 	for _, unit := range rendering.Units {
 		table.Rows = append(table.Rows, metav1.TableRow{
-			Cells:  []any{unit.Environment, unit.Cluster, unit.Template, len(unit.Manifests), unit.Message},
+			Cells:  []any{unit.Environment, unit.Cluster, unit.Template, int64(len(unit.Manifests)), unit.Message},
 			Object: runtime.RawExtension{Object: rendering},
 		})
 	}

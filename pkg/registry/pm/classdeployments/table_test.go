@@ -8,6 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apiserver/pkg/registry/rest"
 
 	"oaas.io/oaas/pkg/apis/pm"
 )
@@ -60,6 +62,35 @@ func TestColumns(t *testing.T) {
 			test.want["Package"], test.want["Class"] = "shop", "Cart"
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("cells differ (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A cell must be what JSON gives back: a copy of a table panics on anything else.
+func TestTablesOfSubresourcesCanBeCopied(t *testing.T) {
+	rendering := &pm.ClassDeploymentRendering{Units: []pm.RenderedUnit{{
+		Environment: "prod", Cluster: "north", Template: "deployment", Manifests: []string{"kind: Deployment"},
+	}}}
+	plan := &pm.ClassDeploymentPlan{Plan: pm.Plan{Units: []pm.PlannedUnit{{
+		Action: pm.PlanCreate, Environment: "prod", Cluster: "north", DeploymentID: "cart-1",
+		Functions: []pm.PlannedFunction{{Key: "items", MinReplicas: 1, MaxReplicas: 2}},
+	}}}}
+	for sentence, test := range map[string]struct {
+		convertor rest.TableConvertor
+		object    runtime.Object
+		want      []any
+	}{
+		"a rendering": {&RenderREST{}, rendering, []any{"prod", "north", "deployment", int64(1), ""}},
+		"a plan":      {&PlanREST{}, plan, []any{"Create", "prod", "north", "cart-1", "items 1-2"}},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			table, err := test.convertor.ConvertToTable(t.Context(), test.object, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, table.DeepCopy().Rows[0].Cells); diff != "" {
+				t.Errorf("cells (-want +got):\n%s", diff)
 			}
 		})
 	}
