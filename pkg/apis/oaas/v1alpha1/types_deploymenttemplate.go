@@ -71,6 +71,8 @@ const (
 )
 
 // DeploymentTemplateSpec is a template.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.odgm) || !has(self.odgm.mode) || self.odgm.mode != 'Sidecar' || self.type in ['StatefulSet', 'Custom']",fieldPath=".odgm",message="mode Sidecar needs replicas with a stable identity: use the type StatefulSet, or Custom for a template that makes StatefulSets"
 type DeploymentTemplateSpec struct {
 	// description tells people when to use the template.
 	// +optional

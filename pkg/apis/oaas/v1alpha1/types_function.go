@@ -8,6 +8,8 @@ import (
 )
 
 // FunctionContainer is a function that has a workload.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.maxReplicas) || !has(self.minReplicas) || self.maxReplicas == 0 || self.minReplicas <= self.maxReplicas",message="minReplicas must not exceed maxReplicas"
 type FunctionContainer struct {
 	// functionKey is the key by which the class knows the function: that in its own
 	// package, or for one of another package that package's name, a dot and the key
