@@ -16,14 +16,14 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
-
-	"oaas.io/oaas/pkg/grpcserver"
 )
 
 // New returns a handler of all services that the server has by now.
 func New(server *grpc.Server) (http.Handler, error) {
 	transcoder, err := vanguardgrpc.NewTranscoder(server,
-		vanguard.WithDefaultServiceOptions(vanguard.WithMaxMessageBufferBytes(grpcserver.MaxMessage)),
+		vanguard.WithDefaultServiceOptions(vanguard.WithMaxMessageBufferBytes(maxJSON)),
+		// Before the codec: the option for compression takes codecs for its own.
+		vanguard.WithCompression("gzip", newCompressor, newDecompressor),
 		vanguard.WithCodec(newJSON),
 		vanguard.WithUnknownHandler(http.HandlerFunc(unknown)),
 	)
@@ -34,7 +34,7 @@ func New(server *grpc.Server) (http.Handler, error) {
 	// client certificate, or a place inside the network of a cluster for developers.
 	protection := http.NewCrossOriginProtection()
 	protection.SetDenyHandler(http.HandlerFunc(crossOrigin))
-	return protection.Handler(queries(transcoder)), nil
+	return protection.Handler(bounded(queries(transcoder))), nil
 }
 
 func unknown(w http.ResponseWriter, r *http.Request) {

@@ -51,10 +51,16 @@ func queries(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
+		sent, err := url.ParseQuery(r.URL.RawQuery)
+		if err != nil {
+			// What cannot be read would be left out, and with a filter less a list is longer.
+			refuse(w, http.StatusBadRequest, status.Newf(codes.InvalidArgument, "the parameters of %s %s cannot be read: %v", r.Method, r.URL.Path, err))
+			return
+		}
 		request := requestOf(r)
 		_, isList := request.(*deploymentv1.ListDeploymentRecordsRequest)
 		query := url.Values{}
-		for name, values := range r.URL.Query() {
+		for name, values := range sent {
 			field := name
 			if isList {
 				field = fieldOf(name)

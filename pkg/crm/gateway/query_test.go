@@ -26,6 +26,8 @@ func TestQueries(t *testing.T) {
 		"only lists have filters":                   {http.MethodPost, "/api/v1/deployments?package=p", refused},
 		"one deployment has no parameters":          {http.MethodGet, "/api/v1/deployments/x?package=p", refused},
 		"a name that stands for nothing is refused": {http.MethodGet, "/api/v1/deployments?state=x", refused},
+		"a filter that cannot be read is refused":   {http.MethodGet, "/api/v1/deployments?package=%zz&limit=5", refused},
+		"a semicolon separates nothing":             {http.MethodGet, "/api/v1/deployments?limit=5;package=p", refused},
 		"a unit is no parameter":                    {http.MethodPost, "/api/v1/deployments?unit=x", refused},
 		"a field of a field has its parent's name":  {http.MethodGet, "/api/v1/deployments?environment=x", refused},
 	} {

@@ -23,14 +23,14 @@ import (
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
-	"oaas.io/oaas/pkg/grpcserver"
 )
 
 const (
 	defaultPage = 500
 	maxPage     = 1000
-	// maxPageBytes leaves room in a message for what surrounds the records.
-	maxPageBytes = grpcserver.MaxMessage - 64<<10
+	// maxPageBytes bounds a page of several records. It is far below the size of a
+	// message: callers of HTTP get the page as JSON, which is many times as large.
+	maxPageBytes = 1 << 20
 )
 
 // nameIndex finds records by name in all namespaces at once.

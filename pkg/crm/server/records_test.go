@@ -29,8 +29,8 @@ func TestPagesFitIntoAMessage(t *testing.T) {
 		size, limit int
 		want        [][]string
 	}{
-		"everything fits":                         {size: 7, limit: maxPageBytes, want: [][]string{{"r0", "r1", "r2", "r3", "r4", "r5", "r6"}}},
-		"the caller wants little":                 {size: 3, limit: maxPageBytes, want: [][]string{{"r0", "r1", "r2"}, {"r3", "r4", "r5"}, {"r6"}}},
+		"everything fits":                         {size: 7, limit: 4 * large, want: [][]string{{"r0", "r1", "r2", "r3", "r4", "r5", "r6"}}},
+		"the caller wants little":                 {size: 3, limit: 4 * large, want: [][]string{{"r0", "r1", "r2"}, {"r3", "r4", "r5"}, {"r6"}}},
 		"large records make short pages":          {size: 7, limit: large + large/2, want: [][]string{{"r0", "r1"}, {"r2", "r3", "r4"}, {"r5", "r6"}}},
 		"one record that is too large goes alone": {size: 7, limit: large / 2, want: [][]string{{"r0"}, {"r1"}, {"r2"}, {"r3", "r4"}, {"r5"}, {"r6"}}},
 	}
