@@ -31,6 +31,8 @@ func (p place) field(name string) string {
 type decoder struct {
 	file     string
 	problems []Problem
+	// refused are the places of the problems: one at each is enough.
+	refused  map[place]struct{}
 	warnings []Problem
 	// unknown are fields that the schema does not have.
 	unknown []Problem
@@ -39,16 +41,15 @@ type decoder struct {
 }
 
 func newDecoder(file string) *decoder {
-	return &decoder{file: file, lines: map[string]int{}}
+	return &decoder{file: file, lines: map[string]int{}, refused: map[place]struct{}{}}
 }
 
 // refuse notes a problem; the first one of a field is the one that tells most.
 func (d *decoder) refuse(p place, format string, args ...any) {
-	for _, known := range d.problems {
-		if known.Field == p.path && known.Line == p.line {
-			return
-		}
+	if _, known := d.refused[p]; known {
+		return
 	}
+	d.refused[p] = struct{}{}
 	d.problems = append(d.problems, Problem{File: d.file, Line: p.line, Field: p.path, Message: fmt.Sprintf(format, args...)})
 }
 

@@ -20,9 +20,11 @@ const (
 	// maxDepth bounds nesting, aliases followed, so that walking a document never
 	// exhausts the stack.
 	maxDepth = 100
-	// maxNodes bounds the values of a document with every alias written out: a
-	// small file can otherwise stand for billions of them.
+	// maxNodes and maxText bound the values of a document, and the bytes of text in
+	// them, with every alias written out: a small file can otherwise stand for
+	// billions.
 	maxNodes = 1_000_000
+	maxText  = MaxSize
 )
 
 // yamlPlace is the place in the YAML parser's own messages.
@@ -52,7 +54,7 @@ func load(file string, data []byte) ([]*yaml.Node, *Error) {
 			continue
 		}
 		root := doc.Content[0]
-		c := checker{file: file, sizes: map[*yaml.Node]int{}, open: map[*yaml.Node]bool{}}
+		c := checker{file: file, extents: map[*yaml.Node]extent{}, open: map[*yaml.Node]bool{}}
 		c.measure(root, 0)
 		if len(c.problems) > 0 {
 			problems = append(problems, c.problems...)
@@ -99,7 +101,7 @@ func syntaxError(data []byte) string {
 // checker measures a document before anything walks it.
 type checker struct {
 	file     string
-	sizes    map[*yaml.Node]int
+	extents  map[*yaml.Node]extent
 	open     map[*yaml.Node]bool
 	problems []Problem
 	stopped  bool
@@ -110,41 +112,50 @@ func (c *checker) refuse(n *yaml.Node, fatal bool, format string, args ...any) {
 	c.stopped = c.stopped || fatal
 }
 
-// measure returns the number of values under n with aliases written out. Each
-// node is visited once, however often it is referred to.
-func (c *checker) measure(n *yaml.Node, depth int) int {
+// extent is how many values a node stands for, and how many bytes of text.
+type extent struct{ values, text int }
+
+// measure returns the extent of n with aliases written out. Each node is visited
+// once, however often it is referred to.
+func (c *checker) measure(n *yaml.Node, depth int) extent {
 	if c.stopped {
-		return 0
+		return extent{}
 	}
 	if depth > maxDepth {
 		c.refuse(n, true, "nested more than %d levels deep", maxDepth)
-		return 0
+		return extent{}
 	}
 	if n.Kind == yaml.AliasNode {
 		if c.open[n.Alias] {
 			c.refuse(n, true, "*%s refers to a value that contains it", n.Value)
-			return 0
+			return extent{}
 		}
 		n = n.Alias
 	}
-	if size, done := c.sizes[n]; done {
-		return size
+	if known, done := c.extents[n]; done {
+		return known
 	}
 	c.open[n] = true
 	defer delete(c.open, n)
 	if n.Kind == yaml.MappingNode {
 		c.checkKeys(n)
 	}
-	size := 1
+	total := extent{values: 1, text: len(n.Value)}
 	for _, child := range n.Content {
-		size += c.measure(child, depth+1)
-		if size > maxNodes {
+		part := c.measure(child, depth+1)
+		total.values += part.values
+		total.text += part.text
+		switch {
+		case total.values > maxNodes:
 			c.refuse(n, true, "stands for more than %d values: write aliases out or split the file", maxNodes)
-			return 0
+			return extent{}
+		case total.text > maxText:
+			c.refuse(n, true, "stands for more than %d MiB of text: write aliases out or split the file", maxText>>20)
+			return extent{}
 		}
 	}
-	c.sizes[n] = size
-	return size
+	c.extents[n] = total
+	return total
 }
 
 // checkKeys refuses keys that would make one value silently win over another.

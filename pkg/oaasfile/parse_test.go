@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
@@ -228,4 +229,36 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A file from somewhere must neither exhaust the memory of who looks at it nor keep
+// them waiting.
+func TestSmallFilesThatStandForMuchAreRefused(t *testing.T) {
+	text, often := strings.Repeat("x", 1<<20), strings.Repeat("*x,", 3000)
+	for sentence, test := range map[string]struct{ content, says string }{
+		"long text that is referred to often, in the plain form": {
+			"name: a\nauthor: &x " + text + "\nconfig: [" + often + "]\n", "stands for more than 16 MiB of text",
+		},
+		"long text that is referred to often, in a manifest": {
+			"apiVersion: pm.oaas.io/v1alpha1\nkind: Package\nmetadata: {name: a}\nspec: {author: &x " + text + ", tags: [" + often + "]}\n",
+			"stands for more than 16 MiB of text",
+		},
+		"hundreds of thousands of problems": {
+			"name: a\ntags: [" + strings.Repeat("~,", 300_000) + "]\n", "f: 299901 more problems",
+		},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			started := time.Now()
+			_, err := Parse("f", []byte(test.content), Options{})
+			if err == nil || !strings.Contains(err.Error(), test.says) {
+				t.Fatalf("got %.200v, want %q", err, test.says)
+			}
+			if len(err.Error()) > 64<<10 {
+				t.Errorf("the message has %d bytes", len(err.Error()))
+			}
+			if took := time.Since(started); took > 20*time.Second {
+				t.Errorf("it took %s", took)
+			}
+		})
+	}
 }

@@ -46,15 +46,22 @@ type Error struct {
 	Legacy bool
 }
 
-// Error lists the problems, one a line.
+// shownProblems bounds how many problems a message lists.
+const shownProblems = 100
+
+// Error lists the first problems, one a line.
 func (e *Error) Error() string {
-	lines := make([]string, 0, len(e.Problems)+1)
+	shown := e.Problems[:min(len(e.Problems), shownProblems)]
+	lines := make([]string, 0, len(shown)+2)
 	if e.Legacy && len(e.Problems) > 0 {
 		lines = append(lines, e.Problems[0].File+": written in the older camelCase form of OaaS package files, which is not read; "+
 			"the present form is snake_case. Change these fields:")
 	}
-	for _, p := range e.Problems {
+	for _, p := range shown {
 		lines = append(lines, p.String())
+	}
+	if more := len(e.Problems) - len(shown); more > 0 {
+		lines = append(lines, fmt.Sprintf("%s: %d more problems", e.Problems[0].File, more))
 	}
 	return strings.Join(lines, "\n")
 }
