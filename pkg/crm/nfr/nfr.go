@@ -27,7 +27,9 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -75,12 +77,15 @@ type Analysis struct {
 	MinReplicas, MaxReplicas int32
 }
 
-// Analyze fails for an availability that is no decimal between 0 and 1; the error
-// is a *field.Error.
+// Analyze fails for an availability that is no decimal between 0 and 1, and for
+// resources of less than nothing; the error is a *field.Error.
 func Analyze(spec *v1alpha1.DeploymentRecordSpec) (Analysis, error) {
 	required := spec.NFRRequirements
 	copies, err := copiesFor(required.Availability)
 	if err != nil {
+		return Analysis{}, err
+	}
+	if err := checkSizes(spec.FunctionContainers); err != nil {
 		return Analysis{}, err
 	}
 	a := Analysis{
@@ -133,7 +138,8 @@ func copiesFor(availability string) (int32, error) {
 		return 1, nil
 	}
 	value, ok := new(big.Rat).SetString(availability)
-	if !ok || value.Sign() < 0 || value.Cmp(big.NewRat(1, 1)) > 0 {
+	// A fraction such as 1/2 is a rational number and no decimal.
+	if !ok || strings.Contains(availability, "/") || value.Sign() < 0 || value.Cmp(big.NewRat(1, 1)) > 0 {
 		return 0, fmt.Errorf("analyze requirements: %w", field.Invalid(field.NewPath("spec", "nfrRequirements", "availability"),
 			availability, "write a decimal between 0 and 1, such as 0.999"))
 	}
@@ -145,4 +151,22 @@ func copiesFor(availability string) (int32, error) {
 	default:
 		return 1, nil
 	}
+}
+
+// checkSizes refuses what nobody can reserve before it is counted anywhere.
+func checkSizes(functions []v1alpha1.FunctionContainer) error {
+	for i := range functions {
+		resources, path := functions[i].Resources, field.NewPath("spec", "functionContainers").Index(i).Child("resources")
+		for _, list := range []struct {
+			name  string
+			sizes corev1.ResourceList
+		}{{"requests", resources.Requests}, {"limits", resources.Limits}} {
+			for _, name := range namesOf(list.sizes) {
+				if size := list.sizes[name]; size.Sign() < 0 {
+					return fmt.Errorf("analyze requirements: %w", field.Invalid(path.Child(list.name).Key(string(name)), size.String(), "must not be negative"))
+				}
+			}
+		}
+	}
+	return nil
 }

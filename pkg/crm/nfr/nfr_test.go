@@ -67,11 +67,24 @@ func TestAnalyze(t *testing.T) {
 }
 
 func TestAnalyzeRefusesAnAvailabilityThatIsNone(t *testing.T) {
-	for _, availability := range []string{"often", "1.1", "-0.5", "99%"} {
+	for _, availability := range []string{"often", "1.1", "-0.5", "99%", "999/1000", "NaN", "Inf", "1e308", "1e-100000000", "٠٫٩"} {
 		_, err := Analyze(&v1alpha1.DeploymentRecordSpec{NFRRequirements: v1alpha1.NFRRequirements{Availability: availability}})
 		var invalid *field.Error
 		if !errors.As(err, &invalid) || invalid.Field != "spec.nfrRequirements.availability" || invalid.BadValue != availability {
 			t.Errorf("availability %q: error %v", availability, err)
+		}
+	}
+}
+
+// A function that reserves less than nothing would make room for others in the quotas
+// of its environment.
+func TestAnalyzeRefusesLessThanNothing(t *testing.T) {
+	less := corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("-1Gi")}
+	for name, resources := range map[string]v1alpha1.FunctionResources{"requests": {Requests: less}, "limits": {Limits: less}} {
+		_, err := Analyze(&v1alpha1.DeploymentRecordSpec{FunctionContainers: []v1alpha1.FunctionContainer{{}, {Resources: resources}}})
+		var invalid *field.Error
+		if !errors.As(err, &invalid) || invalid.Field != "spec.functionContainers[1].resources."+name+"[memory]" || invalid.BadValue != "-1Gi" {
+			t.Errorf("%s: error %v", name, err)
 		}
 	}
 }
