@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -26,7 +27,11 @@ const (
 // own, its secrets, the data grid's, the platform's.
 func (f *function) env() []corev1.EnvVar {
 	values := map[string]corev1.EnvVar{}
-	set := func(name, value string) { values[name] = corev1.EnvVar{Name: name, Value: value} }
+	// Values are data: the kubelet would take $(X) for another variable, and $$ is how
+	// it writes one $.
+	set := func(name, value string) {
+		values[name] = corev1.EnvVar{Name: name, Value: strings.ReplaceAll(value, "$", "$$")}
+	}
 	// A function that has settings of its own for telemetry knows why.
 	for name, value := range f.telemetry() {
 		set(name, value)

@@ -4,6 +4,7 @@
 package render
 
 import (
+	"regexp"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -108,5 +109,32 @@ func TestSecretsAreReferredTo(t *testing.T) {
 	}}}
 	if diff := cmp.Diff(want, env["PASSWORD"]); diff != "" {
 		t.Errorf("PASSWORD differs (-want +got):\n%s", diff)
+	}
+}
+
+// reference is what the kubelet looks for in the value of a variable.
+var reference = regexp.MustCompile(`\$\$|\$\(FUNCTION_KEY\)`)
+
+// expand is what the kubelet makes of it.
+func expand(found string) string {
+	if found == "$$" {
+		return "$"
+	}
+	return "the value of another variable"
+}
+
+// TestValuesArriveAsTheyAre: the kubelet takes $(X) for another variable and $$ for
+// one $, and a value that is data must not change on its way.
+func TestValuesArriveAsTheyAre(t *testing.T) {
+	const text = "5$ or $$5 for $(FUNCTION_KEY)"
+	env := envOf(t, input(t, record(func(r *v1alpha1.DeploymentRecord) {
+		r.Spec.FunctionContainers[0].FunctionKey = text
+		r.Spec.FunctionContainers[0].Env = []v1alpha1.EnvVar{{Name: "TEXT", Value: text}}
+		r.Spec.Telemetry = &v1alpha1.Telemetry{Enabled: new(true), ServiceName: text}
+	}), "deployment"))
+	for _, name := range []string{"TEXT", "FUNCTION_KEY", "OTEL_SERVICE_NAME"} {
+		if got := reference.ReplaceAllStringFunc(env[name].Value, expand); got != text {
+			t.Errorf("%s arrives as %q, want %q", name, got, text)
+		}
 	}
 }

@@ -105,7 +105,7 @@ type EnvVar struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	Name string `json:"name"`
-	// value of the variable.
+	// value of the variable, as the container gets it: $(NAME) is no reference.
 	// +optional
 	Value string `json:"value,omitempty"`
 }
