@@ -237,14 +237,14 @@ func TestSmallFilesThatStandForMuchAreRefused(t *testing.T) {
 	text, often := strings.Repeat("x", 1<<20), strings.Repeat("*x,", 3000)
 	for sentence, test := range map[string]struct{ content, says string }{
 		"long text that is referred to often, in the plain form": {
-			"name: a\nauthor: &x " + text + "\nconfig: [" + often + "]\n", "stands for more than 16 MiB of text",
+			"name: a\nauthor: &x " + text + "\ndependencies: [" + often + "]\n", "stands for more than 16 MiB of text",
 		},
 		"long text that is referred to often, in a manifest": {
 			"apiVersion: pm.oaas.io/v1alpha1\nkind: Package\nmetadata: {name: a}\nspec: {author: &x " + text + ", tags: [" + often + "]}\n",
 			"stands for more than 16 MiB of text",
 		},
 		"hundreds of thousands of problems": {
-			"name: a\ntags: [" + strings.Repeat("~,", 300_000) + "]\n", "f: 299901 more problems",
+			"name: a\ndependencies: [" + strings.Repeat("~,", 300_000) + "]\n", "f: 299900 more problems",
 		},
 	} {
 		t.Run(sentence, func(t *testing.T) {
