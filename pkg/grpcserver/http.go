@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // idleHTTP is how long a connection stays without a request.
@@ -54,10 +56,17 @@ func newHTTPServer(handler http.Handler, logger logr.Logger) *http.Server {
 	}
 }
 
+// errAged ends a stream that is as old as a connection of gRPC may become.
+var errAged = status.Error(codes.Unavailable, "the stream has lasted as long as a connection may: resume it")
+
 // bounded puts the bounds of gRPC calls on requests: on the time that their body
-// takes, and on the age of their connection.
+// takes, on the age of their connection, and on the time that their answer takes,
+// since a stream is admitted once and a caller may take in as little as it likes.
 func bounded(handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeoutCause(r.Context(), maxConnection, errAged)
+		defer cancel()
+		r = r.WithContext(ctx)
 		if conn, ok := r.Context().Value(connKey{}).(connOfRequest); ok {
 			r.TLS = conn.tls
 			if time.Since(conn.since) > maxConnection {
@@ -65,6 +74,8 @@ func bounded(handler http.Handler) http.Handler {
 			}
 		}
 		control := http.NewResponseController(w)
+		// Not every connection can; the context holds all the same.
+		_ = control.SetWriteDeadline(time.Now().Add(maxConnection + MaxDeadline))
 		if err := control.SetReadDeadline(time.Now().Add(MaxDeadline)); err == nil {
 			r.Body = &timedBody{ReadCloser: r.Body, done: func() { _ = control.SetReadDeadline(time.Time{}) }}
 		}

@@ -26,6 +26,10 @@ const (
 	// maxFirstHeaders is the size of the headers of the first request, in bytes.
 	maxFirstHeaders = 64 << 10
 
+	// maxFirst is how much a caller may send before its first request is complete, in
+	// bytes: headers and a few frames about the connection. It is kept until then.
+	maxFirst = maxFirstHeaders + 64<<10
+
 	// maxFrame is the largest frame that a client may send before it knows better.
 	maxFrame = 16 << 10
 
@@ -88,7 +92,7 @@ func (c *acceptedConn) sniff() error {
 		return err
 	}
 	recorded := &bytes.Buffer{}
-	framer := http2.NewFramer(c.Conn, io.TeeReader(c.Conn, recorded))
+	framer := http2.NewFramer(c.Conn, io.TeeReader(io.LimitReader(c.Conn, maxFirst), recorded))
 	framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	framer.MaxHeaderListSize = maxFirstHeaders
 	framer.SetMaxReadFrameSize(maxFrame)

@@ -6,8 +6,12 @@ package grpcserver
 import (
 	"bytes"
 	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"golang.org/x/net/http2"
 )
@@ -49,5 +53,36 @@ func TestTheFirstAcknowledgementIsLeftOut(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A caller can send for seconds without ever asking for anything.
+func TestWhatComesBeforeTheFirstRequestIsBounded(t *testing.T) {
+	ours, theirs := net.Pipe()
+	defer func() { _ = theirs.Close() }()
+	go func() { _, _ = io.Copy(io.Discard, theirs) }()
+	sent := make(chan int, 1)
+	go func() {
+		total, _ := theirs.Write([]byte(http2.ClientPreface))
+		framer := http2.NewFramer(theirs, nil)
+		for framer.WriteRawFrame(0xfa, 0, 0, make([]byte, maxFrame)) == nil {
+			total += maxFrame
+		}
+		sent <- total
+	}()
+	conn := &acceptedConn{Conn: ours}
+	err := conn.sniff()
+	_ = ours.Close()
+	if total := <-sent; err == nil || conn.grpc || total > maxFirst+2*maxFrame {
+		t.Errorf("%d bytes were taken (%v), want at most %d and a refusal", total, err, maxFirst)
+	}
+}
+
+func TestStreamsOverHTTPEndAsConnectionsOfGRPCDo(t *testing.T) {
+	var deadline time.Time
+	handler := bounded(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { deadline, _ = r.Context().Deadline() }))
+	handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil))
+	if left := time.Until(deadline); deadline.IsZero() || left > maxConnection {
+		t.Errorf("a stream may last until %v, want %v at most: its caller was admitted once", deadline, maxConnection)
 	}
 }
