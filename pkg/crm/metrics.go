@@ -14,7 +14,45 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"oaas.io/oaas/pkg/crm/config"
+	"oaas.io/oaas/pkg/crm/metricsource"
 )
+
+// prometheusInterval is how often a copy of the program asks Prometheus whether it
+// answers, and prometheusEdgeInterval at the edge, where it has little to spare. One
+// failure does not outlast the three probes after which Kubernetes believes that a
+// pod is not ready.
+const (
+	prometheusInterval     = 10 * time.Second
+	prometheusEdgeInterval = time.Minute
+)
+
+// addPrometheus looks after the Prometheus of the settings, if there is any. Where it
+// is needed, the program is not ready while it does not answer.
+func addPrometheus(mgr manager.Manager, settings config.Config, metrics prometheus.Registerer) error {
+	if !settings.Features.Prometheus {
+		return nil
+	}
+	interval := prometheusInterval
+	if settings.Profile == config.ProfileEdge {
+		interval = prometheusEdgeInterval
+	}
+	source, err := metricsource.New(metricsource.Options{
+		URL: settings.Prometheus.URL, Interval: interval, Clock: clock.RealClock{}, Metrics: metrics, Log: mgr.GetLogger().WithName("prometheus"),
+	})
+	if err != nil {
+		return err
+	}
+	if settings.NeedsPrometheus() {
+		if err := mgr.AddReadyzCheck("prometheus", func(*http.Request) error { return source.Check() }); err != nil {
+			return err
+		}
+	}
+	return mgr.Add(source)
+}
 
 // metricsServer serves /metrics, on every copy of the program.
 type metricsServer struct {

@@ -83,8 +83,8 @@ func checkWebhook(check checkFunc, w Webhook) {
 func checkPrometheus(check checkFunc, c Config) {
 	text, used := c.Prometheus.URL, c.Features.Prometheus
 	if text == "" {
-		check(!used || c.Profile != ProfileFull, "PROFILE full needs PROM_URL: set it, or FEATURES_PROMETHEUS=false to do without Prometheus")
-		check(!used || c.Profile == ProfileFull, "FEATURES_PROMETHEUS is on without PROM_URL: set it or turn FEATURES_PROMETHEUS off")
+		check(!c.NeedsPrometheus(), "PROFILE full needs PROM_URL: set it, or FEATURES_PROMETHEUS=false to do without Prometheus")
+		check(!used || c.NeedsPrometheus(), "FEATURES_PROMETHEUS is on without PROM_URL: set it or turn FEATURES_PROMETHEUS off")
 		return
 	}
 	check(used, "PROM_URL is set while FEATURES_PROMETHEUS is off: turn it on or unset the URL")

@@ -247,6 +247,12 @@ func Defaults(profile Profile) Config {
 	return c
 }
 
+// NeedsPrometheus tells whether the program is not ready while Prometheus does not
+// answer; otherwise it only says so.
+func (c Config) NeedsPrometheus() bool {
+	return c.Profile == ProfileFull && c.Features.Prometheus
+}
+
 // withPrometheus changes defaults to those of a program that is told the URL of a
 // Prometheus.
 func (c Config) withPrometheus() Config {
