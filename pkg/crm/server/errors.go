@@ -21,17 +21,46 @@ import (
 	"oaas.io/oaas/pkg/crm/quota"
 )
 
-// invalid is INVALID_ARGUMENT with one violation for each field.
+// An error travels in headers, of which clients and proxies take a few KiB; without
+// bounds, a unit with a thousand mistakes would end the connection and not tell one.
+const (
+	// violationsRoom is how much of the violations is told, in bytes; at least one is.
+	violationsRoom = 2 << 10
+	// maxViolation is the longest field and the longest text of a violation, in bytes.
+	maxViolation = 512
+)
+
+// invalid is INVALID_ARGUMENT with one violation for each field, as far as there is
+// room.
 func invalid(problems field.ErrorList) error {
+	var violations []*errdetails.BadRequest_FieldViolation
+	for _, problem := range problems {
+		violations = append(violations, &errdetails.BadRequest_FieldViolation{Field: problem.Field, Description: problem.ErrorBody()})
+	}
+	return badRequest(violations)
+}
+
+func badRequest(violations []*errdetails.BadRequest_FieldViolation) error {
 	details := &errdetails.BadRequest{}
 	var texts []string
-	for _, problem := range problems {
-		details.FieldViolations = append(details.FieldViolations, &errdetails.BadRequest_FieldViolation{
-			Field: problem.Field, Description: problem.ErrorBody(),
-		})
-		texts = append(texts, problem.Error())
+	room := violationsRoom
+	for i, violation := range violations {
+		violation.Field, violation.Description = cut(violation.GetField()), cut(violation.GetDescription())
+		text := strings.TrimPrefix(violation.GetField()+": "+violation.GetDescription(), ": ")
+		if room -= len(text); room < 0 && i > 0 {
+			texts = append(texts, fmt.Sprintf("and %d more", len(violations)-i))
+			break
+		}
+		details.FieldViolations, texts = append(details.FieldViolations, violation), append(texts, text)
 	}
 	return withDetails(codes.InvalidArgument, strings.Join(texts, "; "), details)
+}
+
+func cut(text string) string {
+	if len(text) <= maxViolation {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxViolation], "") + "…"
 }
 
 // precondition is FAILED_PRECONDITION for something on the cluster.
@@ -137,13 +166,12 @@ func statusOf(err error) error {
 
 // invalidOf passes on what the API server found wrong with a record.
 func invalidOf(err error, reply apierrors.APIStatus) error {
-	details := &errdetails.BadRequest{}
-	if reply.Status().Details != nil {
-		for _, cause := range reply.Status().Details.Causes {
-			details.FieldViolations = append(details.FieldViolations, &errdetails.BadRequest_FieldViolation{
-				Field: cause.Field, Description: cause.Message,
-			})
-		}
+	if reply.Status().Details == nil || len(reply.Status().Details.Causes) == 0 {
+		return badRequest([]*errdetails.BadRequest_FieldViolation{{Description: err.Error()}})
 	}
-	return withDetails(codes.InvalidArgument, err.Error(), details)
+	var violations []*errdetails.BadRequest_FieldViolation
+	for _, cause := range reply.Status().Details.Causes {
+		violations = append(violations, &errdetails.BadRequest_FieldViolation{Field: cause.Field, Description: cause.Message})
+	}
+	return badRequest(violations)
 }

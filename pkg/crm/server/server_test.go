@@ -7,14 +7,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
+	"unicode/utf8"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
 func TestStatusOf(t *testing.T) {
@@ -38,6 +44,29 @@ func TestStatusOf(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if got := status.Code(statusOf(tc.err)); got != tc.want {
 				t.Errorf("code = %v, want %v", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestAThousandMistakesFitIntoHeaders(t *testing.T) {
+	reply := apierrors.NewInvalid(schema.GroupKind{Group: "oaas.io", Kind: "DeploymentRecord"}, "x", nil)
+	var problems field.ErrorList
+	for i := range 1000 {
+		problems = append(problems, field.Invalid(field.NewPath("unit", "function_containers").Index(i).Child("image"), strings.Repeat("ü", 1000), "is no image"))
+		reply.ErrStatus.Details.Causes = append(reply.ErrStatus.Details.Causes, metav1.StatusCause{Field: "spec", Message: strings.Repeat("x", 1000)})
+	}
+	for sentence, err := range map[string]error{"of a unit": invalid(problems), "that the API server found": statusOf(reply)} {
+		t.Run(sentence, func(t *testing.T) {
+			told := status.Convert(err)
+			if size := proto.Size(told.Proto()); told.Code() != codes.InvalidArgument || size > 8<<10 {
+				t.Errorf("%v in %d bytes, want INVALID_ARGUMENT in at most 8 KiB", told.Code(), size)
+			}
+			if !strings.Contains(told.Message(), " more") || !utf8.ValidString(told.Message()) {
+				t.Errorf("%q does not say that there is more", told.Message())
+			}
+			if bad, ok := told.Details()[0].(*errdetails.BadRequest); !ok || len(bad.GetFieldViolations()) == 0 {
+				t.Errorf("details = %v, want violations", told.Details())
 			}
 		})
 	}
