@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -29,11 +30,15 @@ const rewatchDelay = time.Second
 // its resource versions are what makes the stream resumable, on any copy of this
 // program.
 func (d *deployments) WatchDeploymentRecords(request *deploymentv1.WatchDeploymentRecordsRequest, stream grpc.ServerStreamingServer[deploymentv1.WatchDeploymentRecordsResponse]) error {
+	version := request.GetResourceVersion()
+	if _, err := resourceversion.CompareResourceVersion(version, version); version != "" && err != nil {
+		return status.Errorf(codes.InvalidArgument, "resource_version %q is not one that this server gave out", version)
+	}
 	w := &watcher{
 		deployments: d,
 		filter:      request.GetFilter(),
-		version:     request.GetResourceVersion(),
-		sent:        map[client.ObjectKey]bool{},
+		version:     version,
+		has:         map[client.ObjectKey]bool{},
 		send:        stream.Send,
 	}
 	// A watcher that resumes may know any record that does not pass the filter now.
@@ -74,9 +79,9 @@ type watcher struct {
 	resumed bool
 	// greeted is true once the other side was sent anything.
 	greeted bool
-	// sent are the records that the other side has, which tells a record that left
-	// the filter from one that never passed it.
-	sent map[client.ObjectKey]bool
+	// has tells of each record that the stream dealt with whether the other side has it,
+	// and so a record that left the filter from one that never passed it.
+	has  map[client.ObjectKey]bool
 	send func(*deploymentv1.WatchDeploymentRecordsResponse) error
 }
 
@@ -146,10 +151,18 @@ func (w *watcher) pass(event watch.Event) error {
 func (w *watcher) change(kind watch.EventType, record *v1alpha1.DeploymentRecord) error {
 	key := client.ObjectKeyFromObject(record)
 	passes := matches(w.filter, record) && kind != watch.Deleted
-	known := w.sent[key] || (w.resumed && kind != watch.Added)
+	known, dealtWith := w.has[key]
+	if !dealtWith {
+		known = w.resumed && kind != watch.Added
+	}
+	if kind == watch.Deleted {
+		delete(w.has, key)
+	} else {
+		w.has[key] = passes
+	}
 	// Empty until the initial records are complete: who resumed after one of them
 	// would never hear of the others.
-	response := &deploymentv1.WatchDeploymentRecordsResponse{Record: messageOf(record), ResourceVersion: w.version}
+	response := &deploymentv1.WatchDeploymentRecordsResponse{ResourceVersion: w.version}
 	switch {
 	case passes && known:
 		response.Type = deploymentv1.WatchEventType_WATCH_EVENT_TYPE_MODIFIED
@@ -160,11 +173,7 @@ func (w *watcher) change(kind watch.EventType, record *v1alpha1.DeploymentRecord
 	default:
 		return nil
 	}
-	if passes {
-		w.sent[key] = true
-	} else {
-		delete(w.sent, key)
-	}
+	response.Record = messageOf(record)
 	return w.send(response)
 }
 
