@@ -152,8 +152,36 @@ func TestAMemberReportsWhereItIsTold(t *testing.T) {
 	}
 }
 
-// reportOf is what a program reads from the environment of its pod.
+// reportOf is what a program reads from the environment of its pod about reports.
 func reportOf(t *testing.T, pod corev1.PodSpec) config.Report {
+	t.Helper()
+	return settingsOf(t, pod).Report
+}
+
+func TestThePlatformDoesWithoutPrometheusUnlessItIsNamed(t *testing.T) {
+	for _, address := range []string{"", "http://prometheus.monitoring:9090"} {
+		objects := render(t, manifests.Hub)
+		if err := customise(objects, options{name: "hub", prometheusURL: address}); err != nil {
+			t.Fatal(err)
+		}
+		settings := settingsOf(t, find[appsv1.Deployment](t, objects, "Deployment").Spec.Template.Spec)
+		if settings.Prometheus.URL != address || settings.NeedsPrometheus() != (address != "") {
+			t.Errorf("with --prometheus-url=%q it uses %q, needed: %v", address, settings.Prometheus.URL, settings.NeedsPrometheus())
+		}
+	}
+}
+
+func TestPrometheusURLsThatCannotWork(t *testing.T) {
+	for _, address := range []string{"prometheus:9090", "http://prometheus?x=1", "https://user:hidden@prometheus", "http://user:hidden@a b"} {
+		o := options{storage: storageVolume, timeout: 1, prometheusURL: address}
+		if err := o.validate(); err == nil || !strings.Contains(err.Error(), "--prometheus-url") || strings.Contains(err.Error(), "hidden") {
+			t.Errorf("--prometheus-url=%q is told %v, want an error that names the flag and no password", address, err)
+		}
+	}
+}
+
+// settingsOf is what a program reads from the environment of its pod.
+func settingsOf(t *testing.T, pod corev1.PodSpec) config.Config {
 	t.Helper()
 	var environ []string
 	for _, variable := range pod.Containers[0].Env {
@@ -163,7 +191,7 @@ func reportOf(t *testing.T, pod corev1.PodSpec) config.Report {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return settings.Report
+	return settings
 }
 
 func TestMemberAdviceIsAClusterThatCanBeApplied(t *testing.T) {

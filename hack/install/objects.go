@@ -68,6 +68,9 @@ func customise(objects []*unstructured.Unstructured, o options) error {
 		case "Deployment":
 			err = edit(object, func(d *appsv1.Deployment) {
 				setImage(&d.Spec.Template, o.crmImage)
+				if o.prometheusURL != "" {
+					usePrometheus(&d.Spec.Template, o.prometheusURL)
+				}
 				switch {
 				case o.member && o.reportEndpoint != "":
 					reportToHub(&d.Spec.Template, o.name, o.reportEndpoint)

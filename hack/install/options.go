@@ -40,8 +40,11 @@ type options struct {
 	packageManagerCA string
 	// reportEndpoint is where a member reports how its units are doing; nowhere if
 	// it is empty. reportCA is the file with the authorities of that server.
-	reportEndpoint    string
-	reportCA          string
+	reportEndpoint string
+	reportCA       string
+	// prometheusURL is the Prometheus that the Class Runtime Manager needs from then
+	// on; none if it is empty.
+	prometheusURL     string
 	deleteDeployments bool
 	timeout           time.Duration
 }
@@ -59,6 +62,7 @@ func (o *options) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.reportEndpoint, "report-endpoint", "",
 		"host:port at which this cluster reaches the Package Manager's port "+packageManagerGRPCPort+", to report how its units are doing; with --member; default: it does not report")
 	flags.StringVar(&o.reportCA, "report-ca", "", "file with the authorities of the Package Manager's serving certificate, PEM; with --report-endpoint")
+	flags.StringVar(&o.prometheusURL, "prometheus-url", "", "URL of a Prometheus; the Class Runtime Manager is ready only while it answers; default: it does without")
 	flags.BoolVar(&o.deleteDeployments, "delete-deployments", false, "with --uninstall: delete all deployments first")
 	flags.DurationVar(&o.timeout, "timeout", 5*time.Minute, "time for everything together")
 }
@@ -71,6 +75,9 @@ func (o *options) validate() error {
 	}
 	if o.timeout <= 0 {
 		problems = append(problems, fmt.Errorf("--timeout %s: must be more than 0", o.timeout))
+	}
+	if err := validatePrometheus(o.prometheusURL); err != nil {
+		problems = append(problems, err)
 	}
 	switch {
 	case o.member && o.name == "":
