@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/yaml"
 
@@ -116,5 +117,21 @@ func TestTheDocumentedExample(t *testing.T) {
 	}
 	if want := []string{"ConfigMap", "CronJob", "CronJob"}; !slices.Equal(kinds, want) {
 		t.Errorf("the example makes %v, want %v", kinds, want)
+	}
+}
+
+// TestATemplateLeavesTheGridItsNames: two intents for one object would be applied over
+// each other for ever.
+func TestATemplateLeavesTheGridItsNames(t *testing.T) {
+	in := input(t, record(stateful), "deployment", production)
+	in.Template = compiled(t, "mine", &v1alpha1.DeploymentTemplateSpec{
+		Type: v1alpha1.TemplateTypeCustom, ODGM: v1alpha1.TemplateODGM{Mode: v1alpha1.ODGMCluster},
+		Manifests: []v1alpha1.TemplateManifest{{Name: "settings", Manifest: runtime.RawExtension{
+			Raw: []byte(`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"${ record.name }-odgm-config"}}`),
+		}}},
+	})
+	_, err := Render(in)
+	if want := `template "mine", manifest "settings": ConfigMap shop-cart-dev-odgm-config is made for the data grid already`; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("error %v, want %q", err, want)
 	}
 }

@@ -73,6 +73,7 @@ func (r *Rendering) addGrid(in Input, grid *odgm.Grid) error {
 // add adds the objects that the template made, without those that are optional and
 // of a kind that the cluster does not serve.
 func (r *Rendering) add(in Input, functions []*function, made []template.Object) error {
+	ofGrid := r.Objects
 	byKey := make(map[string]*function, len(functions))
 	byLabel := make(map[string]string, len(functions))
 	for _, f := range functions {
@@ -87,6 +88,10 @@ func (r *Rendering) add(in Input, functions []*function, made []template.Object)
 				r.Missing = append(r.Missing, kind)
 			}
 			continue
+		}
+		if slices.ContainsFunc(ofGrid, func(o Object) bool { return sameObject(o.Intent, intent) }) {
+			return &template.Error{Template: in.Template.Name, Manifest: object.Manifest, Err: fmt.Errorf(
+				"%s %s is made for the data grid already: give the object another name", kind.Kind, intent.GetName())}
 		}
 		key := object.Function
 		if key == "" {
@@ -110,6 +115,10 @@ func (r *Rendering) add(in Input, functions []*function, made []template.Object)
 		})
 	}
 	return nil
+}
+
+func sameObject(a, b *unstructured.Unstructured) bool {
+	return a.GetName() == b.GetName() && a.GroupVersionKind().GroupKind() == b.GroupVersionKind().GroupKind()
 }
 
 // finish puts an object into the namespace of its record, makes it the record's own
