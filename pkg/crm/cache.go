@@ -45,6 +45,10 @@ func trimPod(object any) (any, error) {
 		Status: corev1.PodStatus{Phase: pod.Status.Phase},
 	}
 	if pod.Labels[v1alpha1.LabelManagedBy] == v1alpha1.FieldManagerReconciler {
+		trimmed.CreationTimestamp = pod.CreationTimestamp
+		if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
+			trimmed.OwnerReferences = []metav1.OwnerReference{{UID: owner.UID, Controller: owner.Controller}}
+		}
 		trimmed.Labels = map[string]string{}
 		for _, key := range []string{v1alpha1.LabelManagedBy, v1alpha1.LabelDeploymentID, v1alpha1.LabelFunction, v1alpha1.LabelComponent, odgm.LabelNode, appsv1.PodIndexLabel} {
 			if value, ok := pod.Labels[key]; ok {

@@ -144,7 +144,9 @@ func (g *grid) folderOf(t *testing.T, pod *corev1.Pod) string {
 }
 
 // endpoint is where a data grid of its own is reached.
-func (g *grid) endpoint() string { return fmt.Sprintf("http://%s-odgm.%s.svc:8080", g.unit, g.namespace) }
+func (g *grid) endpoint() string {
+	return fmt.Sprintf("http://%s-odgm.%s.svc:8080", g.unit, g.namespace)
+}
 
 // tellsFunctions checks that every function knows the grid and reaches it.
 func (g *grid) tellsFunctions(t *testing.T, endpoint string) {

@@ -56,6 +56,7 @@ func runsOwnTemplate(t *testing.T, s *site) {
 	}
 
 	// It stays as long as a record needs it.
+	s.must(t, "", "kubectl wait dtpl/"+name+" --for=jsonpath='{.status.records}'=1 --timeout=30s")
 	s.must(t, "", "kubectl delete dtpl "+name+" --wait=false")
 	sets := s.kube.AppsV1().ReplicaSets(namespace)
 	old, err := sets.List(t.Context(), f.selector())

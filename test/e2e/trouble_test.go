@@ -28,15 +28,6 @@ func repairsTrouble(t *testing.T, s *site) {
 	deploy := "kubectl oaas deploy -n " + namespace + " -f -"
 	good := s.example(t, "echo.yaml")
 
-	// Nobody resolves such a name.
-	const image = "registry.invalid/echo:v1"
-	missing := edited(t, good, edit{"oaas.io/function:v0.1.0", image})
-	unpullable := regexp.MustCompile(`(ErrImagePull|ImagePullBackOff): function Echo\.echo: .*` + regexp.QuoteMeta(image))
-	if message := s.refused(t, missing, deploy+" --wait"); !unpullable.MatchString(message) {
-		t.Errorf("who waits is not told of %s: %s", unpullable, message)
-	}
-	s.tellsTrouble(t, namespace, unpullable)
-
 	crashing := edited(t, good, edit{"SERVICE_TIME_MS: 5", "SERVICE_TIME_MS: forever"})
 	s.must(t, crashing, deploy)
 	told := s.tellsTrouble(t, namespace, regexp.MustCompile(`CrashLoopBackOff: function Echo\.echo: .*; its last words: kubectl logs .*`))
@@ -49,6 +40,16 @@ func repairsTrouble(t *testing.T, s *site) {
 		}
 		return err
 	})
+
+	// Nobody resolves such a name. The pod that crashes goes on crashing beside the one
+	// that does not even begin.
+	const image = "registry.invalid/echo:v1"
+	missing := edited(t, good, edit{"oaas.io/function:v0.1.0", image})
+	unpullable := regexp.MustCompile(`(ErrImagePull|ImagePullBackOff): function Echo\.echo: .*` + regexp.QuoteMeta(image))
+	if message := s.refused(t, missing, deploy+" --wait"); !unpullable.MatchString(message) {
+		t.Errorf("who waits is not told of %s: %s", unpullable, message)
+	}
+	s.tellsTrouble(t, namespace, unpullable)
 
 	s.must(t, good, deploy+" --wait")
 	function{s, namespace, "Echo.echo"}.mustAnswer(t, s.onlyUnit(t, namespace, "echo").DeploymentID)

@@ -5,6 +5,7 @@ package deploymentrecord
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 	"oaas.io/oaas/pkg/crm/children"
@@ -338,6 +340,40 @@ func TestPodsThatRunHideThoseThatEnded(t *testing.T) {
 		if got := troublesOf(pods)["say"].reason; got != "ImagePullBackOff" {
 			t.Errorf("trouble = %q, want that of the pod that is still wanted", got)
 		}
+	}
+}
+
+func TestTheNewestRevisionTellsWhatIsWrong(t *testing.T) {
+	podOf := func(owner string, made time.Duration, reason string) corev1.Pod {
+		pod := restarted(corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason}}, 0)
+		pod.Labels = map[string]string{v1alpha1.LabelFunction: "say"}
+		pod.CreationTimestamp = metav1.Time{Time: noon.Add(made)}
+		pod.OwnerReferences = []metav1.OwnerReference{{UID: types.UID(owner), Controller: new(true)}}
+		return pod
+	}
+	cases := map[string]struct {
+		pods []corev1.Pod
+		want string
+	}{
+		"a change that does not help either": {
+			pods: []corev1.Pod{podOf("old", 0, crashLoop), podOf("new", time.Minute, "ImagePullBackOff")}, want: "ImagePullBackOff",
+		},
+		"an old revision that replaces a pod": {
+			pods: []corev1.Pod{podOf("old", 0, crashLoop), podOf("old", time.Hour, crashLoop), podOf("new", time.Minute, "ImagePullBackOff")}, want: "ImagePullBackOff",
+		},
+		"pods of one owner, whenever they were made": {
+			pods: []corev1.Pod{podOf("one", 0, crashLoop), podOf("one", time.Minute, "ImagePullBackOff")}, want: crashLoop,
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			for range 2 {
+				if got := troublesOf(tc.pods)["say"].reason; got != tc.want {
+					t.Errorf("trouble = %q, want %q", got, tc.want)
+				}
+				slices.Reverse(tc.pods)
+			}
+		})
 	}
 }
 

@@ -7,8 +7,11 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
@@ -24,6 +27,9 @@ type trouble struct {
 	// ended pods do not come back. They stay to be looked at after others have
 	// taken their place, as evicted ones do.
 	ended bool
+	// since is when the first of the pods was made that have the same owner, such as a
+	// revision of a Deployment.
+	since time.Time
 }
 
 // crashLoop is the kubelet's word for a container that ends again and again.
@@ -152,26 +158,54 @@ func crashMessage(status corev1.ContainerStatus, waiting *corev1.ContainerStateW
 const troubleOfGrid = "\x00odgm"
 
 // troublesOf returns one trouble for each function that has any, keyed by the
-// function's label, and one for the data grid. Of several the first by reason and message counts, so that
-// pods which take turns do not make the status flicker; pods that have ended for
-// good come last.
+// function's label, and one for the data grid.
 func troublesOf(pods []corev1.Pod) map[string]trouble {
+	since := map[types.UID]time.Time{}
+	for i := range pods {
+		owner, made := ownerOf(&pods[i]), pods[i].CreationTimestamp.Time
+		if first, ok := since[owner]; !ok || made.Before(first) {
+			since[owner] = made
+		}
+	}
 	troubles := map[string]trouble{}
 	for i := range pods {
 		found := troubleOf(&pods[i])
 		if found == nil {
 			continue
 		}
+		found.since = since[ownerOf(&pods[i])]
 		key := pods[i].Labels[v1alpha1.LabelFunction]
 		if pods[i].Labels[v1alpha1.LabelComponent] == v1alpha1.ComponentODGM {
 			key = troubleOfGrid
 		}
-		known, ok := troubles[key]
-		if !ok || cmp.Or(compareEnded(*found, known), cmp.Compare(found.reason, known.reason), cmp.Compare(found.message, known.message), cmp.Compare(found.logs, known.logs)) < 0 {
+		if known, ok := troubles[key]; !ok || compareTroubles(*found, known) < 0 {
 			troubles[key] = *found
 		}
 	}
 	return troubles
+}
+
+// ownerOf is who makes the pod; a Deployment makes those of each revision by another
+// ReplicaSet.
+func ownerOf(pod *corev1.Pod) types.UID {
+	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
+		return owner.UID
+	}
+	return ""
+}
+
+// compareTroubles puts first what is to be told. Pods that have ended for good come
+// last, and the newest revision first: a change has answered what keeps the one
+// before from running. Then reason and message decide, so that pods which take turns
+// do not make the status flicker.
+func compareTroubles(a, b trouble) int {
+	return cmp.Or(
+		compareEnded(a, b),
+		b.since.Compare(a.since),
+		cmp.Compare(a.reason, b.reason),
+		cmp.Compare(a.message, b.message),
+		cmp.Compare(a.logs, b.logs),
+	)
 }
 
 func compareEnded(a, b trouble) int {
