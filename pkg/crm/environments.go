@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"oaas.io/oaas/pkg/controller/environmentconfig"
+	"oaas.io/oaas/pkg/crm/blueprint"
 	"oaas.io/oaas/pkg/crm/config"
 	"oaas.io/oaas/pkg/crm/environment"
 	"oaas.io/oaas/pkg/crm/nfr"
@@ -38,9 +39,15 @@ func newLedger(mgr manager.Manager, settings config.Config, planned quota.Planne
 }
 
 // addEnvironments keeps the status of EnvironmentConfigs.
-func addEnvironments(ctx context.Context, mgr manager.Manager, ledger *quota.Ledger) error {
+func addEnvironments(ctx context.Context, mgr manager.Manager, settings config.Config, ledger *quota.Ledger) error {
 	if err := quota.IndexRecords(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
-	return environmentconfig.New(mgr.GetCache(), ledger, clock.RealClock{}).Register(mgr)
+	if err := blueprint.IndexRecords(ctx, mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
+	return environmentconfig.New(environmentconfig.Options{
+		Cache: mgr.GetCache(), Ledger: ledger, Defaults: environmentDefaults(settings),
+		Recorder: mgr.GetEventRecorder("oaas-crm"), Clock: clock.RealClock{},
+	}).Register(mgr)
 }

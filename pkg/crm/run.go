@@ -94,7 +94,7 @@ func Run(ctx context.Context, settings config.Config, kube *rest.Config, log log
 	if err := errors.Join(
 		addRecords(mgr, settings, known, plans, gate, registry),
 		addTemplates(mgr, settings, known),
-		addEnvironments(ctx, mgr, ledger),
+		addEnvironments(ctx, mgr, settings, ledger),
 	); err != nil {
 		return err
 	}

@@ -15,8 +15,11 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -24,10 +27,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 	"oaas.io/oaas/pkg/controller/setup"
+	"oaas.io/oaas/pkg/crm/environment"
 	"oaas.io/oaas/pkg/crm/quota"
 )
 
@@ -43,17 +48,34 @@ const (
 	unboundedDelay = 10 * time.Second
 )
 
-// Reconciler keeps the status of one EnvironmentConfig.
-type Reconciler struct {
-	// cache holds EnvironmentConfigs and records, with quota.EnvironmentIndex.
-	cache  client.Reader
-	ledger *quota.Ledger
-	clock  clock.PassiveClock
+// Options are what a reconciler is made of.
+type Options struct {
+	// Cache holds EnvironmentConfigs and records, with quota.EnvironmentIndex.
+	Cache client.Reader
+	// Ledger keeps the quotas of environments.
+	Ledger *quota.Ledger
+	// Defaults hold where an environment says nothing.
+	Defaults environment.Defaults
+	// Recorder receives events about EnvironmentConfigs.
+	Recorder events.EventRecorder
+	// Clock tells the time.
+	Clock clock.PassiveClock
 }
 
-// New returns a reconciler. The cache must have quota.EnvironmentIndex.
-func New(cache client.Reader, ledger *quota.Ledger, clock clock.PassiveClock) *Reconciler {
-	return &Reconciler{cache: cache, ledger: ledger, clock: clock}
+// Reconciler keeps the status of one EnvironmentConfig.
+type Reconciler struct {
+	cache    client.Reader
+	ledger   *quota.Ledger
+	defaults environment.Defaults
+	recorder events.EventRecorder
+	clock    clock.PassiveClock
+}
+
+// New returns a reconciler.
+func New(options Options) *Reconciler {
+	return &Reconciler{
+		cache: options.Cache, ledger: options.Ledger, defaults: options.Defaults, recorder: options.Recorder, clock: options.Clock,
+	}
 }
 
 // Register adds the reconciler to the manager, to run where it leads.
@@ -62,6 +84,8 @@ func (r *Reconciler) Register(mgr manager.Manager) error {
 		Named(Name).
 		For(&v1alpha1.EnvironmentConfig{}).
 		Watches(&v1alpha1.DeploymentRecord{}, r.records()).
+		Watches(&v1alpha1.EnvironmentConfig{}, handler.EnqueueRequestsFromMapFunc(r.others),
+			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WithOptions(setup.Options(mgr, Name, setup.Named("environment"))).
 		Complete(r)
 	if err != nil {
@@ -84,10 +108,15 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	if !equality.Semantic.DeepEqual(*before, config.Status) {
 		// Reservations may have been made since the cache heard of any.
+		var written *v1alpha1.EnvironmentConfig
 		err = r.ledger.Edit(ctx, request.Name, func(ctx context.Context, live *v1alpha1.EnvironmentConfig) error {
+			before, written = live.Status.DeepCopy(), live
 			again, err = r.observe(ctx, live)
 			return err
 		})
+		if err == nil {
+			r.tell(before, written)
+		}
 	}
 	if err != nil {
 		return reconcile.Result{}, client.IgnoreNotFound(err)
@@ -105,10 +134,40 @@ func (r *Reconciler) observe(ctx context.Context, config *v1alpha1.EnvironmentCo
 	if err := r.cache.List(ctx, records, client.MatchingFields{quota.EnvironmentIndex: config.Name}, client.UnsafeDisableDeepCopy); err != nil {
 		return time.Time{}, fmt.Errorf("list records of environment %s: %w", config.Name, err)
 	}
+	all := &v1alpha1.EnvironmentConfigList{}
+	if err := r.cache.List(ctx, all, client.UnsafeDisableDeepCopy); err != nil {
+		return time.Time{}, fmt.Errorf("list environments: %w", err)
+	}
+	conflicts := environment.Resolve(config.Name, config, r.defaults).Tenancy().Conflicts(environment.Tenancies(all.Items, r.defaults))
 	now := r.clock.Now()
 	balance := r.ledger.Meter.Balance(ctx, config.Name, records.Items, config.Status.Reservations, now)
-	config.Status = statusOf(config, balance, now)
+	config.Status = statusOf(config, balance, conflicts, now)
 	return balance.Again, nil
+}
+
+// tell records an event for each transition of the condition Ready.
+func (r *Reconciler) tell(before *v1alpha1.EnvironmentConfigStatus, config *v1alpha1.EnvironmentConfig) {
+	was, is := meta.FindStatusCondition(before.Conditions, v1alpha1.EnvironmentReady), meta.FindStatusCondition(config.Status.Conditions, v1alpha1.EnvironmentReady)
+	if eventType, ok := transition(was, is); ok {
+		r.recorder.Eventf(config, nil, eventType, is.Reason, "Check", "%s", limitTo(noteRoom, is.Message))
+	}
+}
+
+// others are the other environments, whose namespaces a changed configuration may
+// name, or name no more.
+func (r *Reconciler) others(ctx context.Context, changed client.Object) []reconcile.Request {
+	all := &v1alpha1.EnvironmentConfigList{}
+	if err := r.cache.List(ctx, all, client.UnsafeDisableDeepCopy); err != nil {
+		logr.FromContextOrDiscard(ctx).Error(err, "list environments")
+		return nil
+	}
+	var requests []reconcile.Request
+	for i := range all.Items {
+		if name := all.Items[i].Name; name != changed.GetName() {
+			requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{Name: name}})
+		}
+	}
+	return requests
 }
 
 // until is how long it takes until a moment, at least a bit; zero for never.
@@ -129,8 +188,8 @@ func (r *Reconciler) records() handler.EventHandler {
 			if !ok {
 				continue
 			}
-			for _, environment := range quota.Environments(record) {
-				r.wake(ctx, q, environment)
+			for _, name := range quota.Environments(record) {
+				r.wake(ctx, q, name)
 			}
 		}
 	}
@@ -145,9 +204,9 @@ func (r *Reconciler) records() handler.EventHandler {
 	}
 }
 
-func (r *Reconciler) wake(ctx context.Context, q workqueue.TypedRateLimitingInterface[reconcile.Request], environment string) {
+func (r *Reconciler) wake(ctx context.Context, q workqueue.TypedRateLimitingInterface[reconcile.Request], name string) {
 	config := &v1alpha1.EnvironmentConfig{}
-	if err := r.cache.Get(ctx, types.NamespacedName{Name: environment}, config); err != nil {
+	if err := r.cache.Get(ctx, types.NamespacedName{Name: name}, config); err != nil {
 		// An environment without a configuration has no status; one that appears
 		// wakes us itself.
 		return
@@ -156,7 +215,7 @@ func (r *Reconciler) wake(ctx context.Context, q workqueue.TypedRateLimitingInte
 	if quota.Bounded(config.Spec.Quotas) {
 		delay = boundedDelay
 	}
-	q.AddAfter(reconcile.Request{NamespacedName: types.NamespacedName{Name: environment}}, delay)
+	q.AddAfter(reconcile.Request{NamespacedName: types.NamespacedName{Name: name}}, delay)
 }
 
 // countsElsewise tells that a change of a record may change a sum.

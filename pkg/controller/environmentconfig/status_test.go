@@ -7,12 +7,14 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+	"oaas.io/oaas/pkg/crm/environment"
 	"oaas.io/oaas/pkg/crm/quota"
 )
 
@@ -21,7 +23,7 @@ func TestStatusOf(t *testing.T) {
 	balance := quota.Balance{Used: v1alpha1.UsedQuotas{Deployments: 3, Replicas: 7}}
 	usable := &v1alpha1.EnvironmentConfig{ObjectMeta: metav1.ObjectMeta{Name: "prod", Generation: 4}}
 	observed := usable.DeepCopy()
-	observed.Status = statusOf(usable, balance, then)
+	observed.Status = statusOf(usable, balance, nil, then)
 	wrong := observed.DeepCopy()
 	wrong.Generation, wrong.Spec.Namespaces.Fixed = 5, "kube-system"
 
@@ -38,7 +40,7 @@ func TestStatusOf(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			before := tc.config.DeepCopy()
-			status := statusOf(tc.config, balance, now)
+			status := statusOf(tc.config, balance, nil, now)
 			if !equality.Semantic.DeepEqual(before, tc.config) {
 				t.Error("what was observed was changed")
 			}
@@ -51,8 +53,57 @@ func TestStatusOf(t *testing.T) {
 			}
 		})
 	}
-	if again := statusOf(observed, balance, now); !equality.Semantic.DeepEqual(again, observed.Status) {
+	if again := statusOf(observed, balance, nil, now); !equality.Semantic.DeepEqual(again, observed.Status) {
 		t.Error("a status at rest would be written")
+	}
+}
+
+// TestConflicts holds that of two configurations that name a namespace for different
+// tenants the younger one says so, with both names, and the older one works on.
+func TestConflicts(t *testing.T) {
+	now := time.Unix(2000, 0)
+	configuration := func(name string, created int64, tenant string) v1alpha1.EnvironmentConfig {
+		config := v1alpha1.EnvironmentConfig{ObjectMeta: metav1.ObjectMeta{Name: name, CreationTimestamp: metav1.Unix(created, 0)}}
+		config.Spec.Namespaces.Tenants = map[string]string{tenant: "vault"}
+		return config
+	}
+	all := []v1alpha1.EnvironmentConfig{configuration("young", 2, "shop"), configuration("old", 1, "bank")}
+	readyOf := func(config *v1alpha1.EnvironmentConfig) *metav1.Condition {
+		conflicts := environment.Resolve(config.Name, config, environment.Defaults{}).Tenancy().Conflicts(environment.Tenancies(all, environment.Defaults{}))
+		return meta.FindStatusCondition(statusOf(config, quota.Balance{}, conflicts, now).Conditions, v1alpha1.EnvironmentReady)
+	}
+	if ready := readyOf(&all[1]); ready.Status != metav1.ConditionTrue {
+		t.Errorf("the older one is %+v, want ready", ready)
+	}
+	want := `namespace "vault" is that of tenant "bank" in EnvironmentConfig "old", which is older, and of tenant "shop" in EnvironmentConfig "young": name another one in one of them`
+	if ready := readyOf(&all[0]); ready.Status != metav1.ConditionFalse || ready.Reason != ReasonConflicting || ready.Message != want {
+		t.Errorf("the younger one is %+v, want that it says %s", ready, want)
+	}
+}
+
+func TestTransition(t *testing.T) {
+	condition := func(status metav1.ConditionStatus, reason, message string) *metav1.Condition {
+		return &metav1.Condition{Status: status, Reason: reason, Message: message}
+	}
+	usable, conflicting := condition(metav1.ConditionTrue, ReasonUsable, ""), condition(metav1.ConditionFalse, ReasonConflicting, "a")
+	for name, tc := range map[string]struct {
+		was, is *metav1.Condition
+		want    string
+	}{
+		"well from the start is no news":          {nil, usable, ""},
+		"wrong from the start is":                 {nil, conflicting, corev1.EventTypeWarning},
+		"a conflict that appears":                 {usable, conflicting, corev1.EventTypeWarning},
+		"the same in other words is no news":      {conflicting, condition(metav1.ConditionFalse, ReasonConflicting, "b"), ""},
+		"wrong for another reason":                {conflicting, condition(metav1.ConditionFalse, ReasonInvalid, "c"), corev1.EventTypeWarning},
+		"a conflict that is gone":                 {conflicting, usable, corev1.EventTypeNormal},
+		"what stays as it is":                     {usable, usable, ""},
+		"nothing is known yet and nothing to say": {nil, nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got, worth := transition(tc.was, tc.is); worth != (tc.want != "") || (worth && got != tc.want) {
+				t.Errorf("event %q (%v), want %q", got, worth, tc.want)
+			}
+		})
 	}
 }
 

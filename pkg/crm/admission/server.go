@@ -119,7 +119,9 @@ func (s *Server) Start(ctx context.Context) error {
 	})
 	scheme := s.options.Scheme
 	server.Register(pathOf(resourceTemplates), admission.WithValidator[*v1alpha1.DeploymentTemplate](scheme, templates{s.options.Compile}))
-	server.Register(pathOf(resourceEnvironments), admission.WithValidator[*v1alpha1.EnvironmentConfig](scheme, environments{}))
+	server.Register(pathOf(resourceEnvironments), admission.WithValidator[*v1alpha1.EnvironmentConfig](scheme, environments{
+		reader: s.options.Reader, defaults: s.options.Environments,
+	}))
 	server.Register(pathOf(resourceRecords), admission.WithValidator[*v1alpha1.DeploymentRecord](scheme, records{
 		reader: s.options.Reader, ledger: s.options.Ledger, defaults: s.options.Environments, self: s.self(ctx),
 	}))

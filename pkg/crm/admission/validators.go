@@ -55,13 +55,17 @@ func (templates) ValidateDelete(context.Context, *v1alpha1.DeploymentTemplate) (
 }
 
 // environments validates EnvironmentConfigs.
-type environments struct{}
+type environments struct {
+	// reader has EnvironmentConfigs.
+	reader   client.Reader
+	defaults environment.Defaults
+}
 
 var _ admission.Validator[*v1alpha1.EnvironmentConfig] = environments{}
 
 // ValidateCreate implements admission.Validator.
-func (environments) ValidateCreate(_ context.Context, config *v1alpha1.EnvironmentConfig) (admission.Warnings, error) {
-	return nil, invalid(v1alpha1.KindEnvironmentConfig, config.Name, environment.Validate(config))
+func (v environments) ValidateCreate(ctx context.Context, config *v1alpha1.EnvironmentConfig) (admission.Warnings, error) {
+	return v.validate(ctx, nil, config)
 }
 
 // ValidateUpdate implements admission.Validator.
@@ -69,7 +73,36 @@ func (v environments) ValidateUpdate(ctx context.Context, before, after *v1alpha
 	if equality.Semantic.DeepEqual(before.Spec, after.Spec) {
 		return nil, nil
 	}
-	return v.ValidateCreate(ctx, after)
+	return v.validate(ctx, before, after)
+}
+
+func (v environments) validate(ctx context.Context, before, after *v1alpha1.EnvironmentConfig) (admission.Warnings, error) {
+	list := &v1alpha1.EnvironmentConfigList{}
+	if err := v.reader.List(ctx, list); err != nil {
+		return nil, fmt.Errorf("list EnvironmentConfigs: %w", err)
+	}
+	problems := append(environment.Validate(after), conflicts(before, after, list.Items, v.defaults)...)
+	return nil, invalid(v1alpha1.KindEnvironmentConfig, after.Name, problems)
+}
+
+// conflicts are the namespaces that a configuration is about to name although others
+// name them for somebody else. Those that it named before, which were stored while
+// nobody looked, do not stand in the way of another change.
+func conflicts(before, after *v1alpha1.EnvironmentConfig, all []v1alpha1.EnvironmentConfig, defaults environment.Defaults) field.ErrorList {
+	others := environment.Tenancies(all, defaults)
+	known := map[string]bool{}
+	if before != nil {
+		for _, conflict := range environment.Resolve(before.Name, before, defaults).Tenancy().Conflicts(others) {
+			known[conflict.String()] = true
+		}
+	}
+	var problems field.ErrorList
+	for _, conflict := range environment.Resolve(after.Name, after, defaults).Tenancy().Conflicts(others) {
+		if !known[conflict.String()] {
+			problems = append(problems, field.Invalid(conflict.Path, conflict.Namespace, conflict.String()))
+		}
+	}
+	return problems
 }
 
 // ValidateDelete implements admission.Validator.
@@ -115,9 +148,18 @@ func (v records) validate(ctx context.Context, before, record *v1alpha1.Deployme
 	} else if err != nil {
 		return nil, fmt.Errorf("read EnvironmentConfig %s: %w", record.Spec.TargetEnvironment, err)
 	}
-	if err := environment.Resolve(record.Spec.TargetEnvironment, config, v.defaults).Misplaced(record); err != nil {
+	resolved := environment.Resolve(record.Spec.TargetEnvironment, config, v.defaults)
+	problem := resolved.Misplaced(record)
+	if problem == nil {
+		list := &v1alpha1.EnvironmentConfigList{}
+		if err := v.reader.List(ctx, list); err != nil {
+			return nil, fmt.Errorf("list EnvironmentConfigs: %w", err)
+		}
+		problem = resolved.Tenancy().Contested(environment.TenantOf(record), environment.Tenancies(list.Items, v.defaults))
+	}
+	if problem != nil {
 		return nil, invalid(v1alpha1.KindDeploymentRecord, record.Name,
-			field.ErrorList{field.Forbidden(field.NewPath("metadata", "namespace"), err.Error())})
+			field.ErrorList{field.Forbidden(field.NewPath("metadata", "namespace"), problem.Error())})
 	}
 	if err := v.reserve(ctx, before, record); err != nil {
 		return nil, err

@@ -30,6 +30,9 @@ const (
 	// ReasonNamespaceNotAllowed: the record is not in the namespace that its
 	// environment puts it into.
 	ReasonNamespaceNotAllowed = "NamespaceNotAllowed"
+	// ReasonNamespaceContested: the namespace that the environment has for the record is
+	// another tenant's.
+	ReasonNamespaceContested = "NamespaceContested"
 	// ReasonNoTemplate: no template of the cluster can serve the record.
 	ReasonNoTemplate = "NoTemplate"
 	// ReasonTemplateUnfit: the template that the record pins cannot serve it.
@@ -86,7 +89,7 @@ func (b *Blueprint) Preview(ctx context.Context, record *v1alpha1.DeploymentReco
 }
 
 // environment resolves the environment of a record and makes sure that the record
-// is where the environment puts it.
+// is where the environment puts it, and no other tenant is there.
 func (b *Blueprint) environment(ctx context.Context, record *v1alpha1.DeploymentRecord) (environment.Environment, error) {
 	name := record.Spec.TargetEnvironment
 	configuration := &v1alpha1.EnvironmentConfig{}
@@ -101,7 +104,7 @@ func (b *Blueprint) environment(ctx context.Context, record *v1alpha1.Deployment
 	if problem := env.Misplaced(record); problem != nil {
 		return env, &RefusalError{Reason: ReasonNamespaceNotAllowed, Err: problem}
 	}
-	return env, nil
+	return env, b.uncontested(ctx, record, env.Tenancy())
 }
 
 func (b *Blueprint) render(ctx context.Context, record *v1alpha1.DeploymentRecord, env environment.Environment) (*render.Rendering, error) {

@@ -19,14 +19,20 @@ import (
 	"oaas.io/oaas/pkg/crm/quota"
 )
 
-// RecordsOfEnvironment are the records that an EnvironmentConfig counts for.
-func (b *Blueprint) RecordsOfEnvironment(ctx context.Context, configuration client.Object) []reconcile.Request {
+// RecordsOfEnvironment are the records that an EnvironmentConfig counts for: those of
+// the environment, and those of others in the namespaces that it names.
+func (b *Blueprint) RecordsOfEnvironment(ctx context.Context, object client.Object) []reconcile.Request {
+	configuration, ok := object.(*v1alpha1.EnvironmentConfig)
+	if !ok {
+		return nil
+	}
 	list := &v1alpha1.DeploymentRecordList{}
 	if err := b.options.Cache.List(ctx, list, client.MatchingFields{quota.EnvironmentIndex: configuration.GetName()}, client.UnsafeDisableDeepCopy); err != nil {
 		logr.FromContextOrDiscard(ctx).Error(err, "list records of an environment", "environment", configuration.GetName())
 		return nil
 	}
-	return requestsOf(list.Items, func(*v1alpha1.DeploymentRecord) bool { return true })
+	all := requestsOf(list.Items, func(*v1alpha1.DeploymentRecord) bool { return true })
+	return append(all, b.neighbours(ctx, configuration)...)
 }
 
 // RecordsOfTemplate are the records for which a change of a template may count:

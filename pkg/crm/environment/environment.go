@@ -8,6 +8,7 @@ package environment
 
 import (
 	"cmp"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 
@@ -95,6 +96,8 @@ type Environment struct {
 	Name string
 	// Configured tells that the environment has an EnvironmentConfig.
 	Configured bool
+	// Created is when that was created; zero without one.
+	Created time.Time
 	// Spec has every default filled in.
 	Spec v1alpha1.EnvironmentConfigSpec
 	// Defaults are what it was resolved over.
@@ -106,15 +109,20 @@ type Environment struct {
 func Resolve(name string, configuration *v1alpha1.EnvironmentConfig, defaults Defaults) Environment {
 	e := Environment{Name: name, Configured: configuration != nil, Defaults: defaults}
 	if configuration != nil {
-		e.Spec = *configuration.Spec.DeepCopy()
+		e.Spec, e.Created = *configuration.Spec.DeepCopy(), configuration.CreationTimestamp.Time
 	}
-	if mapping := &e.Spec.Namespaces; mapping.Fixed == "" && mapping.Prefix == "" && mapping.Suffix == "" {
-		mapping.Fixed = defaults.Namespace
-	}
+	e.Spec.Namespaces = completeMapping(e.Spec.Namespaces, defaults)
 	e.Spec.Enforcement.Mode = cmp.Or(e.Spec.Enforcement.Mode, defaults.Enforcement)
 	e.Spec.Telemetry.Protocol = cmp.Or(e.Spec.Telemetry.Protocol, defaultProtocol)
 	completeODGM(&e.Spec.ODGM, defaults)
 	return e
+}
+
+func completeMapping(mapping v1alpha1.NamespaceMapping, defaults Defaults) v1alpha1.NamespaceMapping {
+	if mapping.Fixed == "" && mapping.Prefix == "" && mapping.Suffix == "" {
+		mapping.Fixed = defaults.Namespace
+	}
+	return mapping
 }
 
 func completeODGM(odgm *v1alpha1.EnvironmentODGM, defaults Defaults) {

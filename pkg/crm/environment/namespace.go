@@ -45,19 +45,25 @@ func (e *NamespaceError) Error() string {
 // Kubernetes' own, and no two tenants of the environment share one unless the
 // mapping is fixed. The error is a *NamespaceError.
 func (e Environment) NamespaceOf(tenant string) (string, error) {
-	namespace, problem := e.mapped(tenant)
+	return e.Tenancy().NamespaceOf(tenant)
+}
+
+// NamespaceOf is the namespace of this cluster in which the records of a tenant run.
+// The error is a *NamespaceError.
+func (t Tenancy) NamespaceOf(tenant string) (string, error) {
+	namespace, problem := t.mapped(tenant)
 	if problem == "" {
 		problem = unusable(namespace)
 	}
 	if problem != "" {
-		return "", &NamespaceError{Environment: e.Name, Tenant: tenant, Problem: problem}
+		return "", &NamespaceError{Environment: t.Environment, Tenant: tenant, Problem: problem}
 	}
 	return namespace, nil
 }
 
 // mapped is where the mapping puts a tenant, or why it puts it nowhere.
-func (e Environment) mapped(tenant string) (namespace, problem string) {
-	mapping := e.Spec.Namespaces
+func (t Tenancy) mapped(tenant string) (namespace, problem string) {
+	mapping := t.Mapping
 	if own, ok := mapping.Tenants[tenant]; ok {
 		if others := tenantsOf(mapping.Tenants, own); len(others) > 1 {
 			return "", fmt.Sprintf("namespaces.tenants maps %s to %q: give each a namespace of its own", strings.Join(others, " and "), own)

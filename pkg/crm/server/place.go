@@ -51,6 +51,14 @@ func (d *deployments) placeOf(ctx context.Context, spec v1alpha1.DeploymentRecor
 	if err != nil {
 		return place{}, precondition("NAMESPACE_NOT_ALLOWED", "environment:"+name, err.Error())
 	}
+	// What others name is as the cache has it; the reconciler looks again.
+	others := &v1alpha1.EnvironmentConfigList{}
+	if err := d.client.List(ctx, others, client.UnsafeDisableDeepCopy); err != nil {
+		return place{}, statusOf(fmt.Errorf("list EnvironmentConfigs: %w", err))
+	}
+	if err := resolved.Tenancy().Contested(spec.DeploymentUnit.Namespace, environment.Tenancies(others.Items, d.environments)); err != nil {
+		return place{}, precondition("NAMESPACE_CONTESTED", "environment:"+name, err.Error())
+	}
 	return place{
 		namespace: namespace, create: resolved.Spec.Namespaces.Create, bounded: quota.Bounded(resolved.Spec.Quotas),
 	}, nil
