@@ -47,6 +47,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if err := r.client.Get(ctx, request.NamespacedName, record); err != nil {
 		if apierrors.IsNotFound(err) {
 			r.progress.forget(request.NamespacedName)
+			r.children.Forget(request.NamespacedName)
 			if r.grids != nil {
 				r.grids.Forget(request.NamespacedName)
 			}

@@ -58,6 +58,8 @@ type Children interface {
 	// Need makes sure that everything of a kind is known, or returns a
 	// *children.NotServedError and remembers that the record waits for the kind.
 	Need(ctx context.Context, record types.NamespacedName, kind schema.GroupVersionKind) error
+	// Forget drops what is kept for a record that is gone.
+	Forget(record types.NamespacedName)
 	// Get returns a child, nil when there is none as far as is known.
 	Get(kind schema.GroupVersionKind, name types.NamespacedName) *children.Object
 	// Of returns all children of a record that are known.

@@ -180,6 +180,12 @@ func onlyForbidden(err error) error {
 }
 
 func (c *Cache) watch(record types.NamespacedName, gvk schema.GroupVersionKind) (*watchedKind, error) {
+	if known := c.watchOf(gvk); known != nil {
+		return known, nil
+	}
+	// The API server may have to be asked, for which nobody else has to wait. Under the
+	// lock the answer is at hand, and no change of what is served is missed.
+	_, asked := c.kinds.resource(gvk)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if known := c.watched[gvk]; known != nil {
@@ -187,6 +193,9 @@ func (c *Cache) watch(record types.NamespacedName, gvk schema.GroupVersionKind) 
 	}
 	if c.life == nil {
 		return nil, errors.New("the cache of children was not started")
+	}
+	if asked != nil && !final(asked) {
+		return nil, asked
 	}
 	resource, err := c.kinds.resource(gvk)
 	if _, notServed := errors.AsType[*NotServedError](err); notServed {
@@ -212,14 +221,29 @@ func (c *Cache) watch(record types.NamespacedName, gvk schema.GroupVersionKind) 
 	return w, nil
 }
 
+// watchOf returns the watch of a kind; nil when there is none.
+func (c *Cache) watchOf(gvk schema.GroupVersionKind) *watchedKind {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.watched[gvk]
+}
+
+// Forget drops what is kept for a record that is gone.
+func (c *Cache) Forget(record types.NamespacedName) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for kind, records := range c.missed {
+		if delete(records, record); len(records) == 0 {
+			delete(c.missed, kind)
+		}
+	}
+}
+
 // Get returns a child, nil when there is none as far as is known. What was written
 // a moment ago is known.
 func (c *Cache) Get(gvk schema.GroupVersionKind, name types.NamespacedName) *Object {
 	var known *Object
-	c.mu.Lock()
-	w := c.watched[gvk]
-	c.mu.Unlock()
-	if w != nil {
+	if w := c.watchOf(gvk); w != nil {
 		if item, exists, err := w.informer.GetIndexer().GetByKey(name.String()); err == nil && exists {
 			known, _ = item.(*Object)
 		}

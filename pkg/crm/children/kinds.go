@@ -50,6 +50,14 @@ func (e *ClusterScopedError) Error() string {
 	return fmt.Sprintf("%s in %s is not namespaced: a record makes objects in its own namespace only", e.Kind.Kind, e.Kind.GroupVersion())
 }
 
+// final tells an error that says what the cluster serves from one that says that this
+// could not be found out.
+func final(err error) bool {
+	_, notServed := errors.AsType[*NotServedError](err)
+	_, clusterScoped := errors.AsType[*ClusterScopedError](err)
+	return notServed || clusterScoped
+}
+
 // metadataOnly are kinds whose status tells nothing about a record. Their metadata
 // is enough to know that they are there and unchanged.
 var metadataOnly = []schema.GroupKind{
