@@ -9,7 +9,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"k8s.io/utils/ptr"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 	"oaas.io/oaas/pkg/crm/render/names"
@@ -136,15 +135,21 @@ func grpcPort() corev1.ServicePort {
 // disruptionBudget lets a drain take one node at a time: two at once could be the
 // majority of a partition's copies.
 func (g *Grid) disruptionBudget() *policyv1.PodDisruptionBudget {
+	// A node that is not ready may still hold the only copy that is up to date once
+	// another fails. What is in its pod alone goes with the pod, so a drain waits for it
+	// unless the budget has room; what is in a volume comes back, and nodes that crash
+	// for ever must not keep machines from being drained.
+	unhealthy := policyv1.IfHealthyBudget
+	if _, claims := g.volumes(); len(claims) > 0 {
+		unhealthy = policyv1.AlwaysAllow
+	}
 	return &policyv1.PodDisruptionBudget{
 		TypeMeta:   metav1.TypeMeta{APIVersion: policyv1.SchemeGroupVersion.String(), Kind: "PodDisruptionBudget"},
 		ObjectMeta: g.meta(g.Name),
 		Spec: policyv1.PodDisruptionBudgetSpec{
-			MaxUnavailable: new(intstr.FromInt32(1)),
-			Selector:       &metav1.LabelSelector{MatchLabels: g.selector()},
-			// A node that is not ready may still hold the only copy that is up to date once
-			// another fails, so a drain waits for it unless the budget has room.
-			UnhealthyPodEvictionPolicy: ptr.To(policyv1.IfHealthyBudget),
+			MaxUnavailable:             new(intstr.FromInt32(1)),
+			Selector:                   &metav1.LabelSelector{MatchLabels: g.selector()},
+			UnhealthyPodEvictionPolicy: &unhealthy,
 		},
 	}
 }

@@ -244,6 +244,22 @@ func TestCluster(t *testing.T) {
 	}
 }
 
+// TestDrains: a drain waits for a broken node only where that would take data along.
+func TestDrains(t *testing.T) {
+	for name, c := range map[string]struct {
+		change []func(*odgm.Input)
+		want   policyv1.UnhealthyPodEvictionPolicyType
+	}{
+		"data in the pods": {nil, policyv1.IfHealthyBudget},
+		"data in volumes":  {[]func(*odgm.Input){persistent}, policyv1.AlwaysAllow},
+	} {
+		budget := objectOf[*policyv1.PodDisruptionBudget](t, mustPlan(t, input(c.change...)))
+		if got := *budget.Spec.UnhealthyPodEvictionPolicy; got != c.want {
+			t.Errorf("%s: broken nodes: %s, want %s", name, got, c.want)
+		}
+	}
+}
+
 func TestSmallCluster(t *testing.T) {
 	grid := mustPlan(t, input(func(in *odgm.Input) {
 		in.Record.Spec.State.Persistent = true
