@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apiserver/pkg/registry/rest"
+	"k8s.io/apiserver/pkg/storage"
 
 	"oaas.io/oaas/pkg/apis/pm"
 )
@@ -150,6 +152,32 @@ func TestAWriteWaitsForOneThatMayTakeAwayWhatItNeeds(t *testing.T) {
 			taker.end(s.ctx(), nil)
 			expectError(t, <-done, test.reason)
 		})
+	}
+}
+
+// counting counts how often somebody looks at notices.
+type counting struct {
+	storage.Interface
+	looks atomic.Int32
+}
+
+func (c *counting) GetList(ctx context.Context, key string, options storage.ListOptions, list runtime.Object) error {
+	c.looks.Add(1)
+	return c.Interface.GetList(ctx, key, options, list)
+}
+
+// What a dead server left behind stands for minutes. Those who need the package
+// meanwhile must not wear etcd out.
+func TestWhoWaitsLooksEverLessOften(t *testing.T) {
+	s := newScene(t)
+	s.mustCreate(pkg("b", "1"), pkg("a", "1", "b"))
+	expectError(t, s.delete("a"), "")
+	s.takeOnly("b")
+	counted := &counting{Interface: s.one.edges.notices.storage}
+	s.one.edges.notices.storage = counted
+	expectError(t, s.create(pkg("a", "1", "b")), "Conflict", "under way", "try again")
+	if looks := counted.looks.Load(); looks < 5 || looks > 40 {
+		t.Errorf("looked %d times in %s, want some tens of times at the most", looks, patience)
 	}
 }
 

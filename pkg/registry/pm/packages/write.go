@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -28,10 +29,12 @@ const (
 	// it, so that what it does next is not refused for the sake of what has ended.
 	withdrawWithin = 10 * time.Second
 	// patience is how long a write that needs something waits for one that may take
-	// it away, and lookEvery how often it looks. The other one decides in a moment,
-	// unless its server died.
-	patience  = 3 * time.Second
-	lookEvery = 10 * time.Millisecond
+	// it away. The other one decides in a moment, unless its server died. So the
+	// pauses between two looks grow from firstPause to longestPause: until the notice
+	// of a dead server ends, all who need that package would else keep etcd busy.
+	patience     = 3 * time.Second
+	firstPause   = 10 * time.Millisecond
+	longestPause = 250 * time.Millisecond
 )
 
 // write is one write of a package, which may be its deletion. The checks run right
@@ -144,7 +147,10 @@ func (w *write) post(ctx context.Context, about concern, content *pm.Package) er
 // wait, but a write that does both would wait for one that waits for it.
 func (w *write) giveWay(ctx context.Context, p *pm.Package, needs map[string]need) error {
 	var taken string
-	err := wait.PollUntilContextTimeout(ctx, lookEvery, patience, true, func(context.Context) (bool, error) {
+	waiting, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	pauses := wait.Backoff{Duration: firstPause, Factor: 1.5, Jitter: 0.1, Cap: longestPause, Steps: math.MaxInt32}
+	err := pauses.DelayFunc().Until(waiting, true, false, func(context.Context) (bool, error) {
 		takers, _, err := w.edges.notices.standing(ctx, p.Namespace, taking)
 		if err != nil {
 			return false, err
