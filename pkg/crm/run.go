@@ -114,7 +114,7 @@ func Run(ctx context.Context, settings config.Config, kube *rest.Config, log log
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(mgr.Add(calls), addMetrics(mgr, settings, registry), addProbes(mgr, calls)); err != nil {
+	if err := errors.Join(mgr.Add(calls), addMetrics(mgr, settings, registry), addProbes(mgr, calls), addPrometheus(mgr, settings, registry)); err != nil {
 		return err
 	}
 	if settings.Report.Endpoint != "" {
