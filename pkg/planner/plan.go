@@ -32,6 +32,28 @@ type Input struct {
 	Clusters []*pmv1alpha1.Cluster
 }
 
+// NewInput collects what the plan of a deployment depends on. find returns a package
+// of the deployment's namespace, nil when there is none of that name.
+func NewInput(
+	deployment *pmv1alpha1.ClassDeployment, clusters []*pmv1alpha1.Cluster, find func(name string) (*pmv1alpha1.Package, error),
+) (Input, error) {
+	in := Input{Deployment: deployment, Dependencies: map[string]*pmv1alpha1.Package{}, Clusters: clusters}
+	var err error
+	if in.Package, err = find(deployment.Spec.PackageName); err != nil || in.Package == nil {
+		return in, err
+	}
+	for _, dependency := range in.Package.Spec.Dependencies {
+		found, err := find(dependency.Name)
+		if err != nil {
+			return in, err
+		}
+		if found != nil {
+			in.Dependencies[dependency.Name] = found
+		}
+	}
+	return in, nil
+}
+
 // Unit is one part of a plan: the deployment in one environment of one cluster.
 type Unit struct {
 	// Cluster that the unit is to run on.

@@ -82,31 +82,23 @@ func (f *fileObjects) plan(ctx context.Context, c *connection, deployment *pmv1a
 		deployment = live
 		deployment.Spec = spec
 	}
-	in := planner.Input{Deployment: deployment, Dependencies: map[string]*pmv1alpha1.Package{}}
-	if in.Package, err = f.findPackage(ctx, c, deployment.Namespace, deployment.Spec.PackageName); err != nil {
-		return nil, err
-	}
-	if in.Package != nil {
-		for _, dependency := range in.Package.Spec.Dependencies {
-			found, err := f.findPackage(ctx, c, deployment.Namespace, dependency.Name)
-			if err != nil {
-				return nil, err
-			}
-			if found != nil {
-				in.Dependencies[dependency.Name] = found
-			}
-		}
-	}
-	clusters, err := c.resource(kindNamed("Cluster"), "").List(ctx, metav1.ListOptions{})
+	list, err := c.resource(kindNamed("Cluster"), "").List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("listing clusters: %w", err)
 	}
-	for i := range clusters.Items {
-		cluster, err := typed[pmv1alpha1.Cluster](&clusters.Items[i])
+	clusters := make([]*pmv1alpha1.Cluster, 0, len(list.Items))
+	for i := range list.Items {
+		cluster, err := typed[pmv1alpha1.Cluster](&list.Items[i])
 		if err != nil {
 			return nil, err
 		}
-		in.Clusters = append(in.Clusters, cluster)
+		clusters = append(clusters, cluster)
+	}
+	in, err := planner.NewInput(deployment, clusters, func(name string) (*pmv1alpha1.Package, error) {
+		return f.findPackage(ctx, c, deployment.Namespace, name)
+	})
+	if err != nil {
+		return nil, err
 	}
 	made, err := planner.Make(in)
 	if err != nil {

@@ -75,21 +75,11 @@ func (c *Controller) reconcile(ctx context.Context, key types.NamespacedName) (t
 }
 
 func (c *Controller) plan(deployment *pmv1alpha1.ClassDeployment, clusters []*pmv1alpha1.Cluster) (planner.Plan, error) {
-	pkg, err := c.findPackage(deployment.Namespace, deployment.Spec.PackageName)
+	in, err := planner.NewInput(deployment, clusters, func(name string) (*pmv1alpha1.Package, error) {
+		return c.findPackage(deployment.Namespace, name)
+	})
 	if err != nil {
 		return planner.Plan{}, err
-	}
-	in := planner.Input{Deployment: deployment, Package: pkg, Dependencies: map[string]*pmv1alpha1.Package{}, Clusters: clusters}
-	if pkg != nil {
-		for _, dependency := range pkg.Spec.Dependencies {
-			found, err := c.findPackage(pkg.Namespace, dependency.Name)
-			if err != nil {
-				return planner.Plan{}, err
-			}
-			if found != nil {
-				in.Dependencies[dependency.Name] = found
-			}
-		}
 	}
 	return planner.Make(in)
 }

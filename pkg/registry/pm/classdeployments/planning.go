@@ -41,35 +41,22 @@ func (p planning) stored(ctx context.Context, name string, options *metav1.GetOp
 // input collects what a plan depends on. The packages that are given stand for
 // stored ones of the same name.
 func (p planning) input(ctx context.Context, deployment *v1alpha1.ClassDeployment, given map[string]*v1alpha1.Package) (planner.Input, error) {
-	in := planner.Input{Deployment: deployment, Dependencies: map[string]*v1alpha1.Package{}}
-	var err error
-	if in.Package, err = p.findPackage(ctx, deployment.Spec.PackageName, given); err != nil {
-		return in, err
-	}
-	if in.Package != nil {
-		for _, dependency := range in.Package.Spec.Dependencies {
-			found, err := p.findPackage(ctx, dependency.Name, given)
-			if err != nil {
-				return in, err
-			}
-			if found != nil {
-				in.Dependencies[dependency.Name] = found
-			}
-		}
-	}
 	list, err := p.clusters.List(genericapirequest.WithNamespace(ctx, metav1.NamespaceNone), &internalversion.ListOptions{})
 	if err != nil {
-		return in, fmt.Errorf("listing clusters: %w", err)
+		return planner.Input{}, fmt.Errorf("listing clusters: %w", err)
 	}
-	clusters := list.(*pm.ClusterList)
-	for i := range clusters.Items {
+	stored := list.(*pm.ClusterList)
+	clusters := make([]*v1alpha1.Cluster, 0, len(stored.Items))
+	for i := range stored.Items {
 		cluster := &v1alpha1.Cluster{}
-		if err := v1alpha1.Convert_pm_Cluster_To_v1alpha1_Cluster(&clusters.Items[i], cluster, nil); err != nil {
-			return in, fmt.Errorf("converting cluster %s: %w", clusters.Items[i].Name, err)
+		if err := v1alpha1.Convert_pm_Cluster_To_v1alpha1_Cluster(&stored.Items[i], cluster, nil); err != nil {
+			return planner.Input{}, fmt.Errorf("converting cluster %s: %w", stored.Items[i].Name, err)
 		}
-		in.Clusters = append(in.Clusters, cluster)
+		clusters = append(clusters, cluster)
 	}
-	return in, nil
+	return planner.NewInput(deployment, clusters, func(name string) (*v1alpha1.Package, error) {
+		return p.findPackage(ctx, name, given)
+	})
 }
 
 // findPackage returns nil when there is no package of that name.
