@@ -133,7 +133,7 @@ func (o *PreviewOptions) show(answers []*unstructured.Unstructured) error {
 // stored asks about a deployment that the server has.
 func (o *PreviewOptions) stored(ctx context.Context, c *connection) ([]*unstructured.Unstructured, error) {
 	answer, err := c.resource(kindNamed("ClassDeployment"), c.namespace).Get(ctx, o.Name, metav1.GetOptions{}, o.preview.subresource)
-	if apierrors.IsNotFound(err) {
+	if apierrors.IsNotFound(err) && !notServed(err) {
 		return nil, fmt.Errorf("no deployment is named %s in namespace %s: kubectl oaas status shows all", o.Name, c.namespace)
 	}
 	if err != nil {
@@ -172,7 +172,16 @@ func (o *PreviewOptions) files(ctx context.Context, c *connection, items []item)
 	}
 }
 
+// notServed tells a path that the server does not know from an object that it does
+// not have: both are 404.
+func notServed(err error) bool {
+	return apierrors.IsNotFound(err) && apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
+}
+
 func (o *PreviewOptions) failed(deployment string, err error) error {
+	if notServed(err) {
+		return fmt.Errorf("the Package Manager is older than this program and cannot %s: upgrade it", o.preview.verb)
+	}
 	return fmt.Errorf("%s %s: %w", o.preview.participle, title("ClassDeployment", deployment), err)
 }
 
