@@ -6,6 +6,8 @@ package children
 import (
 	"encoding/json"
 	"fmt"
+	"iter"
+	"maps"
 	"slices"
 	"strings"
 
@@ -104,8 +106,9 @@ func missingBelow(path string, want any, owned map[string]any) (string, bool) {
 	case map[string]any:
 		return missingIn(path, want, owned)
 	case []any:
+		items := itemsOf(owned)
 		for i, item := range want {
-			if at, missing := missingItem(fmt.Sprintf("%s[%d]", path, i), item, owned); missing {
+			if at, missing := missingItem(fmt.Sprintf("%s[%d]", path, i), item, items); missing {
 				return at, true
 			}
 		}
@@ -114,18 +117,14 @@ func missingBelow(path string, want any, owned map[string]any) (string, bool) {
 }
 
 // missingItem looks for an item of a list that is merged by keys or as a set.
-func missingItem(path string, item any, owned map[string]any) (string, bool) {
+func missingItem(path string, item any, owned ownedItems) (string, bool) {
 	first, found := path, false
-	for name, node := range owned {
-		node, ok := node.(map[string]any)
-		if !ok || !identifies(name, item) {
-			continue
-		}
+	for candidate := range owned.of(item) {
 		content, isMap := item.(map[string]any)
-		if !isMap || len(node) == 0 {
+		if !isMap || len(candidate.node) == 0 {
 			return "", false
 		}
-		at, missing := missingIn(path, content, node)
+		at, missing := missingIn(path, content, candidate.node)
 		if !missing {
 			return "", false
 		}
@@ -136,32 +135,107 @@ func missingItem(path string, item any, owned map[string]any) (string, bool) {
 	return first, true
 }
 
-// identifies tells whether a path element such as k:{"name":"a"} or v:"a" stands
-// for an item. Keys that the item leaves out were filled in by the API server.
-func identifies(element string, item any) bool {
-	kind, text, _ := strings.Cut(element, ":")
-	var value any
-	if json.Unmarshal([]byte(text), &value) != nil {
-		return false
-	}
-	switch kind {
-	case "v":
-		return sameScalar(value, item)
-	case "k":
-		keys, okKeys := value.(map[string]any)
-		content, okItem := item.(map[string]any)
-		if !okKeys || !okItem {
-			return false
+// ownedItem is an item of a list in the form of FieldsV1: a path element such as
+// k:{"name":"a"} or v:"a", and which fields below it are owned.
+type ownedItem struct {
+	// keys are nil for an item of a set, which has a value instead.
+	keys  map[string]any
+	value any
+	node  map[string]any
+}
+
+// ownedItems are all of a list, found by what identifies them: lists can have
+// thousands of items.
+type ownedItems struct {
+	all   []ownedItem
+	known map[string]int
+	// keys are the names of the keys of the list.
+	keys []string
+}
+
+func itemsOf(owned map[string]any) ownedItems {
+	items := ownedItems{known: make(map[string]int, len(owned))}
+	for element, node := range owned {
+		node, ok := node.(map[string]any)
+		kind, text, _ := strings.Cut(element, ":")
+		item := ownedItem{node: node}
+		into := any(&item.value)
+		if kind == "k" {
+			into = &item.keys
 		}
-		for key, value := range keys {
-			if own, ok := content[key]; ok && !sameScalar(value, own) {
-				return false
+		if !ok || (kind != "k" && kind != "v") || json.Unmarshal([]byte(text), into) != nil {
+			continue
+		}
+		if kind == "k" && items.keys == nil {
+			items.keys = slices.Sorted(maps.Keys(item.keys))
+		}
+		if identity, ok := items.identityOf(item.content()); ok {
+			items.known[identity] = len(items.all)
+		}
+		items.all = append(items.all, item)
+	}
+	return items
+}
+
+func (i ownedItem) content() any {
+	if i.keys != nil {
+		return i.keys
+	}
+	return i.value
+}
+
+// identityOf returns what tells an item from the others; false where a key is left
+// out, which the API server fills in.
+func (l ownedItems) identityOf(item any) (string, bool) {
+	identity := item
+	if content, isMap := item.(map[string]any); isMap {
+		values := make([]any, len(l.keys))
+		for i, key := range l.keys {
+			value, ok := content[key]
+			if !ok {
+				return "", false
+			}
+			values[i] = value
+		}
+		identity = values
+	}
+	encoded, err := json.Marshal(identity)
+	return string(encoded), err == nil
+}
+
+// of returns the items that may stand for an item of the content.
+func (l ownedItems) of(item any) iter.Seq[ownedItem] {
+	return func(yield func(ownedItem) bool) {
+		if identity, ok := l.identityOf(item); ok {
+			if at, ok := l.known[identity]; ok {
+				yield(l.all[at])
+				return
 			}
 		}
-		return true
-	default:
+		for _, owned := range l.all {
+			if owned.identifies(item) && !yield(owned) {
+				return
+			}
+		}
+	}
+}
+
+// identifies tells whether a path element stands for an item. Keys that the item
+// leaves out were filled in by the API server.
+func (i ownedItem) identifies(item any) bool {
+	if i.keys == nil {
+		return sameScalar(i.value, item)
+	}
+	content, ok := item.(map[string]any)
+	if !ok {
 		return false
 	}
+	for key, value := range i.keys {
+		if own, ok := content[key]; ok && !sameScalar(value, own) {
+			return false
+		}
+	}
+	return true
 }
 
 // sameScalar compares what was read from JSON, where numbers are floats, with the

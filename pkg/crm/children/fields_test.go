@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"runtime"
 	"testing"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -163,5 +164,28 @@ func TestDigestIsSmall(t *testing.T) {
 	t.Logf("%d bytes each, of which %d are the fields", each, len(raw))
 	if each > bound {
 		t.Errorf("a digest takes %d bytes, want %d at most", each, bound)
+	}
+}
+
+// A record may ask for as many variables as the API server can store.
+func TestManyItemsAreComparedInTime(t *testing.T) {
+	const items = 10_000
+	var env []any
+	owned := map[string]any{}
+	for i := range items {
+		name := fmt.Sprint("A", i)
+		env = append(env, map[string]any{"name": name, "value": "x"})
+		owned[fmt.Sprintf("k:{%q:%q}", "name", name)] = map[string]any{".": map[string]any{}, "f:name": map[string]any{}, "f:value": map[string]any{}}
+	}
+	start := time.Now()
+	if path, missing := missingBelow("env", env, owned); missing {
+		t.Errorf("%s is missing", path)
+	}
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("%d items took %v", items, took)
+	}
+	delete(owned, `k:{"name":"A9999"}`)
+	if path, _ := missingBelow("env", env, owned); path != "env[9999]" {
+		t.Errorf("missing is %q, want the last item", path)
 	}
 }
