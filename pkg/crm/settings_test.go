@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/testing/protocmp"
 
+	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
 )
 
@@ -78,4 +79,27 @@ func TestSettingsAreUnchangedWhenTheyAreSentAgain(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestRequirementsAreSaidNotToBeMeasured(t *testing.T) {
+	c := newClient(t)
+	namespace := newNamespace(t, c)
+	p := startProgram(t)
+	unit := newUnit(namespace, func(u *deploymentv1.DeploymentUnit) {
+		u.NfrRequirements = &deploymentv1.NfrRequirements{MaxLatencyMs: new(int64(50))}
+	})
+	p.deploy(t, unit)
+	record := p.waitFor(t, unit.GetId(), "the unit runs", running)
+	if got := conditionOf(record, v1alpha1.ConditionNFRCompliant); got.GetStatus() != "Unknown" || got.GetReason() != "NotMeasured" {
+		t.Errorf("with requirements, NFRCompliant is %v, want Unknown and NotMeasured", got)
+	}
+	if eventOf(t.Context(), c, unit, "NotMeasured") == nil {
+		t.Error("what is always so became an event")
+	}
+
+	unit.NfrRequirements = nil
+	p.deploy(t, unit)
+	p.waitFor(t, unit.GetId(), "without requirements, nothing is said of them", func(r *deploymentv1.DeploymentRecord) bool {
+		return running(r) && conditionOf(r, v1alpha1.ConditionNFRCompliant) == nil
+	})
 }
