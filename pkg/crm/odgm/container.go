@@ -13,6 +13,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+	"oaas.io/oaas/pkg/crm/render/pods"
 )
 
 // ContainerName is the name of a node's container in its pod.
@@ -22,9 +23,6 @@ const (
 	// portGRPC and portZenoh are names of the container's ports.
 	portGRPC  = "odgm"
 	portZenoh = "zenoh"
-	// nobody is the user that nodes run as, the one that distroless images have, and
-	// the group that owns their volumes.
-	nobody = 65532
 	// volumeData and volumeConfig are names of volumes, and where they are.
 	volumeData   = "odgm-data"
 	volumeConfig = "odgm-config"
@@ -62,7 +60,6 @@ func (g *Grid) sidecar(key string) (*Sidecar, bool) {
 		Claims:       claims,
 		OrdinalStart: start,
 		PodLabels:    map[string]string{LabelNode: "true"},
-		FSGroup:      nobody,
 	}, true
 }
 
@@ -102,8 +99,8 @@ func (g *Grid) container() corev1.Container {
 		SecurityContext: &corev1.SecurityContext{
 			AllowPrivilegeEscalation: new(false),
 			RunAsNonRoot:             new(true),
-			RunAsUser:                ptr.To[int64](nobody),
-			RunAsGroup:               ptr.To[int64](nobody),
+			RunAsUser:                ptr.To[int64](pods.Nobody),
+			RunAsGroup:               ptr.To[int64](pods.Nobody),
 			Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 			SeccompProfile:           &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 		},

@@ -70,7 +70,7 @@ type Sidecar struct {
 	// Container goes into the pod's init containers, as the first: with restartPolicy
 	// Always it keeps running, and those after it start once it answers.
 	Container corev1.Container
-	// Volumes of the pod.
+	// Volumes of the pod; they belong to the user of pods.WithVolumes.
 	Volumes []corev1.Volume
 	// Claims are volume claim templates of the StatefulSet; empty where data is not
 	// kept.
@@ -80,8 +80,6 @@ type Sidecar struct {
 	OrdinalStart int32
 	// PodLabels are further labels of the pods, which the grid's Services select.
 	PodLabels map[string]string
-	// FSGroup is the group that owns the volumes, for the pod's security context.
-	FSGroup int64
 }
 
 // FunctionsWait tells that functions must not be made before the grid is ready for

@@ -8,6 +8,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+
+	"oaas.io/oaas/pkg/crm/render/pods"
 )
 
 // revisionHistory is the number of old revisions kept for a rollback.
@@ -45,36 +47,12 @@ func (g *Grid) statefulSet() *appsv1.StatefulSet {
 }
 
 func (g *Grid) podSpec(volumes []corev1.Volume) corev1.PodSpec {
-	scheduling := g.in.Environment.Scheduling
-	spec := corev1.PodSpec{
-		// Nodes do not talk to Kubernetes; a token would only be there to steal.
-		AutomountServiceAccountToken: new(false),
-		// Variables for every Service of the namespace would clash with the node's own:
-		// a Service named odgm makes ODGM_SERVICE_HOST and more.
-		EnableServiceLinks: new(false),
-		SecurityContext: &corev1.PodSecurityContext{
-			RunAsNonRoot:   new(true),
-			RunAsUser:      ptr.To[int64](nobody),
-			RunAsGroup:     ptr.To[int64](nobody),
-			FSGroup:        ptr.To[int64](nobody),
-			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
-			// Changing the owner of a large volume takes minutes, and is needed once.
-			FSGroupChangePolicy: ptr.To(corev1.FSGroupChangeOnRootMismatch),
-		},
-		Containers:                []corev1.Container{g.container()},
-		Volumes:                   volumes,
-		NodeSelector:              scheduling.NodeSelector,
-		Tolerations:               scheduling.Tolerations,
-		PriorityClassName:         scheduling.PriorityClassName,
-		Affinity:                  &corev1.Affinity{PodAntiAffinity: g.antiAffinity()},
-		TopologySpreadConstraints: g.acrossZones(),
-	}
-	if scheduling.RuntimeClassName != "" {
-		spec.RuntimeClassName = new(scheduling.RuntimeClassName)
-	}
-	for _, secret := range scheduling.ImagePullSecrets {
-		spec.ImagePullSecrets = append(spec.ImagePullSecrets, corev1.LocalObjectReference{Name: secret})
-	}
+	spec := pods.Spec(g.in.Environment.Scheduling)
+	pods.WithVolumes(&spec)
+	spec.Containers = []corev1.Container{g.container()}
+	spec.Volumes = volumes
+	spec.Affinity = &corev1.Affinity{PodAntiAffinity: g.antiAffinity()}
+	spec.TopologySpreadConstraints = g.acrossZones()
 	return spec
 }
 

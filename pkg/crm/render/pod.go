@@ -13,17 +13,11 @@ import (
 	"k8s.io/utils/ptr"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+	"oaas.io/oaas/pkg/crm/render/pods"
 )
 
-const (
-	// containerName is the name of the function's container in its pod.
-	containerName = "function"
-	// nobody is the user that containers run as. An image that names no user would
-	// run as root, which runAsNonRoot refuses, and for one that names its user in
-	// words the kubelet cannot tell; a fixed number serves both. It is the user that
-	// distroless and ko images have.
-	nobody = 65532
-)
+// containerName is the name of the function's container in its pod.
+const containerName = "function"
 
 // Probe timing where a record leaves it open, in seconds and failures.
 const (
@@ -44,24 +38,9 @@ func (f *function) pod() corev1.PodTemplateSpec {
 }
 
 func (f *function) podSpec() corev1.PodSpec {
-	spec := corev1.PodSpec{
-		// Functions do not talk to Kubernetes; a token would only be there to steal.
-		AutomountServiceAccountToken: new(false),
-		// Variables for every Service of the namespace, of which each record brings
-		// some, would clash with those that a program reads, such as ODGM_SERVICE_HOST,
-		// and with some thousand Services no program starts: they exceed what Linux
-		// allows.
-		EnableServiceLinks: new(false),
-		SecurityContext: &corev1.PodSecurityContext{
-			RunAsNonRoot:   new(true),
-			RunAsUser:      ptr.To[int64](nobody),
-			RunAsGroup:     ptr.To[int64](nobody),
-			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
-		},
-		Containers:                []corev1.Container{f.function()},
-		TopologySpreadConstraints: f.spread(),
-	}
-	f.schedule(&spec)
+	spec := pods.Spec(f.in.Environment.Spec.Scheduling)
+	spec.Containers = []corev1.Container{f.function()}
+	spec.TopologySpreadConstraints = f.spread()
 	f.addSidecar(&spec)
 	switch f.in.Template.Spec.Type {
 	case v1alpha1.TemplateTypeJob:
@@ -98,20 +77,6 @@ func (f *function) function() corev1.Container {
 	}
 }
 
-// schedule puts pods where the environment wants them.
-func (f *function) schedule(spec *corev1.PodSpec) {
-	scheduling := f.in.Environment.Spec.Scheduling.DeepCopy()
-	spec.NodeSelector = scheduling.NodeSelector
-	spec.Tolerations = scheduling.Tolerations
-	spec.PriorityClassName = scheduling.PriorityClassName
-	if scheduling.RuntimeClassName != "" {
-		spec.RuntimeClassName = new(scheduling.RuntimeClassName)
-	}
-	for _, name := range scheduling.ImagePullSecrets {
-		spec.ImagePullSecrets = append(spec.ImagePullSecrets, corev1.LocalObjectReference{Name: name})
-	}
-}
-
 // addSidecar puts a node of the data grid beside the function, which starts once the
 // node answers.
 func (f *function) addSidecar(spec *corev1.PodSpec) {
@@ -120,9 +85,7 @@ func (f *function) addSidecar(spec *corev1.PodSpec) {
 	}
 	spec.InitContainers = append([]corev1.Container{f.sidecar.Container}, spec.InitContainers...)
 	spec.Volumes = append(spec.Volumes, f.sidecar.Volumes...)
-	spec.SecurityContext.FSGroup = new(f.sidecar.FSGroup)
-	// Changing the owner of a large volume takes minutes, and is needed once.
-	spec.SecurityContext.FSGroupChangePolicy = ptr.To(corev1.FSGroupChangeOnRootMismatch)
+	pods.WithVolumes(spec)
 }
 
 // forKnative says the same in the fields that Knative has without further settings
