@@ -12,12 +12,12 @@ import (
 	"testing"
 
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
 	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
+	"oaas.io/oaas/pkg/internal/prototest"
 	"oaas.io/oaas/pkg/planner"
 )
 
@@ -103,11 +103,9 @@ func TestEveryFieldReachesTheCluster(t *testing.T) {
 	if len(before) != 1 {
 		t.Fatalf("%d units, want one", len(before))
 	}
-	if missing := unset(before[0].ProtoReflect(), ""); len(missing) > 0 {
-		// How a function uses the grid is not a setting of packages yet.
-		if diff := slices.DeleteFunc(missing, func(path string) bool { return path == "function_containers.odgm_integration" }); len(diff) > 0 {
-			t.Errorf("these fields of a unit are never sent, though everything is set: %s", strings.Join(diff, ", "))
-		}
+	// How a function uses the grid is not a setting of packages yet.
+	if missing := slices.DeleteFunc(prototest.Unset(before[0]), func(path string) bool { return path == "function_containers.odgm_integration" }); len(missing) > 0 {
+		t.Errorf("these fields of a unit are never sent, though everything is set: %s", strings.Join(missing, ", "))
 	}
 
 	reasons, seen := notSent(), map[string]bool{}
@@ -267,27 +265,4 @@ func another(v reflect.Value) string {
 		return "0.6"
 	}
 	return v.String() + "x"
-}
-
-// unset are the fields of a message, and of the messages in it, that are empty.
-func unset(message protoreflect.Message, path string) []string {
-	var missing []string
-	fields := message.Descriptor().Fields()
-	for i := range fields.Len() {
-		field := fields.Get(i)
-		at := strings.TrimPrefix(path+"."+string(field.Name()), ".")
-		value := message.Get(field)
-		switch {
-		case !message.Has(field):
-			missing = append(missing, at)
-		case field.IsMap():
-		case field.IsList() && field.Message() != nil:
-			for n := range value.List().Len() {
-				missing = append(missing, unset(value.List().Get(n).Message(), at)...)
-			}
-		case !field.IsList() && field.Message() != nil:
-			missing = append(missing, unset(value.Message(), at)...)
-		}
-	}
-	return missing
 }

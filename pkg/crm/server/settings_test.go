@@ -15,6 +15,7 @@ import (
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
+	"oaas.io/oaas/pkg/internal/prototest"
 )
 
 // fullUnit has every setting of a unit.
@@ -30,7 +31,11 @@ func fullUnit() *deploymentv1.DeploymentUnit {
 			FunctionKey: "items", Image: "r/items:1", Port: 9000, NeedHttp2: true, MaxConcurrency: 10,
 			ResourceRequests: map[string]string{"cpu": "100m"}, ResourceLimits: map[string]string{"memory": "64Mi"},
 			Env: map[string]string{"A": "1"}, MinReplicas: new(int32(1)), MaxReplicas: new(int32(3)),
-			HealthCheck: &deploymentv1.HealthCheck{Liveness: &deploymentv1.HttpProbe{Path: "/live", PeriodSeconds: 3}},
+			HealthCheck: &deploymentv1.HealthCheck{
+				Startup:   &deploymentv1.HttpProbe{Path: "/start", InitialDelaySeconds: 1, PeriodSeconds: 2, TimeoutSeconds: 3, FailureThreshold: 4},
+				Readiness: &deploymentv1.HttpProbe{Path: "/ready", InitialDelaySeconds: 5, PeriodSeconds: 6, TimeoutSeconds: 7, FailureThreshold: 8},
+				Liveness:  &deploymentv1.HttpProbe{Path: "/live", InitialDelaySeconds: 9, PeriodSeconds: 10, TimeoutSeconds: 11, FailureThreshold: 12},
+			},
 			SecretEnv: []*deploymentv1.SecretVariable{
 				{Name: "DB_URL", SecretName: "db", Key: "url"},
 				{Name: "TOKEN", SecretName: "api.keys", Key: "token", Optional: true},
@@ -64,6 +69,9 @@ func TestAUnitComesBackAsItWasSent(t *testing.T) {
 	unit := fullUnit()
 	if problems := validateUnit(unit); len(problems) > 0 {
 		t.Fatal(problems.ToAggregate())
+	}
+	if missing := prototest.Unset(unit); len(missing) > 0 {
+		t.Errorf("the example lacks %s: whether they come back is not tested", strings.Join(missing, ", "))
 	}
 	spec := specOf(unit)
 	if diff := cmp.Diff(unit, unitOf(&spec), protocmp.Transform()); diff != "" {
