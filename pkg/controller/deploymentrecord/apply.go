@@ -185,7 +185,7 @@ func (r *Reconciler) recreate(ctx context.Context, p *pass, done child, cause er
 		}
 		return done
 	}
-	if err := r.delete(ctx, done.live); err != nil {
+	if err := r.delete(ctx, done.live, sameObject(done.live)); err != nil {
 		done.fault = faultOf(errors.Join(cause, err))
 		return done
 	}
@@ -197,18 +197,26 @@ func (r *Reconciler) recreate(ctx context.Context, p *pass, done child, cause er
 
 // delete removes a child after everything that belongs to it, such as the pods of
 // a Deployment, so that its absence means theirs.
-func (r *Reconciler) delete(ctx context.Context, object *children.Object) error {
+func (r *Reconciler) delete(ctx context.Context, object *children.Object, only client.Preconditions) error {
 	if object.Leaving() {
 		return nil
 	}
 	logf.FromContext(ctx).Info("deleting", "kind", object.Kind.Kind, "name", object.Name)
-	err := r.client.Delete(ctx, metadataOf(object),
-		client.PropagationPolicy(metav1.DeletePropagationForeground),
-		client.Preconditions{UID: new(object.UID)})
+	err := r.client.Delete(ctx, metadataOf(object), client.PropagationPolicy(metav1.DeletePropagationForeground), only)
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("delete %s %s: %w", object.Kind.Kind, object.Name, err)
 	}
 	return nil
+}
+
+// sameObject is true of an object and of no other that took its name.
+func sameObject(object *children.Object) client.Preconditions {
+	return client.Preconditions{UID: new(object.UID)}
+}
+
+// sameVersion is true of an object as long as nobody changes it.
+func sameVersion(object *children.Object) client.Preconditions {
+	return client.Preconditions{UID: new(object.UID), ResourceVersion: new(object.ResourceVersion)}
 }
 
 func metadataOf(object *children.Object) *metav1.PartialObjectMetadata {

@@ -179,7 +179,7 @@ func (r *Reconciler) prune(ctx context.Context, p *pass, seen *observation) erro
 			seen.surplus = append(seen.surplus, ref.Kind+" "+ref.Name)
 			continue
 		}
-		if err := r.delete(ctx, live); err != nil {
+		if err := r.delete(ctx, live, sameObject(live)); err != nil {
 			failures = append(failures, err)
 		}
 		seen.parting = append(seen.parting, ref.Kind+" "+ref.Name)

@@ -25,8 +25,13 @@ func (r *Reconciler) remove(ctx context.Context, record *v1alpha1.DeploymentReco
 	if !controllerutil.ContainsFinalizer(record, v1alpha1.FinalizerDeployment) {
 		return reconcile.Result{}, nil
 	}
-	left, err := r.removeChildren(ctx, record)
-	if err == nil && len(left) == 0 {
+	if controllerutil.ContainsFinalizer(record, metav1.FinalizerOrphanDependents) {
+		// Whoever deletes the record wants to keep what was made for it. The garbage
+		// collector lets go of it first and then takes this finalizer away, which wakes us.
+		return reconcile.Result{}, nil
+	}
+	left, kept, err := r.removeChildren(ctx, record)
+	if err == nil && len(left) == 0 && !kept {
 		left, err = r.removeClaims(ctx, record)
 	}
 	if err != nil || len(left) > 0 {
@@ -43,9 +48,9 @@ func (r *Reconciler) remove(ctx context.Context, record *v1alpha1.DeploymentReco
 	return reconcile.Result{}, nil
 }
 
-// removeChildren deletes what is in the inventory and returns what is not gone yet.
-func (r *Reconciler) removeChildren(ctx context.Context, record *v1alpha1.DeploymentRecord) ([]string, error) {
-	var left []string
+// removeChildren deletes what is in the inventory and belongs to the record. It returns
+// what is not gone yet, and whether something stays and may go on using its data.
+func (r *Reconciler) removeChildren(ctx context.Context, record *v1alpha1.DeploymentRecord) (left []string, kept bool, err error) {
 	var failures []error
 	for _, ref := range inventoryOf(record.Status.ResourceRefs, nil, r.owned(record)) {
 		live, err := r.lookUp(ctx, record, ref)
@@ -53,14 +58,18 @@ func (r *Reconciler) removeChildren(ctx context.Context, record *v1alpha1.Deploy
 		case err != nil:
 			failures = append(failures, err)
 		case live == nil:
+		case metav1.GetControllerOfNoCopy(live) == nil:
+			// Somebody let go of it: we as user data, or the garbage collector.
+			kept = kept || runsPods(live.Kind.GroupKind())
 		case (ref.Keep || holdsData(live.Kind.GroupKind())) && record.Spec.DeletionPolicy == v1alpha1.DeletionRetain:
 			failures = append(failures, r.release(ctx, live))
 		default:
-			failures = append(failures, r.delete(ctx, live))
+			// The version makes sure that nobody let go of it meanwhile.
+			failures = append(failures, r.delete(ctx, live, sameVersion(live)))
 			left = append(left, ref.Kind+" "+ref.Name)
 		}
 	}
-	return left, errors.Join(failures...)
+	return left, kept, errors.Join(failures...)
 }
 
 // release makes an object outlive the record: nobody owns it any more. Its labels
@@ -112,7 +121,8 @@ func (r *Reconciler) removeClaims(ctx context.Context, record *v1alpha1.Deployme
 	var left []string
 	var failures []error
 	for i := range claims.Items {
-		failures = append(failures, r.delete(ctx, children.Digest(kind, &claims.Items[i])))
+		claim := children.Digest(kind, &claims.Items[i])
+		failures = append(failures, r.delete(ctx, claim, sameObject(claim)))
 		left = append(left, kind.Kind+" "+claims.Items[i].Name)
 	}
 	return left, errors.Join(failures...)

@@ -17,6 +17,7 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/rand"
@@ -122,6 +123,52 @@ func gone(t *testing.T, c client.Client, record *v1alpha1.DeploymentRecord) {
 		}
 		return fmt.Errorf("it is still there: %+v (%w)", now.Status, err)
 	})
+}
+
+func TestOrphanedChildrenRunOnAndAreFoundAgain(t *testing.T) {
+	c, _, record := begin(t, &templates{}, func(r *v1alpha1.DeploymentRecord) { r.Spec.SelectedTemplate = templateStatefulSet })
+	now := waitFor(t, c, record, "the record runs", running)
+	claim := &corev1.PersistentVolumeClaim{
+		ObjectMeta: metav1.ObjectMeta{Name: "data-0", Namespace: record.Namespace, Labels: map[string]string{
+			v1alpha1.LabelDeploymentID: record.Name, v1alpha1.LabelManagedBy: v1alpha1.FieldManagerReconciler,
+		}},
+		Spec: corev1.PersistentVolumeClaimSpec{
+			AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+			Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}},
+		},
+	}
+	if err := c.Create(t.Context(), claim); err != nil {
+		t.Fatal(err)
+	}
+	before := &appsv1.StatefulSet{}
+	if err := c.Get(t.Context(), workloadOf(record), before); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Delete(t.Context(), now, client.PropagationPolicy(metav1.DeletePropagationOrphan)); err != nil {
+		t.Fatal(err)
+	}
+	gone(t, c, record)
+	for _, object := range []client.Object{before.DeepCopy(), claim.DeepCopy()} {
+		uid := object.GetUID()
+		if err := c.Get(t.Context(), client.ObjectKeyFromObject(object), object); err != nil || object.GetUID() != uid || object.GetDeletionTimestamp() != nil || metav1.GetControllerOf(object) != nil {
+			t.Errorf("%T is %+v (%v), want it to run on and belong to nobody", object, object.GetName(), err)
+		}
+	}
+	if err := c.Create(t.Context(), record.DeepCopy()); err != nil {
+		t.Fatal(err)
+	}
+	now = waitFor(t, c, record, "a record of the same name runs", running)
+	after := &appsv1.StatefulSet{}
+	if err := c.Get(t.Context(), workloadOf(record), after); err != nil || after.UID != before.UID || !metav1.IsControlledBy(after, now) {
+		t.Errorf("the workload is another or not the record's: %v", err)
+	}
+	if err := c.Delete(t.Context(), now); err != nil {
+		t.Fatal(err)
+	}
+	gone(t, c, record)
+	if err := c.Get(t.Context(), client.ObjectKeyFromObject(claim), claim); !apierrors.IsNotFound(err) && claim.DeletionTimestamp == nil {
+		t.Errorf("the claim outlived a record whose policy is Delete: %v", err)
+	}
 }
 
 // newWidgets defines a kind, in versions of which the first is stored.
