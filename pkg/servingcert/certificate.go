@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -161,8 +162,7 @@ func (c *Certificate) Check(*http.Request) error {
 	case c.served == nil:
 		return ErrNotIssued
 	case !c.clock.Now().Before(c.served.cert.NotAfter):
-		return fmt.Errorf("the serving certificate ended at %s and could not be renewed: %w",
-			c.served.cert.NotAfter.UTC().Format(time.RFC3339), c.trouble)
+		return errors.Join(fmt.Errorf("the serving certificate ended at %s", c.served.cert.NotAfter.UTC().Format(time.RFC3339)), c.trouble)
 	}
 	return nil
 }
@@ -306,9 +306,10 @@ func (c *Certificate) issue(ctx context.Context, by authority) error {
 		return err
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.served = made
-	for _, listener := range c.listeners {
+	listeners := slices.Clone(c.listeners)
+	c.mu.Unlock()
+	for _, listener := range listeners {
 		listener()
 	}
 	klog.FromContext(ctx).Info("Issued a serving certificate", "authority", by.cert.Subject.CommonName, "ends", made.cert.NotAfter)
