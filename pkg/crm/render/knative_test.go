@@ -22,3 +22,17 @@ func TestKnativeTakesTheBoundOfCalls(t *testing.T) {
 		}
 	}
 }
+
+// TestKnativeAsksInItsOwnTime: whoever calls a function at rest waits for the first
+// probe that succeeds, and Knative asks more often than any period of Kubernetes.
+func TestKnativeAsksInItsOwnTime(t *testing.T) {
+	if probe := firstPod(t, "knative").Spec.Containers[0].ReadinessProbe; probe != nil {
+		t.Errorf("calls wait for %+v", probe)
+	}
+	asked := func(r *v1alpha1.DeploymentRecord) {
+		r.Spec.FunctionContainers[0].HealthCheck = &v1alpha1.HealthCheck{Readiness: &v1alpha1.HTTPProbe{Path: "/ready"}}
+	}
+	if probe := firstPod(t, "knative", asked).Spec.Containers[0].ReadinessProbe; probe == nil || probe.HTTPGet.Path != "/ready" {
+		t.Errorf("the probe that was asked for became %+v", probe)
+	}
+}

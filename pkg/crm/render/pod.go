@@ -50,6 +50,11 @@ func (f *function) podSpec() corev1.PodSpec {
 		container.StartupProbe, container.ReadinessProbe, container.LivenessProbe = nil, nil, nil
 	case v1alpha1.TemplateTypeKnative:
 		forKnative(&spec)
+		if f.health().Readiness == nil {
+			// Knative connects to the port too, and many times in a second: a first call
+			// waits for the answer.
+			spec.Containers[0].ReadinessProbe = nil
+		}
 	case v1alpha1.TemplateTypeDeployment, v1alpha1.TemplateTypeStatefulSet, v1alpha1.TemplateTypeDaemonSet, v1alpha1.TemplateTypeCustom:
 	}
 	return spec
