@@ -5,6 +5,7 @@ package packages
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -12,7 +13,9 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/client-go/tools/events"
 
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
@@ -38,9 +41,12 @@ func (r *refreshes) since() int32 {
 }
 
 // run runs the controller over one package until the test ends.
-func run(t *testing.T, pkg *pmv1alpha1.Package) (versioned.Interface, *refreshes) {
+func run(t *testing.T, pkg *pmv1alpha1.Package, change ...func(*fake.Clientset)) (versioned.Interface, *refreshes) {
 	t.Helper()
 	client, asked := fake.NewClientset(pkg), &refreshes{}
+	for _, f := range change {
+		f(client)
+	}
 	factory := externalversions.NewSharedInformerFactory(client, 0)
 	controller, err := New(Config{
 		Client: client, Packages: factory.Pm().V1alpha1().Packages(), ClassDeployments: factory.Pm().V1alpha1().ClassDeployments(),
@@ -90,6 +96,23 @@ func TestDependentsThatComeAtOnceCostOneLookASecond(t *testing.T) {
 			if got := asked.since(); got < 4 || got > 6 {
 				t.Errorf("looked %d times at a package with 50 dependents that come (%t) or go within 5 seconds, want 5 or so", got, come)
 			}
+		}
+	})
+}
+
+func TestDependentsAreListedThoughDeploymentsCannotBeMade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		listing := makePackage(func(p *pmv1alpha1.Package) {
+			p.Spec.Deployments = []pmv1alpha1.PackageDeployment{{Name: "cart", Spec: pmv1alpha1.ClassDeploymentSpec{ClassKey: "Cart"}}}
+		})
+		_, asked := run(t, listing, func(client *fake.Clientset) {
+			client.PrependReactor("create", "classdeployments", func(clienttesting.Action) (bool, runtime.Object, error) {
+				return true, nil, errors.New("a webhook does not answer")
+			})
+		})
+		time.Sleep(time.Minute)
+		if asked.since() == 0 {
+			t.Error("the package's dependents were not looked at")
 		}
 	})
 }

@@ -5,6 +5,7 @@ package packages
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -40,14 +41,14 @@ func (c *Controller) reconcile(ctx context.Context, key types.NamespacedName) (t
 	if err := c.writeStatus(ctx, pkg, nextStatus(pkg, seen, c.clock.Now())); err != nil {
 		return 0, err
 	}
-	if failure != nil {
-		return 0, failure
+	// Who depends on the package has nothing to do with its deployments.
+	if err := errors.Join(failure, c.refreshDependents(ctx, pkg)); err != nil {
+		return 0, err
 	}
-	var after time.Duration
 	if seen.applied.refused != "" {
-		after = refusedRetry
+		return refusedRetry, nil
 	}
-	return after, c.refreshDependents(ctx, pkg)
+	return 0, nil
 }
 
 // observe collects what a package's status tells of others.
