@@ -50,16 +50,7 @@ type deployments struct {
 
 // Deploy creates the record of a unit or brings it to the given content.
 func (d *deployments) Deploy(ctx context.Context, request *deploymentv1.DeployRequest) (*deploymentv1.DeployResponse, error) {
-	unit := request.GetUnit()
-	if problems := validateUnit(unit); len(problems) > 0 {
-		return nil, invalid(problems)
-	}
-	spec := specOf(unit)
-	place, err := d.placeOf(ctx, spec)
-	if err != nil {
-		return nil, err
-	}
-	before, err := d.existing(ctx, place.namespace, spec.DeploymentUnit)
+	spec, place, before, err := d.settle(ctx, request.GetUnit())
 	if err != nil {
 		return nil, err
 	}
@@ -92,6 +83,21 @@ func (d *deployments) Deploy(ctx context.Context, request *deploymentv1.DeployRe
 		return nil, beingRemoved(after.Name)
 	}
 	return d.deployed(ctx, request, after, outcomeOf(before, after)), nil
+}
+
+// settle checks a unit and tells what its record holds, where it goes, and the record
+// as it is; nil for none.
+func (d *deployments) settle(ctx context.Context, unit *deploymentv1.DeploymentUnit) (v1alpha1.DeploymentRecordSpec, place, *v1alpha1.DeploymentRecord, error) {
+	if problems := validateUnit(unit); len(problems) > 0 {
+		return v1alpha1.DeploymentRecordSpec{}, place{}, nil, invalid(problems)
+	}
+	spec := specOf(unit)
+	in, err := d.placeOf(ctx, spec)
+	if err != nil {
+		return spec, place{}, nil, err
+	}
+	before, err := d.existing(ctx, in.namespace, spec.DeploymentUnit)
+	return spec, in, before, err
 }
 
 // write applies a record and reads it back. A namespace that the environment makes

@@ -38,16 +38,7 @@ func (d *deployments) RenderDeployment(ctx context.Context, request *deploymentv
 	if d.renderer == nil {
 		return nil, status.Error(codes.Unimplemented, "this Class Runtime Manager renders nothing for others")
 	}
-	unit := request.GetUnit()
-	if problems := validateUnit(unit); len(problems) > 0 {
-		return nil, invalid(problems)
-	}
-	spec := specOf(unit)
-	place, err := d.placeOf(ctx, spec)
-	if err != nil {
-		return nil, err
-	}
-	before, err := d.existing(ctx, place.namespace, spec.DeploymentUnit)
+	spec, place, before, err := d.settle(ctx, request.GetUnit())
 	if err != nil {
 		return nil, err
 	}
