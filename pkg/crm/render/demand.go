@@ -91,11 +91,16 @@ func podsWith(object *Object, template, workload map[string]any) *podsMade {
 	}
 	// Only what decides about requests: a conversion of the whole costs several times
 	// as much.
-	sizes := map[string]any{}
-	for _, name := range []string{"containers", "initContainers", "overhead", "resources"} {
-		if value, ok := content[name]; ok {
-			sizes[name] = value
+	sizes := only(content, "overhead", "resources")
+	for _, list := range []string{"containers", "initContainers"} {
+		containers, _ := content[list].([]any)
+		sized := make([]any, 0, len(containers))
+		for _, container := range containers {
+			if container, ok := container.(map[string]any); ok {
+				sized = append(sized, only(container, "resources", "restartPolicy"))
+			}
 		}
+		sizes[list] = sized
 	}
 	var spec corev1.PodSpec
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(sizes, &spec); err != nil {
@@ -151,6 +156,17 @@ func addPods(demand *v1alpha1.UsedQuotas, requests corev1.ResourceList, number i
 	demand.CPU.Add(cpu)
 	demand.Memory.Add(memory)
 	demand.Replicas = int32(min(int64(demand.Replicas)+int64(number), math.MaxInt32)) //nolint:gosec // within bounds
+}
+
+// only is a part of a map.
+func only(content map[string]any, names ...string) map[string]any {
+	part := make(map[string]any, len(names))
+	for _, name := range names {
+		if value, ok := content[name]; ok {
+			part[name] = value
+		}
+	}
+	return part
 }
 
 // mapAt is the map below a path, nil where there is none. It copies nothing.
