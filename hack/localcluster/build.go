@@ -19,15 +19,15 @@ func newBuild() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "build",
 		Short: "Build the programs of a cluster, so that a later start is quick",
-		Long: `Build the programs of a cluster and kubectl into the cache, unless they are there
-or in KUBEBUILDER_ASSETS, and print where each one is.`,
+		Long: `Build the programs of a cluster, kubectl and the Prometheus of tests into the cache,
+unless they are there or in KUBEBUILDER_ASSETS, and print where each one is.`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			kind, err := nodeKindOf(node)
 			if err != nil {
 				return err
 			}
-			programs := slices.Concat(binaries.ControlPlane(), []binaries.Program{binaries.Kubectl}, kind.programs)
+			programs := slices.Concat(binaries.ControlPlane(), []binaries.Program{binaries.Kubectl, binaries.Prometheus}, kind.programs)
 			set, err := binaries.Ensure(c.Context(), binaries.Options{Progress: reporter(c)}, programs...)
 			if err != nil {
 				return err

@@ -22,7 +22,7 @@ import (
 )
 
 func programs() []Program {
-	return append(ControlPlane(), Kubectl, Kubelet, KubeProxy, SampleAPIServer)
+	return append(ControlPlane(), Kubectl, Kubelet, KubeProxy, SampleAPIServer, Prometheus)
 }
 
 func TestPinnedVersion(t *testing.T) {

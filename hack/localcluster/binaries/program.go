@@ -21,12 +21,16 @@ const (
 	// SampleAPIServer is the aggregated API server that Kubernetes shows the way
 	// with; benchmarks compare with it.
 	SampleAPIServer Program = "sample-apiserver"
+	// Prometheus is what the Class Runtime Manager asks for measurements.
+	Prometheus Program = "prometheus"
 )
 
 // ControlPlane lists the programs of a cluster with simulated nodes.
 func ControlPlane() []Program {
 	return []Program{Etcd, KubeAPIServer, KubeControllerManager, KubeScheduler, Kwok}
 }
+
+const prometheusModule = "github.com/prometheus/prometheus"
 
 // source says which nested module pins a program and what to build from it.
 type source struct {
@@ -44,6 +48,8 @@ func sourceOf(p Program) (source, bool) {
 		return source{folder: "etcd", module: "go.etcd.io/etcd/server/v3", pkg: "go.etcd.io/etcd/server/v3"}, true
 	case SampleAPIServer:
 		return source{folder: "sample-apiserver", module: "k8s.io/sample-apiserver", pkg: "k8s.io/sample-apiserver"}, true
+	case Prometheus:
+		return source{folder: "prometheus", module: prometheusModule, pkg: prometheusModule + "/cmd/prometheus"}, true
 	case Kwok:
 		return source{folder: "kwok", module: kwokModule, pkg: kwokModule + "/cmd/kwok"}, true
 	case KubeAPIServer, KubeControllerManager, KubeScheduler, Kubectl, Kubelet, KubeProxy:

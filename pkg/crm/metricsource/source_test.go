@@ -27,9 +27,9 @@ import (
 // patience bounds every wait.
 const patience = 30 * time.Second
 
-// The servers here are no Prometheus: building one takes longer than all tests of
-// the class runtime. They give the answers that its HTTP API documents for a query
-// of the number 1, and those that other programs give.
+// The servers here are no Prometheus: they give the answers that its HTTP API
+// documents for a query of the number 1, and those of servers that are in trouble or
+// are something else. The tests of the program itself run a real one.
 const (
 	good     = `{"status":"success","data":{"resultType":"scalar","result":[1763811000.123,"1"]}}`
 	overload = `{"status":"error","errorType":"unavailable","error":"too many queries"}`
