@@ -49,7 +49,7 @@ func (r *Reconciler) ensure(ctx context.Context, p *pass, object render.Object) 
 			// As it should be, only not seen yet: how it is doing is not known.
 			log.V(1).Info("waiting until it is seen")
 			done.live = found
-			done.fault = &fault{reason: ReasonApplyFailed, err: errUnseen, again: staleRetry, passing: true}
+			done.fault = unseen(intent)
 			return done
 		}
 	}
@@ -85,9 +85,6 @@ func (r *Reconciler) ensure(ctx context.Context, p *pass, object render.Object) 
 	}
 	return done
 }
-
-// errUnseen says that an object is there that no watch has told of yet.
-var errUnseen = errors.New("not seen yet")
 
 func holdsAll(live *children.Object, intent *unstructured.Unstructured) bool {
 	_, all := holds(live, intent)

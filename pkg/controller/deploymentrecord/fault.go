@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 
 	"oaas.io/oaas/pkg/crm/children"
@@ -41,8 +42,7 @@ func (f *fault) Error() string { return f.err.Error() }
 
 func (f *fault) Unwrap() error { return f.err }
 
-// severity orders the reasons of faults, the worst last, and those that are not
-// here in between.
+// severity orders the reasons of faults, the worst last.
 var severity = []string{ReasonApplyFailed, ReasonNamespaceTerminating, ReasonImmutable, ReasonKindNotServed, ReasonConflict}
 
 func compareFaults(a, b *fault) int {
@@ -54,6 +54,15 @@ func taken(kind, name string) *fault {
 	return &fault{
 		reason: ReasonConflict, again: conflictRetry,
 		err: fmt.Errorf("%s %s exists and does not belong to the record: remove or rename it", kind, name),
+	}
+}
+
+// unseen says that an object is there that no watch has told of yet. It passes as soon
+// as one does, and is looked at less and less often, should the watch be broken.
+func unseen(intent *unstructured.Unstructured) *fault {
+	return &fault{
+		reason: ReasonApplyFailed, passing: true,
+		err: fmt.Errorf("%s %s was made and has not been seen by the watch yet", intent.GetKind(), intent.GetName()),
 	}
 }
 
