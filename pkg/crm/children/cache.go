@@ -163,8 +163,8 @@ func (c *Cache) Need(ctx context.Context, record types.NamespacedName, gvk schem
 		if watched.informer.HasSynced() {
 			return true, nil
 		}
-		// The watch goes on trying; the record need not wait for a permission.
-		return false, onlyForbidden(watched.failure())
+		// The watch goes on trying; the record, and those after it, need not wait for that.
+		return false, lasting(watched.failure())
 	})
 	if err != nil {
 		return fmt.Errorf("watch objects of kind %s: %w", gvk.Kind, cmp.Or(watched.failure(), err))
@@ -172,8 +172,10 @@ func (c *Cache) Need(ctx context.Context, record types.NamespacedName, gvk schem
 	return nil
 }
 
-func onlyForbidden(err error) error {
-	if apierrors.IsForbidden(err) {
+// lasting returns an error of a watch that does not pass in a moment: a permission is
+// missing, or the webhook that converts the objects is away.
+func lasting(err error) error {
+	if apierrors.IsForbidden(err) || apierrors.IsInternalError(err) {
 		return err
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -79,5 +80,27 @@ func TestRecordsThatAreGoneWaitForNothing(t *testing.T) {
 	}
 	if len(c.missed) > 0 {
 		t.Errorf("%v are remembered", c.missed)
+	}
+}
+
+func TestAKindThatCannotBeReadKeepsNobodyWaiting(t *testing.T) {
+	kind := schema.GroupVersionKind{Group: "example.org", Version: "v1", Kind: "Widget"}
+	for sentence, failure := range map[string]error{
+		"a permission is missing":        apierrors.NewForbidden(schema.GroupResource{}, "", nil),
+		"the converting webhook is away": apierrors.NewInternalError(errors.New("conversion webhook failed")),
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			c := newTestCache(t, meta.NewDefaultRESTMapper(nil))
+			w, err := c.newWatchedKind(kind, kind.GroupVersion().WithResource("widgets"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.lastErr, c.watched[kind] = failure, w
+			start := time.Now()
+			err = c.Need(t.Context(), types.NamespacedName{Name: "a"}, kind)
+			if took := time.Since(start); !errors.Is(err, failure) || took > syncTimeout/3 {
+				t.Errorf("after %v: %v, want the failure at once", took, err)
+			}
+		})
 	}
 }
