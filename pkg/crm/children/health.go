@@ -27,15 +27,19 @@ type Health struct {
 	Created, Ready int32
 	// Reason and Message tell why an object is not settled; empty otherwise.
 	Reason, Message string
-	// Refused says that its pods could not even be made, by a quota or an admission
-	// plugin; Reason and Message tell why.
+	// Refused says that its pods could not even be made, because of a quota, an
+	// admission plugin or the nodes that there are; Reason and Message tell why.
 	Refused bool
 	// URL is the address that the object tells of itself.
 	URL string
 }
 
-// ReasonRolloutFailed is the reason of an object that failed without one.
-const ReasonRolloutFailed = "RolloutFailed"
+const (
+	// ReasonRolloutFailed is the reason of an object that failed without one.
+	ReasonRolloutFailed = "RolloutFailed"
+	// ReasonNoNodes is the reason of a DaemonSet that has no node to run on.
+	ReasonNoNodes = "NoNodes"
+)
 
 // counts are the numbers that workloads tell.
 type counts struct {
@@ -79,7 +83,12 @@ func healthOf(object *unstructured.Unstructured) Health {
 		}
 		health.count(n, observed(object))
 		health.Scaling = false
-		health.Available = observed(object) && enough(n)
+		health.Available = observed(object) && enough(n) && n.desired > 0
+		if observed(object) && n.desired == 0 {
+			// All of no pods are ready, and nobody serves.
+			health.Settled, health.Refused = false, true
+			health.Reason, health.Message = ReasonNoNodes, "No node of the cluster fits: check node selectors, tolerations and taints."
+		}
 	case "batch/Job":
 		active, succeeded := number(object, "status", "active"), number(object, "status", "succeeded")
 		health.Counted, health.Created = true, int32(active+succeeded)

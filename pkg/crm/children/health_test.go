@@ -42,6 +42,12 @@ apiVersion: apps/v1
 kind: DaemonSet
 metadata: {name: x, generation: 1}
 `, Health{Counted: true}},
+		"a DaemonSet that no node fits": {`
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: x, generation: 1}
+status: {observedGeneration: 1, desiredNumberScheduled: 0, currentNumberScheduled: 0, numberReady: 0}
+`, Health{Counted: true, Refused: true, Reason: ReasonNoNodes}},
 		"a Job that runs": {`
 apiVersion: batch/v1
 kind: Job
