@@ -18,6 +18,7 @@ import (
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -85,7 +86,7 @@ func (r *Reconciler) Register(mgr manager.Manager) error {
 	b := builder.ControllerManagedBy(mgr).
 		Named(Name).
 		For(&v1alpha1.DeploymentTemplate{}, builder.WithPredicates(contentChanged())).
-		Watches(&v1alpha1.DeploymentRecord{}, templatesOfRecord{}, builder.WithPredicates(useChanged())).
+		Watches(&v1alpha1.DeploymentRecord{}, templatesOfRecord{unprotected: r.unprotected}, builder.WithPredicates(useChanged())).
 		WithOptions(setup.Options(mgr, Name, setup.Named("template")))
 	if r.options.KindsChanged != nil {
 		b = b.WatchesRawSource(source.Channel(r.options.KindsChanged, handler.EnqueueRequestsFromMapFunc(r.allTemplates)))
@@ -133,21 +134,25 @@ func useChanged() predicate.Predicate {
 
 // templatesOfRecord enqueues the templates that a record used and uses, after a
 // pause in which more records can change.
-type templatesOfRecord struct{}
+type templatesOfRecord struct {
+	// unprotected tells of a template whether it could be deleted although a record
+	// uses it: this is its first one, and nothing must come in between.
+	unprotected func(ctx context.Context, template string) bool
+}
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
 var _ handler.EventHandler = templatesOfRecord{}
 
 // Create implements handler.EventHandler.
-func (templatesOfRecord) Create(_ context.Context, e event.CreateEvent, q queue) {
-	enqueue(e.Object, q)
+func (h templatesOfRecord) Create(ctx context.Context, e event.CreateEvent, q queue) {
+	h.enqueue(ctx, e.Object, q)
 }
 
 // Update implements handler.EventHandler.
-func (templatesOfRecord) Update(_ context.Context, e event.UpdateEvent, q queue) {
-	enqueue(e.ObjectOld, q)
-	enqueue(e.ObjectNew, q)
+func (h templatesOfRecord) Update(ctx context.Context, e event.UpdateEvent, q queue) {
+	h.enqueue(ctx, e.ObjectOld, q)
+	h.enqueue(ctx, e.ObjectNew, q)
 }
 
 // Delete implements handler.EventHandler. It does not wait: a template that nothing
@@ -159,12 +164,26 @@ func (templatesOfRecord) Delete(_ context.Context, e event.DeleteEvent, q queue)
 }
 
 // Generic implements handler.EventHandler.
-func (templatesOfRecord) Generic(_ context.Context, e event.GenericEvent, q queue) {
-	enqueue(e.Object, q)
+func (h templatesOfRecord) Generic(ctx context.Context, e event.GenericEvent, q queue) {
+	h.enqueue(ctx, e.Object, q)
 }
 
-func enqueue(object client.Object, q queue) {
-	if record, ok := object.(*v1alpha1.DeploymentRecord); ok && record.Status.SelectedTemplate != "" {
-		q.AddAfter(request(record.Status.SelectedTemplate), settle)
+func (h templatesOfRecord) enqueue(ctx context.Context, object client.Object, q queue) {
+	record, ok := object.(*v1alpha1.DeploymentRecord)
+	if !ok || record.Status.SelectedTemplate == "" {
+		return
 	}
+	name := record.Status.SelectedTemplate
+	if h.unprotected(ctx, name) {
+		q.Add(request(name))
+		return
+	}
+	q.AddAfter(request(name), settle)
+}
+
+// unprotected tells of a template whether nothing keeps it from being deleted.
+func (r *Reconciler) unprotected(ctx context.Context, name string) bool {
+	t := &v1alpha1.DeploymentTemplate{}
+	err := r.client.Get(ctx, client.ObjectKey{Name: name}, t, client.UnsafeDisableDeepCopy)
+	return err == nil && !controllerutil.ContainsFinalizer(t, v1alpha1.FinalizerTemplateInUse)
 }
