@@ -79,6 +79,38 @@ func TestTheAPIServerRefuses(t *testing.T) {
 			record(func(s *v1alpha1.DeploymentRecordSpec) { s.ODGMConfig = &v1alpha1.ODGMConfig{ShardType: "paxos"} }),
 			[]string{"spec.odgmConfig.shardType", `"raft"`},
 		},
+		"a collection without a name": {
+			record(func(s *v1alpha1.DeploymentRecordSpec) { s.ODGMConfig = &v1alpha1.ODGMConfig{Collections: []string{""}} }),
+			[]string{"spec.odgmConfig.collections[0]"},
+		},
+		"a requirement that nobody enforces": {
+			record(func(s *v1alpha1.DeploymentRecordSpec) {
+				s.Enforcement = &v1alpha1.Enforcement{Dimensions: []string{"beauty"}}
+			}),
+			[]string{"spec.enforcement.dimensions[0]", `"throughput"`},
+		},
+		"a package whose name is a book": {
+			record(func(s *v1alpha1.DeploymentRecordSpec) { s.DeploymentUnit.PackageName = strings.Repeat("a", 254) }),
+			[]string{"spec.deploymentUnit.packageName"},
+		},
+		"a variable that no program could read": {
+			record(func(s *v1alpha1.DeploymentRecordSpec) {
+				s.FunctionContainers[0].Env = []v1alpha1.EnvVar{{Name: "A=B"}}
+			}),
+			[]string{"spec.functionContainers[0].env[0].name"},
+		},
+		"a secret variable that no program could read": {
+			record(func(s *v1alpha1.DeploymentRecordSpec) {
+				s.FunctionContainers[0].SecretEnv = []v1alpha1.SecretVariable{{Name: "Größe", SecretName: "a", Key: "b"}}
+			}),
+			[]string{"spec.functionContainers[0].secretEnv[0].name"},
+		},
+		"a probe of no path": {
+			record(func(s *v1alpha1.DeploymentRecordSpec) {
+				s.FunctionContainers[0].HealthCheck = &v1alpha1.HealthCheck{Readiness: &v1alpha1.HTTPProbe{Path: "ready"}}
+			}),
+			[]string{"spec.functionContainers[0].healthCheck.readiness.path"},
+		},
 		"more partitions than a node takes": {
 			record(func(s *v1alpha1.DeploymentRecordSpec) { s.ODGMConfig = &v1alpha1.ODGMConfig{PartitionCount: 65537} }),
 			[]string{"spec.odgmConfig.partitionCount", "65536"},

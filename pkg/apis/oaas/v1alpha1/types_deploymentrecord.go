@@ -138,6 +138,7 @@ type DeploymentUnit struct {
 	// packageName is the package that defines the class.
 	// +required
 	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
 	PackageName string `json:"packageName"`
 	// packageVersion is the version of the package that the unit was planned from.
 	// +optional

@@ -70,9 +70,10 @@ type FunctionContainer struct {
 
 // SecretVariable is an environment variable whose value is in a Secret.
 type SecretVariable struct {
-	// name of the variable.
+	// name of the variable: any printable ASCII but =.
 	// +required
 	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:Pattern=`^[ -<>-~]+$`
 	Name string `json:"name"`
 	// secretName is the name of the Secret, in the record's namespace.
 	// +required
@@ -101,9 +102,10 @@ type FunctionResources struct {
 
 // EnvVar is an environment variable of a container.
 type EnvVar struct {
-	// name of the variable.
+	// name of the variable: any printable ASCII but =.
 	// +required
 	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:Pattern=`^[ -<>-~]+$`
 	Name string `json:"name"`
 	// value of the variable, as the container gets it: $(NAME) is no reference.
 	// +optional
@@ -125,9 +127,10 @@ type HealthCheck struct {
 
 // HTTPProbe asks the container's port with an HTTP GET.
 type HTTPProbe struct {
-	// path of the request.
+	// path of the request, which starts with a slash.
 	// +required
 	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:Pattern=`^/`
 	Path string `json:"path"`
 	// initialDelaySeconds before the first request.
 	// +optional

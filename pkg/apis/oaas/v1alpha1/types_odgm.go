@@ -87,6 +87,8 @@ type ODGMConfig struct {
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=253
 	Collections []string `json:"collections,omitempty"`
 	// partitionCount is the number of partitions of each collection; 0 follows from
 	// the throughput.
@@ -123,6 +125,8 @@ type ODGMIntegration struct {
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=253
 	Collections []string `json:"collections,omitempty"`
 	// accessMode is what the function does to them. Defaults to ReadWrite, or
 	// ReadOnly where every binding of the function is stateless.
@@ -189,6 +193,7 @@ type Enforcement struct {
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:Enum=throughput;latency;cpu
 	Dimensions []string `json:"dimensions,omitempty"`
 }
 
