@@ -134,9 +134,9 @@ func functionSet(t *testing.T, in odgm.Input, grid *odgm.Grid, f odgm.Function) 
 			Template: corev1.PodTemplateSpec{
 				ObjectMeta: metav1.ObjectMeta{Labels: labels},
 				Spec: corev1.PodSpec{
-					InitContainers:  []corev1.Container{sidecar.Container},
-					Containers:      []corev1.Container{{Name: "function", Image: "function:1", Env: grid.FunctionEnv(f.Key)}},
-					Volumes:         sidecar.Volumes,
+					InitContainers: []corev1.Container{sidecar.Container},
+					Containers:     []corev1.Container{{Name: "function", Image: "function:1", Env: grid.FunctionEnv(f.Key)}},
+					Volumes:        sidecar.Volumes,
 				},
 			},
 		},
