@@ -83,11 +83,13 @@ func compareRefs(a, b v1alpha1.ResourceReference) int {
 
 // covers tells whether an inventory names every object that is wanted.
 func covers(inventory []v1alpha1.ResourceReference, wanted []render.Object) bool {
+	kept := make(map[refKey]bool, len(inventory))
+	for _, ref := range inventory {
+		kept[keyOf(ref)] = ref.Keep
+	}
 	for _, object := range wanted {
 		want := refOf(object)
-		if !slices.ContainsFunc(inventory, func(ref v1alpha1.ResourceReference) bool {
-			return keyOf(ref) == keyOf(want) && ref.Keep == want.Keep
-		}) {
+		if keep, named := kept[keyOf(want)]; !named || keep != want.Keep {
 			return false
 		}
 	}
@@ -134,10 +136,7 @@ func (r *Reconciler) lookUp(ctx context.Context, record *v1alpha1.DeploymentReco
 // what is gone. It leaves everything in place until all that is wanted was applied,
 // and what serves a function until its successor does.
 func (r *Reconciler) prune(ctx context.Context, p *pass, seen *observation) error {
-	wanted := map[refKey]*child{}
-	for i := range seen.children {
-		wanted[keyOf(refOf(seen.children[i].Object))] = &seen.children[i]
-	}
+	wanted := seen.byRef()
 	serving := map[string]bool{}
 	for _, w := range workloadsOf(seen) {
 		serving[names.LabelValue(w.function.Key)] = w.available

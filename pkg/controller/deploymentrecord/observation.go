@@ -105,18 +105,13 @@ func (o *observation) leaving() []string {
 	return leaving
 }
 
-// childOf returns the child that a reference names; nil when there is none.
-func (o *observation) childOf(ref *render.Ref) *child {
-	if ref == nil {
-		return nil
-	}
+// byRef finds children by what a reference names.
+func (o *observation) byRef() map[refKey]*child {
+	found := make(map[refKey]*child, len(o.children))
 	for i := range o.children {
-		c := &o.children[i]
-		if c.Intent.GetName() == ref.Name && c.Intent.GroupVersionKind().GroupKind() == ref.GroupKind() {
-			return c
-		}
+		found[keyOf(refOf(o.children[i].Object))] = &o.children[i]
 	}
-	return nil
+	return found
 }
 
 // serves notes that a workload which is no longer wanted serves a function.

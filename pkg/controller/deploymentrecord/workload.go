@@ -53,9 +53,16 @@ func (w workload) message() string {
 
 func workloadsOf(seen *observation) []workload {
 	workloads := make([]workload, 0, len(seen.rendering.Functions))
+	known := seen.byRef()
+	childOf := func(ref *render.Ref) *child {
+		if ref == nil {
+			return nil
+		}
+		return known[refKey{ref.GroupKind(), ref.Name}]
+	}
 	for _, function := range seen.rendering.Functions {
 		w := workload{function: function, url: function.URL}
-		w.observe(seen)
+		w.observe(childOf(function.Workload), childOf(function.Endpoint))
 		w.available = w.available || seen.predecessors[names.LabelValue(function.Key)]
 		// A pod that has ended is history once the workload is whole again.
 		if found, ok := seen.troubles[names.LabelValue(function.Key)]; ok && (!found.ended || !w.settled) {
@@ -66,12 +73,12 @@ func workloadsOf(seen *observation) []workload {
 	return workloads
 }
 
-// observe reads the state of the objects that run the function and lead to it.
-func (w *workload) observe(seen *observation) {
-	if endpoint := seen.childOf(w.function.Endpoint); endpoint != nil && endpoint.live != nil {
+// observe reads the state of the objects that run the function and lead to it; nil
+// where there is none.
+func (w *workload) observe(runs, endpoint *child) {
+	if endpoint != nil && endpoint.live != nil {
 		w.url = cmp.Or(endpoint.live.Health.URL, w.url)
 	}
-	runs := seen.childOf(w.function.Workload)
 	switch {
 	case w.function.Workload == nil:
 		// The template marks no object as the one that runs the function.
