@@ -27,8 +27,13 @@ import (
 
 const (
 	workers = 4
-	// settleDelay joins the changes that come with a package and its deployments.
+	// settleDelay joins the changes that come with a package and its own deployments.
 	settleDelay = 50 * time.Millisecond
+	// listDelay is how long a package waits for more dependents, and for more
+	// deployments of others, to come or go before its lists of them are written again.
+	// Each write stores all of the package: thousands that come at once then cost one
+	// a second.
+	listDelay = time.Second
 
 	// byPackage finds deployments by the package that they use, byDependency
 	// packages by what they depend on, byDeployment packages by the deployments
@@ -164,7 +169,7 @@ func (c *Controller) packageUpdated(before, after any) {
 
 func (c *Controller) enqueueDependencies(pkg *pmv1alpha1.Package) {
 	for _, dependency := range pkg.Spec.Dependencies {
-		c.queue.AddAfter(types.NamespacedName{Namespace: pkg.Namespace, Name: dependency.Name}, dependentsDelay)
+		c.queue.AddAfter(types.NamespacedName{Namespace: pkg.Namespace, Name: dependency.Name}, listDelay)
 	}
 }
 
@@ -175,10 +180,10 @@ func (c *Controller) deploymentChanged(obj any) {
 	if deployment == nil {
 		return
 	}
-	c.enqueue(deployment.Namespace, deployment.Spec.PackageName)
-	if owner := metav1.GetControllerOf(deployment); owner != nil && owner.Kind == "Package" && owner.Name != deployment.Spec.PackageName {
+	if owner := metav1.GetControllerOf(deployment); owner != nil && owner.Kind == "Package" {
 		c.enqueue(deployment.Namespace, owner.Name)
 	}
+	c.queue.AddAfter(types.NamespacedName{Namespace: deployment.Namespace, Name: deployment.Spec.PackageName}, listDelay)
 	c.enqueuePackages(byDeployment, deployment.Namespace+"/"+deployment.Name)
 }
 

@@ -6,15 +6,9 @@ package packages
 import (
 	"context"
 	"fmt"
-	"time"
 
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
 )
-
-// dependentsDelay is how long a package waits for more dependents to come or go
-// before its list of them is written again. Thousands that come at once then cost a
-// write a second.
-const dependentsDelay = time.Second
 
 // refreshDependents has the list of dependents brought up to date.
 func (c *Controller) refreshDependents(ctx context.Context, pkg *pmv1alpha1.Package) error {

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -96,6 +97,58 @@ func TestDependentsThatComeAtOnceCostOneLookASecond(t *testing.T) {
 			if got := asked.since(); got < 4 || got > 6 {
 				t.Errorf("looked %d times at a package with 50 dependents that come (%t) or go within 5 seconds, want 5 or so", got, come)
 			}
+		}
+	})
+}
+
+func TestDeploymentsThatComeAtOnceCostOneWriteASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var writes atomic.Int32
+		client, _ := run(t, makePackage(), func(client *fake.Clientset) {
+			client.PrependReactor("update", "packages", func(clienttesting.Action) (bool, runtime.Object, error) {
+				writes.Add(1)
+				return false, nil, nil
+			})
+		})
+		time.Sleep(time.Minute)
+		writes.Store(0)
+		for i := range 50 {
+			deployment := &pmv1alpha1.ClassDeployment{
+				ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: fmt.Sprint("d-", i), UID: types.UID(fmt.Sprint(i))},
+				Spec:       pmv1alpha1.ClassDeploymentSpec{PackageName: "store", ClassKey: "Cart"},
+			}
+			if _, err := client.PmV1alpha1().ClassDeployments("shop").Create(t.Context(), deployment, metav1.CreateOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		time.Sleep(time.Minute)
+		// What the fake stores has no version, which makes it look a few times more.
+		if got := writes.Load(); got < 4 || got > 12 {
+			t.Errorf("the package was written %d times for 50 deployments that come within 5 seconds, want 5 or so", got)
+		}
+		store, err := client.PmV1alpha1().Packages("shop").Get(t.Context(), "store", metav1.GetOptions{})
+		if err != nil || len(store.Status.Deployments) != 50 {
+			t.Errorf("%d deployments are listed (%v), want 50", len(store.Status.Deployments), err)
+		}
+	})
+}
+
+// A package of megabytes may have no room for what its status has to say.
+func TestAPackageGoesThoughItsStatusCannotBeWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		going := makePackage(func(p *pmv1alpha1.Package) {
+			p.DeletionTimestamp, p.Finalizers = &metav1.Time{Time: now}, []string{pmv1alpha1.PackageFinalizer}
+		})
+		client, _ := run(t, going, func(client *fake.Clientset) {
+			client.PrependReactor("update", "packages", func(clienttesting.Action) (bool, runtime.Object, error) {
+				return true, nil, apierrors.NewRequestEntityTooLargeError("1.5 MiB")
+			})
+		})
+		time.Sleep(time.Minute)
+		left, err := client.PmV1alpha1().Packages("shop").Get(t.Context(), "store", metav1.GetOptions{})
+		if !apierrors.IsNotFound(err) && len(left.Finalizers) > 0 {
+			t.Errorf("the package still has the finalizers %v (%v)", left.Finalizers, err)
 		}
 	})
 }

@@ -24,18 +24,20 @@ import (
 // API has decided before that they may go: without that the package would still
 // be whole, or have no finalizer.
 func (c *Controller) undeploy(ctx context.Context, pkg *pmv1alpha1.Package) error {
+	if live, err := c.stillGoing(ctx, pkg); err != nil || live == nil {
+		return err
+	}
 	users := c.users(pkg)
 	left := make([]string, 0, len(users))
 	for _, user := range users {
 		left = append(left, user.Name)
 	}
-	if err := c.writeStatus(ctx, pkg, terminatingStatus(pkg, left, c.clock.Now())); err != nil {
-		return err
-	}
+	// What cannot be told must not keep what was asked for from being done.
+	untold := c.writeStatus(ctx, pkg, terminatingStatus(pkg, left, c.clock.Now()))
 	if !slices.Contains(pkg.Finalizers, pmv1alpha1.PackageFinalizer) {
-		return nil
+		return untold
 	}
-	var failures []error
+	failures := []error{untold}
 	for _, user := range users {
 		if user.DeletionTimestamp != nil {
 			continue
@@ -47,7 +49,7 @@ func (c *Controller) undeploy(ctx context.Context, pkg *pmv1alpha1.Package) erro
 		c.events.Eventf(pkg, user, corev1.EventTypeNormal, "DeploymentRemoved", "Undeploy",
 			"removed class deployment %s together with the package", user.Name)
 	}
-	if len(users) > 0 || len(failures) > 0 {
+	if len(users) > 0 {
 		return errors.Join(failures...)
 	}
 	// The cache may lag behind a deployment that was made a moment ago.
@@ -68,18 +70,26 @@ func (c *Controller) undeploy(ctx context.Context, pkg *pmv1alpha1.Package) erro
 	return nil
 }
 
+// stillGoing returns the package as it is now, nil when it is gone. The cache may
+// not know that yet, and somebody may deploy classes of a package of that name that
+// is about to be published: those are not this one's to remove.
+func (c *Controller) stillGoing(ctx context.Context, pkg *pmv1alpha1.Package) (*pmv1alpha1.Package, error) {
+	live, err := c.client.PmV1alpha1().Packages(pkg.Namespace).Get(ctx, pkg.Name, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err), err == nil && live.UID != pkg.UID:
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("reading package %s/%s: %w", pkg.Namespace, pkg.Name, err)
+	}
+	return live, nil
+}
+
 // removeFinalizer lets the package go; the resource version makes it fail when
 // somebody else changed the package.
 func (c *Controller) removeFinalizer(ctx context.Context, pkg *pmv1alpha1.Package) error {
-	live, err := c.client.PmV1alpha1().Packages(pkg.Namespace).Get(ctx, pkg.Name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("reading package %s/%s: %w", pkg.Namespace, pkg.Name, err)
-	}
-	if live.UID != pkg.UID {
-		return nil
+	live, err := c.stillGoing(ctx, pkg)
+	if err != nil || live == nil {
+		return err
 	}
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
 		"resourceVersion": live.ResourceVersion,
@@ -87,11 +97,11 @@ func (c *Controller) removeFinalizer(ctx context.Context, pkg *pmv1alpha1.Packag
 		"finalizers":      slices.DeleteFunc(live.Finalizers, func(f string) bool { return f == pmv1alpha1.PackageFinalizer }),
 	}})
 	if err != nil {
-		return fmt.Errorf("encoding the finalizers of package %s/%s: %w", pkg.Namespace, pkg.Name, err)
+		return fmt.Errorf("encoding the finalizers of package %s/%s: %w", live.Namespace, live.Name, err)
 	}
-	_, err = c.client.PmV1alpha1().Packages(pkg.Namespace).Patch(ctx, pkg.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: FieldManager})
+	_, err = c.client.PmV1alpha1().Packages(live.Namespace).Patch(ctx, live.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: FieldManager})
 	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("writing the finalizers of package %s/%s: %w", pkg.Namespace, pkg.Name, err)
+		return fmt.Errorf("writing the finalizers of package %s/%s: %w", live.Namespace, live.Name, err)
 	}
 	return nil
 }
