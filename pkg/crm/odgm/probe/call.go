@@ -89,7 +89,11 @@ func differs(grid Grid, node Node, info *odgmv1.GetClusterInfoResponse) string {
 		if at < 0 {
 			return fmt.Sprintf("does not know the collection %q", wanted.Name)
 		}
-		if c := info.GetCollections()[at]; c.GetActivePartitions() < c.GetPartitionCount() {
+		c := info.GetCollections()[at]
+		if known := int64(c.GetPartitionCount()); known != int64(wanted.PartitionCount) {
+			return fmt.Sprintf("knows %d partitions of %q where there are %d: it has not been restarted with the new ones", known, wanted.Name, wanted.PartitionCount)
+		}
+		if c.GetActivePartitions() < c.GetPartitionCount() {
 			return fmt.Sprintf("serves %d of %d partitions of %q", c.GetActivePartitions(), c.GetPartitionCount(), wanted.Name)
 		}
 	}

@@ -136,6 +136,7 @@ func TestProbe(t *testing.T) {
 		"a node of another grid":                 {second: &node{info: info(2, func(i *odgmv1.GetClusterInfoResponse) { i.ClusterId = "x" })}, ready: 1, want: `cart-2 is in the grid "x"`},
 		"a node that has not been restarted":     {second: &node{info: info(2, func(i *odgmv1.GetClusterInfoResponse) { i.Members = []uint64{2} })}, ready: 1, want: "cart-2 knows 1 members where there are 2: it has not been restarted with the new ones"},
 		"a node without the collection":          {second: &node{info: info(2, func(i *odgmv1.GetClusterInfoResponse) { i.Collections = nil })}, ready: 1, want: `cart-2 does not know the collection "Cart_data"`},
+		"a node with the partitions of before":   {second: &node{info: info(2, func(i *odgmv1.GetClusterInfoResponse) { i.Collections[0].PartitionCount, i.Collections[0].ActivePartitions = 2, 2 })}, ready: 1, want: `cart-2 knows 2 partitions of "Cart_data" where there are 4: it has not been restarted with the new ones`},
 		"a partition without a leader":           {second: &node{info: info(2, func(i *odgmv1.GetClusterInfoResponse) { i.Collections[0].ActivePartitions = 3 })}, ready: 1, want: `cart-2 serves 3 of 4 partitions of "Cart_data"`},
 		"a pod that is not ready, with a reason": {change: func(g *probe.Grid) { g.Nodes[1].Ready, g.Nodes[1].Message = false, "CrashLoopBackOff" }, ready: 1, want: "cart-2 CrashLoopBackOff"},
 		"a pod that is not there":                {change: func(g *probe.Grid) { g.Nodes = g.Nodes[:1] }, ready: 1, want: "node 2 has no pod yet"},
