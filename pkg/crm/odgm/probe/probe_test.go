@@ -125,18 +125,20 @@ func TestProbe(t *testing.T) {
 		ready  int32
 		want   string
 	}{
-		"all is well":                            {second: &node{health: serving, info: info(2)}, ready: 2},
-		"a release without cluster info":         {second: &node{health: serving}, ready: 2},
-		"a release without the health service":   {second: &node{info: info(2)}, ready: 2},
-		"a release with neither, that answers":   {second: &node{}, ready: 2},
-		"a node that nobody reaches":             {ready: 1, want: "cart-2 cannot be reached at 10.0.0.2:8080"},
-		"a node that does not serve":             {second: &node{health: healthv1.HealthCheckResponse_NOT_SERVING}, ready: 1, want: "cart-2 says that it is NOT_SERVING"},
-		"a node that hangs":                      {second: &node{health: serving, hangs: true}, ready: 1, want: "cart-2 did not answer within 300ms"},
-		"a node that takes itself for another":   {second: &node{info: info(7)}, ready: 1, want: "cart-2 takes itself for node 7"},
-		"a node of another grid":                 {second: &node{info: info(2, func(i *odgmv1.GetClusterInfoResponse) { i.ClusterId = "x" })}, ready: 1, want: `cart-2 is in the grid "x"`},
-		"a node that has not been restarted":     {second: &node{info: info(2, func(i *odgmv1.GetClusterInfoResponse) { i.Members = []uint64{2} })}, ready: 1, want: "cart-2 knows 1 members where there are 2: it has not been restarted with the new ones"},
-		"a node without the collection":          {second: &node{info: info(2, func(i *odgmv1.GetClusterInfoResponse) { i.Collections = nil })}, ready: 1, want: `cart-2 does not know the collection "Cart_data"`},
-		"a node with the partitions of before":   {second: &node{info: info(2, func(i *odgmv1.GetClusterInfoResponse) { i.Collections[0].PartitionCount, i.Collections[0].ActivePartitions = 2, 2 })}, ready: 1, want: `cart-2 knows 2 partitions of "Cart_data" where there are 4: it has not been restarted with the new ones`},
+		"all is well":                          {second: &node{health: serving, info: info(2)}, ready: 2},
+		"a release without cluster info":       {second: &node{health: serving}, ready: 2},
+		"a release without the health service": {second: &node{info: info(2)}, ready: 2},
+		"a release with neither, that answers": {second: &node{}, ready: 2},
+		"a node that nobody reaches":           {ready: 1, want: "cart-2 cannot be reached at 10.0.0.2:8080"},
+		"a node that does not serve":           {second: &node{health: healthv1.HealthCheckResponse_NOT_SERVING}, ready: 1, want: "cart-2 says that it is NOT_SERVING"},
+		"a node that hangs":                    {second: &node{health: serving, hangs: true}, ready: 1, want: "cart-2 did not answer within 300ms"},
+		"a node that takes itself for another": {second: &node{info: info(7)}, ready: 1, want: "cart-2 takes itself for node 7"},
+		"a node of another grid":               {second: &node{info: info(2, func(i *odgmv1.GetClusterInfoResponse) { i.ClusterId = "x" })}, ready: 1, want: `cart-2 is in the grid "x"`},
+		"a node that has not been restarted":   {second: &node{info: info(2, func(i *odgmv1.GetClusterInfoResponse) { i.Members = []uint64{2} })}, ready: 1, want: "cart-2 knows 1 members where there are 2: it has not been restarted with the new ones"},
+		"a node without the collection":        {second: &node{info: info(2, func(i *odgmv1.GetClusterInfoResponse) { i.Collections = nil })}, ready: 1, want: `cart-2 does not know the collection "Cart_data"`},
+		"a node with the partitions of before": {second: &node{info: info(2, func(i *odgmv1.GetClusterInfoResponse) {
+			i.Collections[0].PartitionCount, i.Collections[0].ActivePartitions = 2, 2
+		})}, ready: 1, want: `cart-2 knows 2 partitions of "Cart_data" where there are 4: it has not been restarted with the new ones`},
 		"a partition without a leader":           {second: &node{info: info(2, func(i *odgmv1.GetClusterInfoResponse) { i.Collections[0].ActivePartitions = 3 })}, ready: 1, want: `cart-2 serves 3 of 4 partitions of "Cart_data"`},
 		"a pod that is not ready, with a reason": {change: func(g *probe.Grid) { g.Nodes[1].Ready, g.Nodes[1].Message = false, "CrashLoopBackOff" }, ready: 1, want: "cart-2 CrashLoopBackOff"},
 		"a pod that is not there":                {change: func(g *probe.Grid) { g.Nodes = g.Nodes[:1] }, ready: 1, want: "node 2 has no pod yet"},
