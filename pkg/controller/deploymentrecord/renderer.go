@@ -45,6 +45,14 @@ type Explained interface {
 	RefusalSelection() *v1alpha1.TemplateSelection
 }
 
+// Tried is an error of a Renderer that tells which revision of a template failed.
+type Tried interface {
+	error
+	// RefusalTemplate is the template and the hash of the revision; empty where none
+	// failed.
+	RefusalTemplate() (name, hash string)
+}
+
 // RendererFunc is a function that is a Renderer.
 type RendererFunc func(ctx context.Context, record *v1alpha1.DeploymentRecord) (*render.Rendering, error)
 

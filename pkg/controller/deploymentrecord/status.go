@@ -193,6 +193,12 @@ func renderFailure(status *v1alpha1.DeploymentRecordStatus, generation int64, se
 	if explained, ok := errors.AsType[Explained](cause); ok {
 		status.TemplateSelection = explained.RefusalSelection()
 	}
+	if tried, ok := errors.AsType[Tried](cause); ok {
+		if name, hash := tried.RefusalTemplate(); name != "" && name == status.SelectedTemplate {
+			// The record had its turn: the rollout of the template sees whom it failed.
+			status.TemplateHash = hash
+		}
+	}
 	failed := verdict{metav1.ConditionTrue, reason, cause.Error()}
 	conditions := map[string]verdict{
 		v1alpha1.ConditionDegraded:    failed,

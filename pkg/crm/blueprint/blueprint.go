@@ -132,7 +132,7 @@ func (b *Blueprint) render(ctx context.Context, record *v1alpha1.DeploymentRecor
 	case errors.As(err, &invalid):
 		return nil, &RefusalError{Reason: ReasonODGMInvalid, Err: err, Selection: explanation}
 	case err != nil:
-		return nil, &RefusalError{Reason: ReasonTemplateFailed, Err: err, Selection: explanation}
+		return nil, &RefusalError{Reason: ReasonTemplateFailed, Err: err, Selection: explanation, Template: chosen.Name, TemplateHash: chosen.Hash}
 	}
 	return rendering, nil
 }
@@ -146,6 +146,8 @@ type RefusalError struct {
 	Err error
 	// Selection explains the choice of the template, as far as it came to that.
 	Selection *v1alpha1.TemplateSelection
+	// Template and TemplateHash are the revision that failed; empty where none did.
+	Template, TemplateHash string
 }
 
 // Error says what to change.
@@ -156,6 +158,9 @@ func (r *RefusalError) Unwrap() error { return r.Err }
 
 // RefusalSelection explains the choice of the template.
 func (r *RefusalError) RefusalSelection() *v1alpha1.TemplateSelection { return r.Selection }
+
+// RefusalTemplate is the template that failed, and its revision; empty where none did.
+func (r *RefusalError) RefusalTemplate() (name, hash string) { return r.Template, r.TemplateHash }
 
 // RefusalReason is the reason for the conditions of the record.
 func (r *RefusalError) RefusalReason() string { return r.Reason }
