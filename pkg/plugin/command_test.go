@@ -289,6 +289,28 @@ func TestProgress(t *testing.T) {
 	}
 }
 
+func TestFit(t *testing.T) {
+	for sentence, test := range map[string]struct {
+		line  string
+		width int
+		want  string
+	}{
+		"a line that fits":                  {"123456789", 10, "123456789"},
+		"the last column stays free":        {"1234567890", 10, "12345678…"},
+		"wide characters take two columns":  {"待機中です", 10, "待機中で…"},
+		"a few of them fit":                 {"待機中", 10, "待機中"},
+		"the signs of a tree take one each": {"│  ├─ ab", 10, "│  ├─ ab"},
+		"a screen of one column is unknown": {"123", 1, "123"},
+		"nothing":                           {"", 10, ""},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			if got := fit(test.line, test.width); got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
 func TestProgressFitsTheScreen(t *testing.T) {
 	var b bytes.Buffer
 	p := &progress{out: &b, terminal: true, size: func() (int, int) { return 80, 5 }}

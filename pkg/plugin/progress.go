@@ -84,9 +84,29 @@ func (p *progress) erase(b *strings.Builder) {
 
 // fit cuts a line so that it takes one row, else redrawing would count wrong.
 func fit(line string, width int) string {
-	runes := []rune(line)
-	if width <= 1 || len(runes) < width {
+	if width <= 1 {
 		return line
 	}
-	return string(runes[:width-2]) + "…"
+	used, cut := 0, 0
+	for at, r := range line {
+		// One column stays free, and one more where the mark of the cut must go.
+		if used <= width-2 {
+			cut = at
+		}
+		if used += columnsOf(r); used >= width {
+			return line[:cut] + "…"
+		}
+	}
+	return line
+}
+
+// columnsOf is how many columns a character takes at the most. Characters of East
+// Asia and pictures take two; between them and what is written in letters there are
+// the signs of a tree.
+func columnsOf(r rune) int {
+	const firstWide, firstSign, afterSigns = 0x1100, 0x2000, 0x2E80
+	if r < firstWide || r >= firstSign && r < afterSigns {
+		return 1
+	}
+	return 2
 }
