@@ -19,6 +19,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add("profile: [", EnvPrefix+"FEATURES_LEADER_ELECTION=maybe")
 	f.Add("nope: 1", EnvPrefix+"NOPE=1\n"+EnvPrefix+"\n=\nPATH")
 	f.Add("", EnvPrefix+"SECURITY_ALLOWED_NAMES= a , ,b\n"+EnvPrefix+"SECURITY_MTLS=true")
+	f.Add("prometheus: {url: 'https://a:b@c/d'}\nprofile: edge\n", EnvPrefix+"FEATURES_PROMETHEUS=false\n"+EnvPrefix+"ENFORCEMENT_COOLDOWN_SECS=-1")
 	f.Fuzz(func(t *testing.T, file, environ string) {
 		load := func() (Config, error) {
 			return Load(t.Context(), []byte(file), strings.Split(environ, "\n"), nil)

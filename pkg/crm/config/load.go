@@ -131,7 +131,7 @@ func AddFlags(set *pflag.FlagSet) *Flags {
 	set.BoolVar(&v.Features.Knative, "knative", defaults.Features.Knative, "let records run as Knative Services where there are any; default in full: true")
 	set.BoolVar(&v.Features.Prometheus, "prometheus", defaults.Features.Prometheus, "use the Prometheus of --prometheus-url; default in full, and with a URL: true")
 	set.BoolVar(&v.Features.NFREnforcement, "nfr-enforcement", defaults.Features.NFREnforcement, "let records be changed to keep their requirements (without effect in this version); default in full and edge with --prometheus-url: true")
-	set.StringVar(&v.Prometheus.URL, "prometheus-url", "", "URL of a Prometheus, which full needs; credentials belong into the environment variable instead")
+	set.StringVar(&v.Prometheus.URL, "prometheus-url", "", "URL of a Prometheus, which full needs; one with a password belongs in the environment variable")
 	set.IntVar(&v.Enforcement.CooldownSecs, "enforcement-cooldown-secs", defaults.Enforcement.CooldownSecs, "seconds for which a record that was changed to keep its requirements is left alone, 10 to 3600 (without effect in this version); default in full: 60")
 	set.IntVar(&v.Enforcement.MaxReplicaDelta, "enforcement-max-replica-delta", defaults.Enforcement.MaxReplicaDelta, "percent of its replicas by which a function grows or shrinks at a time, 1 to 100 (without effect in this version)")
 	set.StringVar(&v.ODGM.Image, "odgm-image", "", "image of the data grid; empty runs classes with state without one")

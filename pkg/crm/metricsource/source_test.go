@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -101,6 +102,10 @@ func eventually(t *testing.T, what string, holds func() bool) {
 func TestAsk(t *testing.T) {
 	closed := httptest.NewServer(nil)
 	closed.Close()
+	untrusted := httptest.NewUnstartedServer(answering(http.StatusOK, good))
+	untrusted.Config.ErrorLog = log.New(io.Discard, "", 0)
+	untrusted.StartTLS()
+	t.Cleanup(untrusted.Close)
 	elsewhere := serve(t, answering(http.StatusOK, good))
 	cases := map[string]struct {
 		url     string
@@ -109,20 +114,21 @@ func TestAsk(t *testing.T) {
 		// want is what the error says; empty for none.
 		want string
 	}{
-		"it answers":                    {handler: answering(http.StatusOK, good)},
-		"nobody listens":                {url: closed.URL, want: "connection refused"},
-		"it has too much to do":         {handler: answering(http.StatusServiceUnavailable, overload), want: "server error: 503"},
-		"it fails":                      {handler: answering(http.StatusInternalServerError, "oops"), want: "server error: 500"},
-		"it wants credentials":          {handler: answering(http.StatusUnauthorized, "no"), want: "client error: 401"},
-		"it has no such path":           {handler: http.NotFound, want: "client error: 404"},
-		"something else answers":        {handler: answering(http.StatusOK, "<html>"), want: "bad_response"},
-		"something counts otherwise":    {handler: answering(http.StatusOK, strings.Replace(good, `"1"`, `"2"`, 1)), want: "the query 1 was answered"},
-		"it sends elsewhere":            {handler: http.RedirectHandler(elsewhere+"/api/v1/query", http.StatusTemporaryRedirect).ServeHTTP, want: "307"},
-		"it never answers":              {handler: hanging, timeout: 20 * time.Millisecond, want: "not within 20ms"},
-		"it does not take posts":        {handler: onlyGet},
-		"it answers without an end":     {handler: endless, want: "bad_response"},
-		"it is behind a path":           {url: serve(t, http.StripPrefix("/prom", exactly("/api/v1/query"))) + "/prom/"},
-		"its path is not that of a URL": {url: serve(t, exactly("/api/v1/query")) + "/other", want: "client error: 404"},
+		"it answers":                         {handler: answering(http.StatusOK, good)},
+		"nobody listens":                     {url: closed.URL, want: "connection refused"},
+		"nobody vouches for its certificate": {url: untrusted.URL, want: "x509: certificate signed by unknown authority"},
+		"it has too much to do":              {handler: answering(http.StatusServiceUnavailable, overload), want: "server error: 503"},
+		"it fails":                           {handler: answering(http.StatusInternalServerError, "oops"), want: "server error: 500"},
+		"it wants credentials":               {handler: answering(http.StatusUnauthorized, "no"), want: "client error: 401"},
+		"it has no such path":                {handler: http.NotFound, want: "client error: 404"},
+		"something else answers":             {handler: answering(http.StatusOK, "<html>"), want: "bad_response"},
+		"something counts otherwise":         {handler: answering(http.StatusOK, strings.Replace(good, `"1"`, `"2"`, 1)), want: "the query 1 was answered"},
+		"it sends elsewhere":                 {handler: http.RedirectHandler(elsewhere+"/api/v1/query", http.StatusTemporaryRedirect).ServeHTTP, want: "307"},
+		"it never answers":                   {handler: hanging, timeout: 20 * time.Millisecond, want: "not within 20ms"},
+		"it does not take posts":             {handler: onlyGet},
+		"it answers without an end":          {handler: endless, want: "bad_response"},
+		"it is behind a path":                {url: serve(t, http.StripPrefix("/prom", exactly("/api/v1/query"))) + "/prom/"},
+		"its path is not that of a URL":      {url: serve(t, exactly("/api/v1/query")) + "/other", want: "client error: 404"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -180,7 +186,7 @@ func endless(w http.ResponseWriter, r *http.Request) {
 func TestCredentialsAreSentAndNotShown(t *testing.T) {
 	var mu sync.Mutex
 	var said []string
-	log := funcr.New(func(prefix, args string) {
+	logger := funcr.New(func(prefix, args string) {
 		mu.Lock()
 		defer mu.Unlock()
 		said = append(said, prefix+args)
@@ -200,7 +206,7 @@ func TestCredentialsAreSentAndNotShown(t *testing.T) {
 	}
 	address.User = url.UserPassword("reader", "hidden word")
 	clock := clocktesting.NewFakeClock(time.Unix(0, 0))
-	s := newSource(t, Options{URL: address.String(), Log: log, Clock: clock})
+	s := newSource(t, Options{URL: address.String(), Log: logger, Clock: clock})
 	stop := start(t, s)
 	eventually(t, "it was asked and refused", func() bool { return s.last.Load() != nil })
 	refused := s.Check()
