@@ -5,6 +5,7 @@ package render
 
 import (
 	"fmt"
+	"slices"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 	"oaas.io/oaas/pkg/crm/odgm"
@@ -36,11 +37,15 @@ func planGrid(in Input, functions []*function) (*odgm.Grid, error) {
 		return nil, err
 	}
 	if grid.Mode == v1alpha1.ODGMSidecar {
-		if step(in.Record, functions, shardOf(grid)) {
+		if step(in.Record, functions, grid) {
 			grid, err = odgm.Plan(gridInput(in, functions))
 		}
 	} else if before := in.Record.Status.ODGMClusterStatus; before != nil && before.Mode == grid.Mode {
-		if input.Nodes = odgm.NextNodes(before.Nodes, before.ReadyNodes, grid.Target, shardOf(grid)); input.Nodes != grid.Nodes {
+		ready := before.ReadyNodes
+		if grid.Target < before.Nodes && onlyBroken(before, greatest(before.Members)) {
+			ready = before.Nodes
+		}
+		if input.Nodes = odgm.NextNodes(before.Nodes, ready, grid.Target, shardOf(grid)); input.Nodes != grid.Nodes {
 			grid, err = odgm.Plan(input)
 		}
 	}
@@ -70,7 +75,8 @@ func shardOf(grid *odgm.Grid) v1alpha1.ShardType {
 
 // step holds back the replicas of functions that have a node of the grid beside
 // each: the first whose number changes goes one step, the others stay.
-func step(record *v1alpha1.DeploymentRecord, functions []*function, shard v1alpha1.ShardType) bool {
+func step(record *v1alpha1.DeploymentRecord, functions []*function, grid *odgm.Grid) bool {
+	shard := shardOf(grid)
 	before := record.Status.ODGMClusterStatus
 	if before == nil || before.Mode != v1alpha1.ODGMSidecar || shard != v1alpha1.ShardRaft {
 		return false
@@ -86,7 +92,7 @@ func step(record *v1alpha1.DeploymentRecord, functions []*function, shard v1alph
 			continue
 		}
 		next := current
-		if !moved {
+		if !moved || (target < current && onlyBroken(before, lastOf(grid, f, current))) {
 			next, moved = odgm.NextNodes(current, current, target, shard), true
 		}
 		if next != target {
@@ -95,4 +101,30 @@ func step(record *v1alpha1.DeploymentRecord, functions []*function, shard v1alph
 		}
 	}
 	return changed
+}
+
+// onlyBroken tells that a node, and no other, does not serve. A change that takes
+// it away need not wait for it: a grid that was to grow where there is no room would
+// never find back.
+func onlyBroken(before *v1alpha1.ODGMClusterStatus, node int64) bool {
+	return before.ReadyNodes == before.Nodes-1 &&
+		slices.ContainsFunc(before.Members, func(m v1alpha1.ODGMMember) bool { return m.ID == node && !m.Ready })
+}
+
+// greatest is the id of the node that goes first when a grid of its own shrinks.
+func greatest(members []v1alpha1.ODGMMember) int64 {
+	var id int64
+	for i := range members {
+		id = max(id, members[i].ID)
+	}
+	return id
+}
+
+// lastOf is the id of the node that goes first when a function has fewer replicas.
+func lastOf(grid *odgm.Grid, f *function, replicas int32) int64 {
+	sidecar, ok := grid.Sidecar(f.container.FunctionKey)
+	if !ok {
+		return 0
+	}
+	return int64(sidecar.OrdinalStart) + int64(replicas) - 1
 }

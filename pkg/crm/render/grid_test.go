@@ -32,3 +32,39 @@ func TestASidecarGridGrowsStepByStep(t *testing.T) {
 		t.Errorf("replicas = %d while a node is not ready, want 3", rendering.Functions[0].Replicas)
 	}
 }
+
+// TestAGridGoesBackWhenItCannotGrow: the node that finds no machine is the one that
+// goes, so that nobody has to wait for it.
+func TestAGridGoesBackWhenItCannotGrow(t *testing.T) {
+	cases := map[string]struct {
+		template string
+		broken   int // the place among the members, from 0
+		want     int32
+	}{
+		"a grid of its own whose last node is broken":      {"deployment", 3, 3},
+		"a grid of its own whose first node is broken":     {"deployment", 0, 4},
+		"a grid beside a function, its last node broken":   {"statefulset", 3, 3},
+		"a grid beside a function, its second node broken": {"statefulset", 1, 4},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			sized := func(nodes int32) *v1alpha1.DeploymentRecord {
+				return record(stateful, func(r *v1alpha1.DeploymentRecord) {
+					r.Spec.ResourceAllocation = v1alpha1.ResourceAllocation{MinReplicas: nodes, MaxReplicas: nodes, ReplicationFactor: nodes}
+				})
+			}
+			before := rendered(t, input(t, sized(4), tc.template, production)).Grid
+			status := before.Status()
+			status.ReadyNodes = 3
+			for i, id := range before.Members {
+				status.Members = append(status.Members, v1alpha1.ODGMMember{ID: int64(id), Ready: i != tc.broken})
+			}
+			r := sized(3)
+			r.Status.ODGMClusterStatus = &status
+			r.Status.FunctionContainerStatus = []v1alpha1.FunctionContainerStatus{{FunctionKey: "Cart.add", Replicas: 4, ReadyReplicas: 3}}
+			if grid := rendered(t, input(t, r, tc.template, production)).Grid; grid.Nodes != tc.want {
+				t.Errorf("%d nodes, want %d", grid.Nodes, tc.want)
+			}
+		})
+	}
+}
