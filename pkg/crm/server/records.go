@@ -182,7 +182,7 @@ func positionOf(record *v1alpha1.DeploymentRecord) string {
 func decodeToken(token string) (string, error) {
 	position, err := base64.RawURLEncoding.DecodeString(token)
 	if err != nil {
-		return "", status.Errorf(codes.InvalidArgument, "page_token %q is not one that this server gave out", token)
+		return "", status.Errorf(codes.InvalidArgument, "page_token %q is not one that this server gave out", cut(token))
 	}
 	return string(position), nil
 }

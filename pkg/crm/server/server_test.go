@@ -21,6 +21,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
 )
 
 func TestStatusOf(t *testing.T) {
@@ -67,6 +69,32 @@ func TestAThousandMistakesFitIntoHeaders(t *testing.T) {
 			}
 			if bad, ok := told.Details()[0].(*errdetails.BadRequest); !ok || len(bad.GetFieldViolations()) == 0 {
 				t.Errorf("details = %v, want violations", told.Details())
+			}
+		})
+	}
+}
+
+func TestWhatIsWrongIsNotSentBackWhole(t *testing.T) {
+	long := strings.Repeat("!", 1<<20)
+	d := &deployments{}
+	calls := map[string]func() error{
+		"an id": func() error {
+			_, err := d.GetDeploymentRecord(t.Context(), &deploymentv1.GetDeploymentRecordRequest{DeploymentId: long})
+			return err
+		},
+		"a page": func() error {
+			_, err := d.ListDeploymentRecords(t.Context(), &deploymentv1.ListDeploymentRecordsRequest{PageToken: long})
+			return err
+		},
+		"a version": func() error {
+			return d.WatchDeploymentRecords(&deploymentv1.WatchDeploymentRecordsRequest{ResourceVersion: long}, nil)
+		},
+	}
+	for sentence, call := range calls {
+		t.Run(sentence, func(t *testing.T) {
+			told := status.Convert(call())
+			if size := proto.Size(told.Proto()); told.Code() != codes.InvalidArgument || size > 8<<10 {
+				t.Errorf("%v in %d bytes, want INVALID_ARGUMENT in at most 8 KiB", told.Code(), size)
 			}
 		})
 	}

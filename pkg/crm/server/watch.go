@@ -32,7 +32,7 @@ const rewatchDelay = time.Second
 func (d *deployments) WatchDeploymentRecords(request *deploymentv1.WatchDeploymentRecordsRequest, stream grpc.ServerStreamingServer[deploymentv1.WatchDeploymentRecordsResponse]) error {
 	version := request.GetResourceVersion()
 	if _, err := resourceversion.CompareResourceVersion(version, version); version != "" && err != nil {
-		return status.Errorf(codes.InvalidArgument, "resource_version %q is not one that this server gave out", version)
+		return status.Errorf(codes.InvalidArgument, "resource_version %q is not one that this server gave out", cut(version))
 	}
 	w := &watcher{
 		deployments: d,
