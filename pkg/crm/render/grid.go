@@ -105,10 +105,18 @@ func step(record *v1alpha1.DeploymentRecord, functions []*function, grid *odgm.G
 
 // onlyBroken tells that a node, and no other, does not serve. A change that takes
 // it away need not wait for it: a grid that was to grow where there is no room would
-// never find back.
+// never find back. The others wait for that node before they are restarted with the
+// new members, so they are outdated and serve.
 func onlyBroken(before *v1alpha1.ODGMClusterStatus, node int64) bool {
-	return before.ReadyNodes == before.Nodes-1 &&
-		slices.ContainsFunc(before.Members, func(m v1alpha1.ODGMMember) bool { return m.ID == node && !m.Ready })
+	serving := before.ReadyNodes
+	for _, member := range before.Members {
+		if member.Outdated {
+			serving++
+		}
+	}
+	return serving == before.Nodes-1 && slices.ContainsFunc(before.Members, func(m v1alpha1.ODGMMember) bool {
+		return m.ID == node && !m.Ready && !m.Outdated
+	})
 }
 
 // greatest is the id of the node that goes first when a grid of its own shrinks.

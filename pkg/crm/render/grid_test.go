@@ -39,12 +39,15 @@ func TestAGridGoesBackWhenItCannotGrow(t *testing.T) {
 	cases := map[string]struct {
 		template string
 		broken   int // the place among the members, from 0
+		outdated bool
 		want     int32
 	}{
-		"a grid of its own whose last node is broken":      {"deployment", 3, 3},
-		"a grid of its own whose first node is broken":     {"deployment", 0, 4},
-		"a grid beside a function, its last node broken":   {"statefulset", 3, 3},
-		"a grid beside a function, its second node broken": {"statefulset", 1, 4},
+		"the others have not been restarted yet":           {"deployment", 3, true, 3},
+		"beside a function, the others neither":            {"statefulset", 3, true, 3},
+		"a grid of its own whose last node is broken":      {"deployment", 3, false, 3},
+		"a grid of its own whose first node is broken":     {"deployment", 0, false, 4},
+		"a grid beside a function, its last node broken":   {"statefulset", 3, false, 3},
+		"a grid beside a function, its second node broken": {"statefulset", 1, false, 4},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -55,9 +58,11 @@ func TestAGridGoesBackWhenItCannotGrow(t *testing.T) {
 			}
 			before := rendered(t, input(t, sized(4), tc.template, production)).Grid
 			status := before.Status()
-			status.ReadyNodes = 3
 			for i, id := range before.Members {
-				status.Members = append(status.Members, v1alpha1.ODGMMember{ID: int64(id), Ready: i != tc.broken})
+				member := v1alpha1.ODGMMember{ID: int64(id), Ready: i != tc.broken && !tc.outdated, Outdated: i != tc.broken && tc.outdated}
+				if status.Members = append(status.Members, member); member.Ready {
+					status.ReadyNodes++
+				}
 			}
 			r := sized(3)
 			r.Status.ODGMClusterStatus = &status

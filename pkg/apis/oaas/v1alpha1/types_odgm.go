@@ -247,6 +247,10 @@ type ODGMMember struct {
 	// ready nodes serve.
 	// +required
 	Ready bool `json:"ready"`
+	// outdated nodes serve with the members or collections from before a change: they
+	// have not been restarted with the new ones.
+	// +optional
+	Outdated bool `json:"outdated,omitempty"`
 	// message tells why a node does not.
 	// +optional
 	Message string `json:"message,omitempty"`

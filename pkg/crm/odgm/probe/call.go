@@ -24,7 +24,7 @@ import (
 //
 // Messages never carry what differs from call to call, such as a local port: they
 // go into a status that must not change while nothing does.
-func (p *Prober) call(ctx context.Context, grid Grid, node Node) string {
+func (p *Prober) call(ctx context.Context, grid Grid, node Node) complaint {
 	address := net.JoinHostPort(node.IP, strconv.Itoa(int(node.Port)))
 	connection, err := grpc.NewClient("passthrough:///"+address,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
@@ -34,7 +34,7 @@ func (p *Prober) call(ctx context.Context, grid Grid, node Node) string {
 		grpc.WithDisableServiceConfig(),
 	)
 	if err != nil {
-		return "has no usable address " + address
+		return complaint{text: "has no usable address " + address}
 	}
 	defer connection.Close()
 
@@ -43,16 +43,16 @@ func (p *Prober) call(ctx context.Context, grid Grid, node Node) string {
 	case code == codes.Unimplemented || code == codes.NotFound:
 		// No health service, or one that speaks of others only.
 	case err != nil:
-		return p.told(code, address)
+		return complaint{text: p.told(code, address)}
 	case health.GetStatus() != healthv1.HealthCheckResponse_SERVING:
-		return "says that it is " + health.GetStatus().String()
+		return complaint{text: "says that it is " + health.GetStatus().String()}
 	}
 	info, err := odgmv1.NewGridInfoServiceClient(connection).GetClusterInfo(ctx, &odgmv1.GetClusterInfoRequest{})
 	switch code := status.Code(err); {
 	case code == codes.Unimplemented:
-		return ""
+		return complaint{}
 	case err != nil:
-		return p.told(code, address)
+		return complaint{text: p.told(code, address)}
 	}
 	return differs(grid, node, info)
 }
@@ -73,29 +73,33 @@ func (p *Prober) told(code codes.Code, address string) string {
 
 // differs tells how the grid that a node knows is another than the one that is
 // wanted; empty when it is the same and serves.
-func differs(grid Grid, node Node, info *odgmv1.GetClusterInfoResponse) string {
+func differs(grid Grid, node Node, info *odgmv1.GetClusterInfoResponse) complaint {
+	wrong := func(format string, args ...any) complaint { return complaint{text: fmt.Sprintf(format, args...)} }
+	outdated := func(format string, args ...any) complaint {
+		return complaint{text: fmt.Sprintf(format+": it has not been restarted with the new ones", args...), outdated: true}
+	}
 	if info.GetNodeId() != node.ID {
-		return fmt.Sprintf("takes itself for node %d", info.GetNodeId())
+		return wrong("takes itself for node %d", info.GetNodeId())
 	}
 	if info.GetClusterId() != grid.Wanted.ClusterID {
-		return fmt.Sprintf("is in the grid %q", info.GetClusterId())
+		return wrong("is in the grid %q", info.GetClusterId())
 	}
 	members := slices.Sorted(slices.Values(info.GetMembers()))
 	if !slices.Equal(members, grid.Members) {
-		return fmt.Sprintf("knows %d members where there are %d: it has not been restarted with the new ones", len(members), len(grid.Members))
+		return outdated("knows %d members where there are %d", len(members), len(grid.Members))
 	}
 	for _, wanted := range grid.Wanted.Collections {
 		at := slices.IndexFunc(info.GetCollections(), func(c *odgmv1.CollectionInfo) bool { return c.GetName() == wanted.Name })
 		if at < 0 {
-			return fmt.Sprintf("does not know the collection %q", wanted.Name)
+			return wrong("does not know the collection %q", wanted.Name)
 		}
 		c := info.GetCollections()[at]
 		if known := int64(c.GetPartitionCount()); known != int64(wanted.PartitionCount) {
-			return fmt.Sprintf("knows %d partitions of %q where there are %d: it has not been restarted with the new ones", known, wanted.Name, wanted.PartitionCount)
+			return outdated("knows %d partitions of %q where there are %d", known, wanted.Name, wanted.PartitionCount)
 		}
 		if c.GetActivePartitions() < c.GetPartitionCount() {
-			return fmt.Sprintf("serves %d of %d partitions of %q", c.GetActivePartitions(), c.GetPartitionCount(), wanted.Name)
+			return wrong("serves %d of %d partitions of %q", c.GetActivePartitions(), c.GetPartitionCount(), wanted.Name)
 		}
 	}
-	return ""
+	return complaint{}
 }

@@ -164,8 +164,8 @@ func (p *Prober) ask(ctx context.Context, grid Grid) []v1alpha1.ODGMMember {
 			continue
 		}
 		group.Go(func() error {
-			members[i].Message = p.askNode(ctx, grid, node)
-			members[i].Ready = members[i].Message == ""
+			problem := p.askNode(ctx, grid, node)
+			members[i].Ready, members[i].Outdated, members[i].Message = problem == complaint{}, problem.outdated, problem.text
 			return nil
 		})
 	}
@@ -173,13 +173,20 @@ func (p *Prober) ask(ctx context.Context, grid Grid) []v1alpha1.ODGMMember {
 	return members
 }
 
-// askNode returns what is wrong with a node; empty when nothing is.
-func (p *Prober) askNode(ctx context.Context, grid Grid, node Node) string {
+// complaint is what is wrong with a node; empty when nothing is.
+type complaint struct {
+	text string
+	// outdated nodes serve, and lack nothing but a restart.
+	outdated bool
+}
+
+// askNode asks one node, once there is room for the call.
+func (p *Prober) askNode(ctx context.Context, grid Grid, node Node) complaint {
 	select {
 	case p.slots <- struct{}{}:
 		defer func() { <-p.slots }()
 	case <-ctx.Done():
-		return "was not asked"
+		return complaint{text: "was not asked"}
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.options.Timeout)
 	defer cancel()

@@ -164,6 +164,9 @@ func TestProbe(t *testing.T) {
 			if c.want != "" && (again != 5*time.Second || len(status.Members) != 2 || status.Members[1].Ready || !strings.HasSuffix(c.want, status.Members[1].Message)) {
 				t.Errorf("asks again after %s, members %+v", again, status.Members)
 			}
+			if outdated := strings.Contains(c.want, "has not been restarted"); outdated && !status.Members[1].Outdated {
+				t.Errorf("member %+v is not told as outdated", status.Members[1])
+			}
 			if c.want == "" && status.Nodes > 0 && again != time.Minute {
 				t.Errorf("asks again after %s", again)
 			}
