@@ -200,8 +200,8 @@ func fill(v reflect.Value) {
 		v.Set(reflect.MakeMap(v.Type()))
 		v.SetMapIndex(reflect.ValueOf("value").Convert(v.Type().Key()), value)
 	case reflect.Struct:
-		for i := range v.NumField() {
-			fill(v.Field(i))
+		for _, field := range v.Fields() {
+			fill(field)
 		}
 	default:
 		panic(fmt.Sprintf("no value for %s", v.Type()))
@@ -210,7 +210,7 @@ func fill(v reflect.Value) {
 
 // visit goes through all values and offers to change each.
 func visit(v reflect.Value, path string, found func(path string, change func())) {
-	if quantity, is := v.Interface().(resource.Quantity); is {
+	if quantity, is := reflect.TypeAssert[resource.Quantity](v); is {
 		found(path, func() { quantity.Add(resource.MustParse("1")); v.Set(reflect.ValueOf(quantity)) })
 		return
 	}
