@@ -4,6 +4,7 @@
 package deploymentrecord
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -179,5 +180,24 @@ func TestEventsFitTheAPIServer(t *testing.T) {
 	}
 	if reason := reasonOf(strings.Repeat("a", 500)); len(reason) > 128 {
 		t.Errorf("a reason has %d characters, want 128 at most", len(reason))
+	}
+}
+
+func TestWhatPassesIsNotToldOfARecord(t *testing.T) {
+	environments := schema.GroupResource{Group: "oaas.io", Resource: "environmentconfigs"}
+	for sentence, cause := range map[string]error{
+		"another wrote the quotas":     apierrors.NewConflict(environments, "dev", errors.New("changed")),
+		"the API server has no time":   apierrors.NewTooManyRequests("busy", 1),
+		"the API server does not hear": &url.Error{Op: "Get", Err: &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			// Without a client, whoever writes a status fails.
+			r := &Reconciler{renderer: RendererFunc(func(context.Context, *v1alpha1.DeploymentRecord) (*render.Rendering, error) {
+				return nil, fmt.Errorf("reserve room: %w", cause)
+			})}
+			if _, err := r.converge(t.Context(), newRecord()); !errors.Is(err, cause) {
+				t.Errorf("err = %v, want that it is tried again because of %v", err, cause)
+			}
+		})
 	}
 }

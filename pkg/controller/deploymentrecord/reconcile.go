@@ -77,11 +77,15 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 // converge brings the children to what the record asks for.
 func (r *Reconciler) converge(ctx context.Context, record *v1alpha1.DeploymentRecord) (reconcile.Result, error) {
 	rendering, err := r.renderer.Render(ctx, record)
+	if err != nil && faultOf(err).passing {
+		// It says nothing about the record.
+		return reconcile.Result{}, err
+	}
 	if err != nil {
 		seen := &observation{renderErr: err}
-		var unseen error
-		if seen.leftAlone, unseen = r.lookAtWhatRuns(ctx, record); unseen != nil {
-			logf.FromContext(ctx).V(1).Info("cannot look at what runs", "cause", unseen.Error())
+		var failed error
+		if seen.leftAlone, failed = r.lookAtWhatRuns(ctx, record); failed != nil {
+			logf.FromContext(ctx).V(1).Info("cannot look at what runs", "cause", failed.Error())
 		}
 		result, failure := r.writeStatus(ctx, record, seen)
 		_, refused := errors.AsType[Refusal](err)

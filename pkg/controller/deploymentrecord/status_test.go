@@ -209,17 +209,17 @@ func TestWhatRunsIsToldOfARecordThatCannotBeRendered(t *testing.T) {
 	}
 }
 
-// outOfOrder is an error of the second revision of a template.
-type outOfOrder struct{ template string }
+// templateError is an error of the second revision of a template.
+type templateError struct{ template string }
 
-func (outOfOrder) Error() string                          { return "no such index" }
-func (f outOfOrder) RefusalTemplate() (name, hash string) { return f.template, "h2" }
+func (templateError) Error() string                          { return "no such index" }
+func (f templateError) RefusalTemplate() (name, hash string) { return f.template, "h2" }
 
 func TestTheRevisionThatFailsARecordIsTold(t *testing.T) {
 	record := newRecord()
 	record.Status.SelectedTemplate, record.Status.TemplateHash = "deployment", "h1"
 	for template, want := range map[string]string{"deployment": "h2", "statefulset": "h1"} {
-		if got := computeStatus(record, &observation{renderErr: outOfOrder{template}}, noon).TemplateHash; got != want {
+		if got := computeStatus(record, &observation{renderErr: templateError{template}}, noon).TemplateHash; got != want {
 			t.Errorf("after template %s failed the record has revision %s, want %s", template, got, want)
 		}
 	}

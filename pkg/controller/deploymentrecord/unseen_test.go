@@ -29,7 +29,7 @@ func (s onlyOne) Get(_ context.Context, _ client.ObjectKey, into client.Object, 
 	into.SetOwnerReferences(s.applied.GetOwnerReferences())
 	into.SetManagedFields([]metav1.ManagedFieldsEntry{{
 		Manager: v1alpha1.FieldManagerReconciler, Operation: metav1.ManagedFieldsOperationApply,
-		FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:metadata":{},"f:spec":{}}`)},
+		FieldsV1: metav1.NewFieldsV1(`{"f:metadata":{},"f:spec":{}}`),
 	}})
 	return nil
 }
