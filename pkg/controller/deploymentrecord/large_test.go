@@ -18,11 +18,13 @@ import (
 	"oaas.io/oaas/pkg/crm/render"
 )
 
-// A record may have 512 functions, and each pass looks at all of them.
+// A record may have hundreds of functions, and each pass looks at all of them. With
+// more than may be, quadratic time shows on every machine.
 func TestARecordWithManyFunctionsTakesItsShareOfTime(t *testing.T) {
 	o := &observation{rendering: &render.Rendering{Template: "deployment"}, applied: true, complete: true}
 	record := newRecord()
-	for i := range 512 {
+	const functions = 2048
+	for i := range functions {
 		name := fmt.Sprint("echo-", i)
 		for _, kind := range []schema.GroupVersionKind{
 			appsv1.SchemeGroupVersion.WithKind("Deployment"), corev1.SchemeGroupVersion.WithKind("Service"), policyv1.SchemeGroupVersion.WithKind("PodDisruptionBudget"),
@@ -46,10 +48,10 @@ func TestARecordWithManyFunctionsTakesItsShareOfTime(t *testing.T) {
 		t.Error("the inventory does not name every object")
 	}
 	record.Status = computeStatus(record, o, noon)
-	if got := len(record.Status.FunctionContainerStatus); got != 512 {
+	if got := len(record.Status.FunctionContainerStatus); got != functions {
 		t.Errorf("the status tells of %d functions", got)
 	}
-	if took := time.Since(start); took > 100*time.Millisecond {
+	if took := time.Since(start); took > 2*time.Second {
 		t.Errorf("a look at %d objects took %v", len(o.rendering.Objects), took)
 	}
 }
