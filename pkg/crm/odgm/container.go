@@ -60,6 +60,7 @@ func (g *Grid) sidecar(key string) (*Sidecar, bool) {
 		Claims:       claims,
 		OrdinalStart: start,
 		PodLabels:    map[string]string{LabelNode: "true"},
+		Affinity:     corev1.Affinity{PodAntiAffinity: g.antiAffinity()},
 	}, true
 }
 

@@ -78,6 +78,9 @@ type Sidecar struct {
 	// OrdinalStart is what the StatefulSet has to set as spec.ordinals.start: the
 	// ordinal of a pod is the id of its node.
 	OrdinalStart int32
+	// Affinity keeps the pod away from other nodes of the grid, also those beside other
+	// functions.
+	Affinity corev1.Affinity
 	// PodLabels are further labels of the pods, which the grid's Services select.
 	PodLabels map[string]string
 }

@@ -130,6 +130,7 @@ func TestEnvironmentOfAFunction(t *testing.T) {
 
 func TestSidecar(t *testing.T) {
 	in := input(sidecarMode, persistent, func(in *odgm.Input) {
+		in.RequireSpread = true
 		in.Functions[0].Replicas = 3
 		in.Functions = append(in.Functions, odgm.Function{Key: "sum", Name: "cart-sum", Port: 8079, Replicas: 1})
 	})
@@ -147,6 +148,9 @@ func TestSidecar(t *testing.T) {
 	}
 	if budget := container.StartupProbe.PeriodSeconds * container.StartupProbe.FailureThreshold; budget != 120 {
 		t.Errorf("a node has %d s to start, want 120", budget)
+	}
+	if affinity := sidecar.Affinity.PodAntiAffinity; len(affinity.RequiredDuringSchedulingIgnoredDuringExecution) != 0 || len(affinity.PreferredDuringSchedulingIgnoredDuringExecution) != 1 {
+		t.Errorf("nodes beside functions: %+v, want them apart where there is room", affinity)
 	}
 	ports := map[int32]bool{8080: true, 8079: true}
 	for _, port := range container.Ports {

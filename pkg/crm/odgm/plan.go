@@ -26,8 +26,8 @@ type Input struct {
 	// wanted. In mode Sidecar the replicas of the functions are the nodes, and the
 	// caller passes each step as their number.
 	Nodes int32
-	// RequireSpread never runs two nodes on one machine; otherwise they are kept
-	// apart as far as the machines suffice.
+	// RequireSpread never runs two nodes on one machine, in mode Cluster; otherwise they
+	// are kept apart as far as the machines suffice.
 	RequireSpread bool
 	// ManagerNamespace is where this program runs. A NetworkPolicy lets it ask the
 	// nodes for their health. Empty lets nobody in on its behalf.

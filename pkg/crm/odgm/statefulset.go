@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
+	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 	"oaas.io/oaas/pkg/crm/render/pods"
 )
 
@@ -57,13 +58,15 @@ func (g *Grid) podSpec(volumes []corev1.Volume) corev1.PodSpec {
 }
 
 // antiAffinity keeps the nodes of a grid on machines of their own: where one machine
-// takes two copies with it, copies are worth less.
+// takes two copies with it, copies are worth less. Beside functions that is a wish at
+// any time: there are as many nodes as replicas, and a replica that finds no machine
+// of its own should still serve.
 func (g *Grid) antiAffinity() *corev1.PodAntiAffinity {
 	term := corev1.PodAffinityTerm{
 		TopologyKey:   corev1.LabelHostname,
 		LabelSelector: &metav1.LabelSelector{MatchLabels: g.selector()},
 	}
-	if g.in.RequireSpread {
+	if g.in.RequireSpread && g.Mode == v1alpha1.ODGMCluster {
 		return &corev1.PodAntiAffinity{RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{term}}
 	}
 	return &corev1.PodAntiAffinity{PreferredDuringSchedulingIgnoredDuringExecution: []corev1.WeightedPodAffinityTerm{

@@ -90,6 +90,7 @@ func (f *function) addSidecar(spec *corev1.PodSpec) {
 	}
 	spec.InitContainers = append([]corev1.Container{f.sidecar.Container}, spec.InitContainers...)
 	spec.Volumes = append(spec.Volumes, f.sidecar.Volumes...)
+	spec.Affinity = f.sidecar.Affinity.DeepCopy()
 	pods.WithVolumes(spec)
 }
 
