@@ -135,6 +135,9 @@ var guarded = map[string]func(args []ref.Val) int{
 		}
 		return work
 	},
+	// Every part of the values becomes text, and an item of the flat list.
+	"format":            sum,
+	"flatten":           sum,
 	"distinct":          func(args []ref.Val) int { return product(args[0], args[0]) },
 	"sets.contains":     func(args []ref.Val) int { return product(args[0], args[1]) },
 	"sets.equivalent":   func(args []ref.Val) int { return product(args[0], args[1]) },
