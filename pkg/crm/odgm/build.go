@@ -10,6 +10,7 @@ import (
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 	"oaas.io/oaas/pkg/crm/odgm/env"
+	"oaas.io/oaas/pkg/crm/render/names"
 )
 
 const (
@@ -35,7 +36,7 @@ func plan(in Input) (*Grid, error) {
 		Mode:      in.Mode,
 		Image:     imageOf(in),
 		ClusterID: in.Record.Name + "-" + in.Record.Spec.TargetEnvironment,
-		Name:      objectName(in.Record.Name, suffixGrid),
+		Name:      names.Grid(in.Record.Name, suffixGrid),
 		in:        in,
 		ports:     portsOf(in),
 		events:    eventsOf(in),

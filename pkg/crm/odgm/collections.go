@@ -13,6 +13,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+	"oaas.io/oaas/pkg/crm/render/names"
 )
 
 const (
@@ -239,5 +240,5 @@ func collectionName(classKey string) string {
 	if classKey != "" && badCollectionName(classKey) == "" {
 		return classKey
 	}
-	return reserved.ReplaceAllString(string([]rune(classKey)), "-") + "-" + shortHash(classKey)
+	return reserved.ReplaceAllString(string([]rune(classKey)), "-") + "-" + names.Hash(classKey)
 }

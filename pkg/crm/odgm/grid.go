@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+	"oaas.io/oaas/pkg/crm/render/names"
 )
 
 // Grid is a planned data grid.
@@ -100,7 +101,7 @@ func (g *Grid) Sidecar(functionKey string) (*Sidecar, bool) { return g.sidecar(f
 func (g *Grid) Objects() []runtime.Object { return g.objects() }
 
 // ConfigMapName is the name of the ConfigMap with the grid's settings.
-func (g *Grid) ConfigMapName() string { return objectName(g.in.Record.Name, suffixConfig) }
+func (g *Grid) ConfigMapName() string { return names.Grid(g.in.Record.Name, suffixConfig) }
 
 // PodSelector picks the pods that run the nodes.
 func (g *Grid) PodSelector() map[string]string { return g.selector() }

@@ -30,7 +30,7 @@ func (g *Grid) objects() []runtime.Object {
 	return append(objects, g.statefulSet())
 }
 
-func (g *Grid) headlessName() string { return objectName(g.in.Record.Name, suffixHeadless) }
+func (g *Grid) headlessName() string { return names.Grid(g.in.Record.Name, suffixHeadless) }
 
 func (g *Grid) meta(name string) metav1.ObjectMeta {
 	unit := g.in.Record.Spec.DeploymentUnit

@@ -103,7 +103,7 @@ func TestValues(t *testing.T) {
 		"numbers have their functions":         {"${ math.greatest(1, functions[0].replicas) }", int64(2)},
 		"encodings have their functions":       {"${ base64.encode(b'a') }", "YQ=="},
 		"values are compared and looked for":   {"${ functions[0].key == 'a' && 'a' in ['a'] && functions[0] != functions[1] }", true},
-		"a label value of any text":            {"${ labelValue('a b') }", "a-b-zbuhucfklv"},
+		"a label value of any text":            {"${ labelValue('a b') }", "a-b--zbuhucfklv"},
 		"a brace in a literal":                 {"${ '}' }", "}"},
 	}
 	for name, tc := range cases {

@@ -16,7 +16,7 @@ import (
 const MaxRecord = 40
 
 // maxSuffix leaves room for a letter of the name and the hash.
-const maxSuffix = validation.DNS1035LabelMaxLength - hashLength - 2
+const maxSuffix = validation.DNS1035LabelMaxLength - hashLength - len(marker) - 1
 
 // suffixPattern is what a name can end in.
 var suffixPattern = regexp.MustCompile(`^[-a-z0-9]*[a-z0-9]$`)
@@ -24,7 +24,7 @@ var suffixPattern = regexp.MustCompile(`^[-a-z0-9]*[a-z0-9]$`)
 // Record names what belongs to a record as a whole: a DNS-1035 label of at most
 // MaxRecord characters, to which suffixes can be added.
 func Record(deploymentID string) string {
-	return hashed(deploymentID, deploymentID, MaxRecord)
+	return label(deploymentID, MaxRecord-hashLength-1) + "-" + Hash(deploymentID)
 }
 
 // Child is the name with a suffix: a DNS-1035 label of at most 63 characters. A name
@@ -34,20 +34,28 @@ func Child(name, suffix string) (string, error) {
 	if len(suffix) > maxSuffix || !suffixPattern.MatchString(suffix) {
 		return "", fmt.Errorf("suffix %q: use lower case letters, digits and hyphens, at most %d, and no hyphen at the end", suffix, maxSuffix)
 	}
-	if plain := name + suffix; len(validation.IsDNS1035Label(plain)) == 0 {
-		return plain, nil
-	}
-	// The separator keeps apart what is cut at different places.
-	return hashed(name, name+"\x00"+suffix, validation.DNS1035LabelMaxLength-len(suffix)) + suffix, nil
+	return child(name, suffix, validation.DNS1035LabelMaxLength), nil
 }
 
-// hashed is as much of the text as fits a label of a length that starts with a
-// letter, and the hash of the whole.
-func hashed(text, whole string, length int) string {
+// Grid names an object of the data grid of a record, like Child, in at most 52
+// characters: Kubernetes appends to the name of a StatefulSet without shortening it.
+func Grid(record, suffix string) string { return child(record, suffix, maxWorkload) }
+
+func child(name, suffix string, length int) string {
+	plain := name + suffix
+	if len(plain) <= length && len(validation.IsDNS1035Label(plain)) == 0 && !looksCut.MatchString(name) {
+		return plain
+	}
+	// The separator keeps apart what is cut at different places.
+	return label(name, length-len(suffix)-hashLength-len(marker)) + marker + Hash(name+"\x00"+suffix) + suffix
+}
+
+// label is as much of a text as fits a label of a length that starts with a letter.
+func label(text string, length int) string {
 	clean := notDNS.ReplaceAllString(strings.ToLower(text), "-")
 	clean = strings.TrimLeft(clean, "-")
 	if clean == "" || clean[0] < 'a' || clean[0] > 'z' {
 		clean = "d" + clean
 	}
-	return cut(clean, length-hashLength-1) + "-" + hash(whole)
+	return cut(clean, length)
 }

@@ -15,11 +15,11 @@ func TestChild(t *testing.T) {
 	cases := map[string]struct {
 		name, suffix, want string
 	}{
-		"what fits stays":                {"shop-cart", "-settings", "shop-cart-settings"},
-		"what is too long is cut":        {strings.Repeat("a", 60), "-settings", strings.Repeat("a", 43) + "-"},
-		"what is no label becomes one":   {"Größe 1", "-settings", "gr-e-1-"},
-		"what has no usable letter":      {"日本", "-settings", "d-"},
-		"a suffix may have up to 51 all": {"a", strings.Repeat("b", 51), "a" + strings.Repeat("b", 51)},
+		"what fits stays":              {"shop-cart", "-settings", "shop-cart-settings"},
+		"what is too long is cut":      {strings.Repeat("a", 60), "-settings", strings.Repeat("a", 42) + "--"},
+		"what is no label becomes one": {"Größe 1", "-settings", "gr-e-1--"},
+		"what has no usable letter":    {"日本", "-settings", "d--"},
+		"a suffix may have up to 50":   {"a", strings.Repeat("b", 50), "a" + strings.Repeat("b", 50)},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -29,7 +29,7 @@ func TestChild(t *testing.T) {
 			}
 		})
 	}
-	for _, suffix := range []string{"", "-", "A", "a_b", strings.Repeat("b", 52)} {
+	for _, suffix := range []string{"", "-", "A", "a_b", strings.Repeat("b", 51)} {
 		if got, err := Child("a", suffix); err == nil {
 			t.Errorf("suffix %q was accepted: %q", suffix, got)
 		}
@@ -40,16 +40,22 @@ func TestChildrenAreValidAndDistinct(t *testing.T) {
 	text := rapid.OneOf(rapid.StringN(1, 200, -1), rapid.StringMatching(`[a-z0-9.-]{1,200}`), rapid.StringMatching(`a{190,200}[ab.-]{0,5}`))
 	suffix := rapid.StringMatching(`-[a-z0-9]{1,20}`)
 	rapid.Check(t, func(t *rapid.T) {
-		a, b, suffix := text.Draw(t, "a"), text.Draw(t, "b"), suffix.Draw(t, "suffix")
+		a, suffix := text.Draw(t, "a"), suffix.Draw(t, "suffix")
 		first, err := Child(a, suffix)
 		if err != nil {
 			t.Fatal(err)
 		}
+		// A name that was chosen to equal what another becomes.
+		b := rapid.OneOf(text, rapid.Just(strings.TrimSuffix(first, suffix))).Draw(t, "b")
 		second, err := Child(b, suffix)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, name := range []string{first, Record(a), Record(a) + "-functions"} {
+		grid := Grid(a, suffix)
+		if len(grid) > maxWorkload || (a != b && grid == Grid(b, suffix)) {
+			t.Fatalf("the grids of %q and %q are called %q and %q", a, b, grid, Grid(b, suffix))
+		}
+		for _, name := range []string{first, grid, Record(a), Record(a) + "-functions"} {
 			if problems := validation.IsDNS1035Label(name); len(problems) > 0 {
 				t.Fatalf("name %q: %v", name, problems)
 			}

@@ -28,6 +28,14 @@ const (
 	maxKey = maxWorkload - maxID - hashLength - 2
 )
 
+// marker stands between what is left of a text and the hash of the whole where other
+// texts stay as they are. A text that looks as if it had been cut is hashed, too, so
+// that nobody can choose one that equals what another becomes.
+const marker = "--"
+
+// looksCut matches what ends in a marker and a hash.
+var looksCut = regexp.MustCompile(marker + `[a-z2-7]{10}$`)
+
 // notDNS matches what a DNS-1123 label cannot hold.
 var notDNS = regexp.MustCompile(`[^a-z0-9]+`)
 
@@ -48,13 +56,13 @@ func Workload(deploymentID, functionKey string) string {
 	}
 	// The separator cannot occur in an id, so that ("a", "b-c") and ("a-b", "c")
 	// differ.
-	name := strings.Join(append(parts, hash(deploymentID+"\x00"+functionKey)), "-")
+	name := strings.Join(append(parts, Hash(deploymentID+"\x00"+functionKey)), "-")
 	if name[0] < 'a' || name[0] > 'z' {
 		// A Service's name starts with a letter. The id gives way, so that the
 		// length holds.
 		name = "d" + name
 		if len(name) > maxWorkload {
-			name = strings.Join([]string{"d" + cut(id, maxID-1), key, hash(deploymentID + "\x00" + functionKey)}, "-")
+			name = strings.Join([]string{"d" + cut(id, maxID-1), key, Hash(deploymentID + "\x00" + functionKey)}, "-")
 		}
 	}
 	return name
@@ -63,18 +71,19 @@ func Workload(deploymentID, functionKey string) string {
 // LabelValue is the text itself when it is a valid label value, else as much of
 // it as fits and a hash of the whole. Empty text stays empty.
 func LabelValue(text string) string {
-	if len(validation.IsValidLabelValue(text)) == 0 {
+	if len(validation.IsValidLabelValue(text)) == 0 && !looksCut.MatchString(text) {
 		return text
 	}
 	clean := strings.Trim(notLabel.ReplaceAllString(text, "-"), "-_.")
-	const room = validation.LabelValueMaxLength - hashLength - 1
+	const room = validation.LabelValueMaxLength - hashLength - len(marker)
 	if len(clean) > room {
 		clean = strings.TrimRight(clean[:room], "-_.")
 	}
 	if clean == "" {
-		return hash(text)
+		// A value starts with a letter or a digit.
+		clean = "0"
 	}
-	return clean + "-" + hash(text)
+	return clean + marker + Hash(text)
 }
 
 func cut(text string, length int) string {
@@ -85,7 +94,8 @@ func cut(text string, length int) string {
 	return text
 }
 
-func hash(text string) string {
+// Hash is what stands for a text in a name that does not hold all of it.
+func Hash(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:])[:hashLength])
 }
