@@ -30,8 +30,8 @@ func (r *Reconciler) remove(ctx context.Context, record *v1alpha1.DeploymentReco
 		// collector lets go of it first and then takes this finalizer away, which wakes us.
 		return reconcile.Result{}, nil
 	}
-	left, kept, err := r.removeChildren(ctx, record)
-	if err == nil && len(left) == 0 && !kept {
+	left, orphaned, err := r.removeChildren(ctx, record)
+	if err == nil && len(left) == 0 && !orphaned {
 		left, err = r.removeClaims(ctx, record)
 	}
 	if err != nil || len(left) > 0 {
@@ -49,8 +49,10 @@ func (r *Reconciler) remove(ctx context.Context, record *v1alpha1.DeploymentReco
 }
 
 // removeChildren deletes what is in the inventory and belongs to the record. It returns
-// what is not gone yet, and whether something stays and may go on using its data.
-func (r *Reconciler) removeChildren(ctx context.Context, record *v1alpha1.DeploymentRecord) (left []string, kept bool, err error) {
+// what is not gone yet, and whether the garbage collector let go of what was made, which
+// then goes on using its data.
+func (r *Reconciler) removeChildren(ctx context.Context, record *v1alpha1.DeploymentRecord) (left []string, orphaned bool, err error) {
+	var rest, data []*children.Object
 	var failures []error
 	for _, ref := range inventoryOf(record.Status.ResourceRefs, nil, r.owned(record)) {
 		live, err := r.lookUp(ctx, record, ref)
@@ -58,18 +60,30 @@ func (r *Reconciler) removeChildren(ctx context.Context, record *v1alpha1.Deploy
 		case err != nil:
 			failures = append(failures, err)
 		case live == nil:
+		case ref.Keep || holdsData(live.Kind.GroupKind()):
+			data = append(data, live)
 		case metav1.GetControllerOfNoCopy(live) == nil:
-			// Somebody let go of it: we as user data, or the garbage collector.
-			kept = kept || runsPods(live.Kind.GroupKind())
-		case (ref.Keep || holdsData(live.Kind.GroupKind())) && record.Spec.DeletionPolicy == v1alpha1.DeletionRetain:
-			failures = append(failures, r.release(ctx, live))
+			orphaned = true
 		default:
-			// The version makes sure that nobody let go of it meanwhile.
-			failures = append(failures, r.delete(ctx, live, sameVersion(live)))
-			left = append(left, ref.Kind+" "+ref.Name)
+			rest = append(rest, live)
 		}
 	}
-	return left, kept, errors.Join(failures...)
+	// Of what could not be looked at, nobody knows whether it needs the data.
+	retained := record.Spec.DeletionPolicy == v1alpha1.DeletionRetain || orphaned
+	if !retained && len(failures) == 0 {
+		rest, data = append(rest, data...), nil
+	}
+	for _, live := range rest {
+		// The version makes sure that nobody let go of it meanwhile.
+		failures = append(failures, r.delete(ctx, live, sameVersion(live)))
+		left = append(left, live.Kind.Kind+" "+live.Name)
+	}
+	if retained {
+		for _, live := range data {
+			failures = append(failures, r.release(ctx, live))
+		}
+	}
+	return left, orphaned, errors.Join(failures...)
 }
 
 // release makes an object outlive the record: nobody owns it any more. Its labels

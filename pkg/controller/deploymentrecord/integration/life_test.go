@@ -113,6 +113,21 @@ func TestRetainedDataIsFoundAgain(t *testing.T) {
 	}
 }
 
+func TestDataGoesWhenTheLastWordIsToDeleteIt(t *testing.T) {
+	c, _, record := begin(t, &templates{}, func(r *v1alpha1.DeploymentRecord) { r.Spec.DeletionPolicy = v1alpha1.DeletionRetain })
+	now := waitFor(t, c, record, "the record runs", running)
+	// The deletion comes before anybody could take note of the change.
+	changed := now.DeepCopy()
+	changed.Spec.DeletionPolicy = v1alpha1.DeletionDelete
+	if err := errors.Join(c.Patch(t.Context(), changed, client.MergeFrom(now)), c.Delete(t.Context(), now.DeepCopy())); err != nil {
+		t.Fatal(err)
+	}
+	gone(t, c, record)
+	if err := c.Get(t.Context(), client.ObjectKey{Namespace: record.Namespace, Name: "echo-data"}, &corev1.ConfigMap{}); !apierrors.IsNotFound(err) {
+		t.Errorf("user data outlived a record whose policy was changed to Delete: %v", err)
+	}
+}
+
 func gone(t *testing.T, c client.Client, record *v1alpha1.DeploymentRecord) {
 	t.Helper()
 	eventually(t, "the record is gone", func(ctx context.Context) error {
