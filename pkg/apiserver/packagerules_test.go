@@ -334,3 +334,30 @@ func packageOfDeploymentsIsFilledIn(s probe) {
 		s.Errorf("the same applied again changed the package: %s", body)
 	}
 }
+
+// TestADeleteKnowsWhatTheSameClientDidBefore has each step done before the next, but
+// at another server. No cache may say that it was not.
+func TestADeleteKnowsWhatTheSameClientDidBefore(t *testing.T) {
+	one := runServer(t, dataFolder(t))
+	two := runServer(t, dataFolder(t), onEtcdOf(one))
+	for i := range 30 {
+		p, d := echoPackage(fmt.Sprint("p-", i)), echoDeployment(fmt.Sprint("d-", i))
+		d.Spec.PackageName = p.Name
+		packages, deployments := two.client.PmV1alpha1().Packages(namespace), one.client.PmV1alpha1().ClassDeployments(namespace)
+		must(one.client.PmV1alpha1().Packages(namespace).Create(t.Context(), p, metav1.CreateOptions{}))(t)
+		must(deployments.Create(t.Context(), d, metav1.CreateOptions{}))(t)
+		if err := packages.Delete(t.Context(), p.Name, metav1.DeleteOptions{}); !apierrors.IsConflict(err) {
+			t.Errorf("the package of a deployment that was just made: got %v, want a conflict", err)
+		}
+		release := []byte(`{"metadata":{"finalizers":null}}`)
+		if err := deployments.Delete(t.Context(), d.Name, metav1.DeleteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := deployments.Patch(t.Context(), d.Name, types.MergePatchType, release, metav1.PatchOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if err := packages.Delete(t.Context(), p.Name, metav1.DeleteOptions{}); err != nil {
+			t.Errorf("the package of a deployment that has just gone: %v", err)
+		}
+	}
+}

@@ -6,6 +6,7 @@ package classdeployments
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	metainternalversion "k8s.io/apimachinery/pkg/apis/meta/internalversion"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -14,6 +15,7 @@ import (
 	"k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/apiserver/pkg/registry/generic"
 	"k8s.io/apiserver/pkg/registry/rest"
+	"k8s.io/apiserver/pkg/storage"
 
 	"oaas.io/oaas/pkg/apis/pm"
 	"oaas.io/oaas/pkg/registry/pm/stored"
@@ -88,12 +90,27 @@ type Users struct {
 // NewUsers finds class deployments in a store.
 func NewUsers(store *stored.REST) Users { return Users{store} }
 
-// Using returns the class deployments of a namespace that name the package, as
-// the watch cache has them, which finds them by an index. Nobody may change them.
+// Using returns the class deployments of a namespace that name the package, as etcd
+// has them now: whoever has just made or removed one is not told otherwise. They come
+// from the watch cache, which finds them by an index, once it is as new as that.
+// Nobody may change them.
 func (u Users) Using(ctx context.Context, namespace, packageName string) ([]*pm.ClassDeployment, error) {
-	obj, err := u.store.List(request.WithNamespace(ctx, namespace), &metainternalversion.ListOptions{
-		FieldSelector: fields.OneTermEqualSelector(packageField, packageName), ResourceVersion: "0",
-	})
+	ctx = request.WithNamespace(ctx, namespace)
+	now, err := u.store.Storage.Storage.GetCurrentResourceVersion(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("ask etcd for its revision: %w", err)
+	}
+	defer stored.AskForProgress(ctx, u.store.Storage.Storage)()
+	selection := &metainternalversion.ListOptions{
+		FieldSelector:   fields.OneTermEqualSelector(packageField, packageName),
+		ResourceVersion: strconv.FormatUint(now, 10), ResourceVersionMatch: metav1.ResourceVersionMatchNotOlderThan,
+	}
+	obj, err := u.store.List(ctx, selection)
+	if storage.IsTooLargeResourceVersion(err) {
+		// The cache did not get there in time. etcd itself knows, but has no index.
+		selection.ResourceVersion, selection.ResourceVersionMatch = "", ""
+		obj, err = u.store.List(ctx, selection)
+	}
 	if err != nil {
 		return nil, err
 	}

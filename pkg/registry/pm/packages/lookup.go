@@ -14,9 +14,9 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/apiserver/pkg/storage"
-	"k8s.io/klog/v2"
 
 	"oaas.io/oaas/pkg/apis/pm"
+	"oaas.io/oaas/pkg/registry/pm/stored"
 )
 
 // byDependency is the index of packages by those that they depend on.
@@ -69,11 +69,7 @@ func (e *edges) dependents(ctx context.Context, namespace, name, revision string
 	}
 	options.Predicate.IndexFields = []string{byDependency}
 	if revision != asCached {
-		// etcd tells the watch cache how far it is. The cache asks for that by itself,
-		// but only every now and then.
-		if err := e.store.Storage.Storage.RequestWatchProgress(ctx); err != nil {
-			klog.FromContext(ctx).V(4).Info("Cannot ask etcd for the progress of the watch of packages", "err", err)
-		}
+		defer stored.AskForProgress(ctx, e.store.Storage.Storage)()
 	}
 	list := &pm.PackageList{}
 	err := e.store.Storage.GetList(ctx, root, options, list)

@@ -23,9 +23,9 @@ func OpenStore(scheme *runtime.Scheme, getter generic.RESTOptionsGetter) (*store
 	return stored.NewStorage(scheme, getter, resource())
 }
 
-// Deployments tells which class deployments use a package. It may be behind by the
-// moment that a watch takes: a deployment without its package says so in its
-// status.
+// Deployments tells which class deployments use a package. One that is made at the
+// same moment as the package goes may be missed: a deployment without its package
+// says so in its status.
 type Deployments interface {
 	// Using returns the class deployments of a namespace that name the package.
 	// Nobody may change them.
