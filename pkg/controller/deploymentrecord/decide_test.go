@@ -21,6 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	webhookerrors "k8s.io/apiserver/pkg/admission/plugin/webhook/errors"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 	"oaas.io/oaas/pkg/crm/children"
@@ -37,12 +38,14 @@ func TestFaultsAreToldApart(t *testing.T) {
 		again   bool
 		passing bool
 	}{
-		"somebody else's object":                {err: taken("Service", "x"), reason: ReasonConflict, again: true},
-		"a kind that the cluster does not have": {err: &children.NotServedError{}, reason: ReasonKindNotServed, again: true},
-		"a kind without a namespace":            {err: &children.ClusterScopedError{}, reason: ReasonApplyFailed, again: true},
-		"a namespace on its way out":            {err: terminating, reason: ReasonNamespaceTerminating, again: true},
-		"a webhook that refuses":                {err: apierrors.NewForbidden(deployments, "x", errors.New("denied")), reason: ReasonApplyFailed},
-		"a write in between":                    {err: apierrors.NewConflict(deployments, "x", errors.New("changed")), reason: ReasonApplyFailed, again: true, passing: true},
+		"somebody else's object":                 {err: taken("Service", "x"), reason: ReasonConflict, again: true},
+		"a kind that the cluster does not have":  {err: &children.NotServedError{}, reason: ReasonKindNotServed, again: true},
+		"a kind without a namespace":             {err: &children.ClusterScopedError{}, reason: ReasonApplyFailed, again: true},
+		"a namespace on its way out":             {err: terminating, reason: ReasonNamespaceTerminating, again: true},
+		"a webhook that refuses":                 {err: apierrors.NewForbidden(deployments, "x", errors.New("denied")), reason: ReasonApplyFailed},
+		"a webhook that refuses with a conflict": {err: webhookerrors.ToStatusErr("friday", &metav1.Status{Code: 409, Reason: metav1.StatusReasonConflict, Message: "no"}), reason: ReasonApplyFailed},
+		"a webhook that refuses as if away":      {err: webhookerrors.ToStatusErr("friday", &metav1.Status{Code: 503, Reason: metav1.StatusReasonServiceUnavailable}), reason: ReasonApplyFailed},
+		"a write in between":                     {err: apierrors.NewConflict(deployments, "x", errors.New("changed")), reason: ReasonApplyFailed, again: true, passing: true},
 		"an API server that is away": {
 			err:    &url.Error{Op: "Patch", Err: &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}},
 			reason: ReasonApplyFailed, passing: true,

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -81,12 +82,24 @@ func faultOf(err error) *fault {
 		f.again = slowRetry
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
 		f.reason, f.again = ReasonNamespaceTerminating, conflictRetry
+	case denied(err):
 	case apierrors.IsConflict(err):
 		f.again, f.passing = staleRetry, true
 	case unreachable(err):
 		f.passing = true
 	}
 	return f
+}
+
+// denied tells whether a webhook refused, which may do so with any code, also with
+// one that says of everybody else that it passes.
+func denied(err error) bool {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		return false
+	}
+	message := status.Status().Message
+	return strings.HasPrefix(message, "admission webhook ") && strings.Contains(message, " denied the request")
 }
 
 // unreachable tells whether the API server could not be asked or had no time, which

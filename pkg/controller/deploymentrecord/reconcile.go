@@ -65,7 +65,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	} else {
 		result, err = r.remove(ctx, record)
 	}
-	if apierrors.IsConflict(err) || (apierrors.IsNotFound(err) && !record.DeletionTimestamp.IsZero()) {
+	if (apierrors.IsConflict(err) && !denied(err)) || (apierrors.IsNotFound(err) && !record.DeletionTimestamp.IsZero()) {
 		// The cache has not caught up with a write, ours or another's; what is new
 		// will be seen in a moment and is no error.
 		logf.FromContext(ctx).V(1).Info("read an outdated record, trying again", "cause", err.Error())
