@@ -14,8 +14,21 @@ import (
 	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
 )
 
-// A revision can be in order by itself and fail for the records that it is for.
+// A revision can be in order by itself and fail for the records that it is for, or
+// not fit those that pin it.
 func TestTemplateThatFailsForARecordReachesNoOther(t *testing.T) {
+	fails := templateSpec(t, "second", "${ functions[9].replicas }")
+	unfit := templateSpec(t, "second", 2)
+	unfit.SelectionCriteria.When = "record.name == 'another'"
+	for name, second := range map[string]v1alpha1.DeploymentTemplateSpec{"an expression fails": fails, "it does not fit": unfit} {
+		t.Run(name, func(t *testing.T) { stops(t, second) })
+	}
+}
+
+// stops holds that a revision which its first record cannot run with reaches no
+// other, and that a correction does.
+func stops(t *testing.T, second v1alpha1.DeploymentTemplateSpec) {
+	t.Helper()
 	const records = 3
 	c := newClient(t)
 	p := startProgram(t, inBatchesOf(1))
@@ -32,7 +45,7 @@ func TestTemplateThatFailsForARecordReachesNoOther(t *testing.T) {
 	}
 	waitForTemplate(t, c, template, "counts its records", rolledOut(records))
 
-	changeTemplate(t, c, template, templateSpec(t, "second", "${ functions[9].replicas }"))
+	changeTemplate(t, c, template, second)
 	waitForTemplate(t, c, template, "has stopped", func(s *v1alpha1.DeploymentTemplateStatus) bool {
 		condition := meta.FindStatusCondition(s.Conditions, v1alpha1.TemplateRolledOut)
 		return condition != nil && condition.Reason == rollout.ReasonStopped && len(s.Rollout.Failed) == 1

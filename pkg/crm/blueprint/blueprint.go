@@ -166,7 +166,7 @@ func (r *RefusalError) RefusalTemplate() (name, hash string) { return r.Template
 func (r *RefusalError) RefusalReason() string { return r.Reason }
 
 // refusalOf tells apart why selection has no template.
-func refusalOf(err error, explanation *v1alpha1.TemplateSelection) error {
+func refusalOf(err error, explanation *v1alpha1.TemplateSelection) *RefusalError {
 	if _, pinned := errors.AsType[*selection.PinnedError](err); pinned {
 		return &RefusalError{Reason: ReasonTemplateUnfit, Err: err, Selection: explanation}
 	}

@@ -49,7 +49,12 @@ func (b *Blueprint) choose(
 	}
 	result, err := selection.Select(selection.Request{Record: &record.Spec, Analysis: analysis, Environment: env, Candidates: candidates})
 	if err != nil {
-		return nil, nil, refusalOf(err, &result.Status)
+		refusal := refusalOf(err, &result.Status)
+		if unfit := compilations[record.Spec.SelectedTemplate].template; unfit != nil {
+			// A revision that does not fit those that pin it goes to no other record.
+			refusal.Template, refusal.TemplateHash = unfit.Name, unfit.Hash
+		}
+		return nil, nil, refusal
 	}
 	name, explanation := result.Template, &result.Status
 	if kept := record.Status.SelectedTemplate; kept != name && settled(record) && eligible(kept, result.Status) {
