@@ -77,9 +77,11 @@ func newBlueprint(mgr manager.Manager, settings config.Config, known *children.C
 func addRecords(
 	mgr manager.Manager, settings config.Config, known *children.Cache, plans *blueprint.Blueprint, gate *quota.Gate, metrics prometheus.Registerer,
 ) error {
+	sources := []source.Source{known}
 	var grids deploymentrecord.Grids
 	if settings.ODGM.Probe {
-		grids = probe.New(probe.Options{})
+		prober := probe.New(probe.Options{})
+		grids, sources = prober, append(sources, prober)
 	}
 	reconciler, err := deploymentrecord.New(deploymentrecord.Options{
 		Client:   mgr.GetClient(),
@@ -94,8 +96,7 @@ func addRecords(
 	if err != nil {
 		return err
 	}
-	return reconciler.Register(mgr, settings.ReconcileConcurrency,
-		known,
+	sources = append(sources,
 		source.Kind(mgr.GetCache(), client.Object(&v1alpha1.EnvironmentConfig{}),
 			handler.EnqueueRequestsFromMapFunc(plans.RecordsOfEnvironment), predicate.GenerationChangedPredicate{}),
 		source.Kind(mgr.GetCache(), client.Object(&v1alpha1.EnvironmentConfig{}),
@@ -104,6 +105,7 @@ func addRecords(
 			handler.EnqueueRequestsFromMapFunc(plans.RecordsOfTemplate), blueprint.TemplateChanged()),
 		source.Channel(kindsChanges(known), handler.EnqueueRequestsFromMapFunc(plans.RecordsOfKinds)),
 	)
+	return reconciler.Register(mgr, settings.ReconcileConcurrency, sources...)
 }
 
 // addTemplates brings the built-in templates to the cluster and looks after all.

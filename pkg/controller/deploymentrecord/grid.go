@@ -4,12 +4,13 @@
 package deploymentrecord
 
 import (
-	"context"
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -36,14 +37,19 @@ func (r *Reconciler) gridServes(p *pass) bool {
 	return true
 }
 
-// askGrid asks the nodes of the record's data grid how they are, and tells when to
-// ask again.
-func (r *Reconciler) askGrid(ctx context.Context, p *pass, seen *observation, pods []corev1.Pod) reconcile.Result {
+// askGrid finds out what the nodes of the record's data grid say, and tells when to
+// come again, should that take a pass.
+func (r *Reconciler) askGrid(p *pass, seen *observation, pods []corev1.Pod) reconcile.Result {
+	if r.grids == nil {
+		return reconcile.Result{}
+	}
 	grid := p.rendering.Grid
-	if grid == nil || r.grids == nil {
+	if grid == nil {
+		r.forgetGrid(nameOf(p.record))
 		return reconcile.Result{}
 	}
 	asked := probe.Grid{Record: nameOf(p.record), Wanted: grid.Status(), Members: grid.Members, Last: p.record.Status.ODGMClusterStatus}
+	asked.Revision, asked.Changing = revisionOf(grid, seen.children)
 	selector := labels.SelectorFromSet(grid.PodSelector())
 	for i := range pods {
 		if !selector.Matches(labels.Set(pods[i].Labels)) {
@@ -53,9 +59,45 @@ func (r *Reconciler) askGrid(ctx context.Context, p *pass, seen *observation, po
 			asked.Nodes = append(asked.Nodes, node)
 		}
 	}
-	status, again := r.grids.Probe(ctx, asked)
+	status, again := r.grids.Probe(asked)
 	seen.grid = &status
 	return reconcile.Result{RequeueAfter: again}
+}
+
+// forgetGrid ends asking for a grid that is no more, or that is not known.
+func (r *Reconciler) forgetGrid(record types.NamespacedName) {
+	if r.grids != nil {
+		r.grids.Forget(record)
+	}
+}
+
+// revisionOf names the objects that run the nodes of a grid as they are after the
+// pass has changed them, and tells whether such a change is still on its way to the
+// pods. A step to another size is taken on answers to the last change only, never on
+// what was said before it.
+func revisionOf(grid *odgm.Grid, children []child) (revision string, changing bool) {
+	var runs []string
+	for _, c := range children {
+		if !c.runsNodes(grid) {
+			continue
+		}
+		if c.live == nil {
+			runs, changing = append(runs, c.Intent.GetName()), true
+			continue
+		}
+		runs = append(runs, fmt.Sprintf("%s/%s/%d", c.Intent.GetName(), c.live.UID, c.live.Generation))
+		changing = changing || !c.live.Health.Settled
+	}
+	return strings.Join(runs, " "), changing
+}
+
+// runsNodes tells whether the pods of a child are nodes of the grid: those of its
+// StatefulSet, or those of every function that a node is beside.
+func (c child) runsNodes(grid *odgm.Grid) bool {
+	if grid.Mode == v1alpha1.ODGMSidecar {
+		return isWorkload(c.Object)
+	}
+	return c.Grid && c.Intent.GetKind() == "StatefulSet"
 }
 
 // gridOf sums up the data grid of a record. Without one there is no status, and a

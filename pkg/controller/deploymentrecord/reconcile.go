@@ -48,9 +48,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		if apierrors.IsNotFound(err) {
 			r.progress.forget(request.NamespacedName)
 			r.children.Forget(request.NamespacedName)
-			if r.grids != nil {
-				r.grids.Forget(request.NamespacedName)
-			}
+			r.forgetGrid(request.NamespacedName)
 		}
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
@@ -82,6 +80,8 @@ func (r *Reconciler) converge(ctx context.Context, record *v1alpha1.DeploymentRe
 		return reconcile.Result{}, err
 	}
 	if err != nil {
+		// Nobody knows which pods are its nodes.
+		r.forgetGrid(nameOf(record))
 		seen := &observation{renderErr: err}
 		var failed error
 		if seen.leftAlone, failed = r.lookAtWhatRuns(ctx, record); failed != nil {
@@ -190,7 +190,7 @@ func (r *Reconciler) act(ctx context.Context, p *pass) (*observation, reconcile.
 		failures = append(failures, err)
 	}
 	seen.troubles = troublesOf(pods)
-	result = soonest(result, r.askGrid(ctx, p, seen, pods))
+	result = soonest(result, r.askGrid(p, seen, pods))
 	seen.recreating = p.recreated
 	seen.complete = len(failures) == 0 && seen.applied && len(seen.surplus) == 0
 	return seen, result, errors.Join(failures...)

@@ -78,11 +78,14 @@ type Children interface {
 
 var _ Children = (*children.Cache)(nil)
 
-// Grids asks the nodes of data grids how they are. A *probe.Prober does.
+// Grids knows how the nodes of data grids are, and asks them in the background. A
+// *probe.Prober does.
 type Grids interface {
-	// Probe returns the state of a grid, and when to ask again.
-	Probe(ctx context.Context, grid probe.Grid) (v1alpha1.ODGMClusterStatus, time.Duration)
-	// Forget drops what is known of a record that has no grid any more.
+	// Probe returns what is known of a grid, without waiting for any node, and when to
+	// come again; 0 where news queue the record.
+	Probe(grid probe.Grid) (v1alpha1.ODGMClusterStatus, time.Duration)
+	// Forget drops what is known of a record that has no grid any more, and has it
+	// asked no longer.
 	Forget(record types.NamespacedName)
 }
 

@@ -4,8 +4,9 @@
 // Package probe asks the nodes of data grids how they are. Readiness of a pod means
 // that a port is open; what a node knows of its grid only the node can tell.
 //
-// Answers are kept for a while, so that a reconciler may ask on every pass: a grid
-// at rest costs one call to each node in a minute.
+// Nodes are asked in the background, so that one that never answers keeps nobody
+// waiting. Reconcilers are told at once what is known, and queued when it changes: a
+// grid at rest costs one call to each node in a minute, and no pass.
 package probe
 
 import (
@@ -16,9 +17,10 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 )
@@ -28,17 +30,22 @@ type Options struct {
 	// Dial connects to a node. Default: TCP.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
 	// Clock tells the time. Default: the real one.
-	Clock clock.PassiveClock
-	// Timeout bounds all calls to one node. Default: 2 s.
+	Clock clock.WithTicker
+	// Timeout bounds all calls to one node. Default: 2 s. A whole grid is asked for no
+	// longer than five times that.
 	Timeout time.Duration
 	// Interval is how long an answer holds while all is well. Default: 1 min.
 	Interval time.Duration
 	// RetryInterval is how long it holds while something is wrong. Default: 5 s.
 	RetryInterval time.Duration
-	// Concurrency bounds the nodes of all grids that are asked at the same time.
-	// Default: 32.
+	// Concurrency bounds the grids that are asked at the same time, each of them once
+	// and a few nodes at a time. Those that did not answer in time have half as many
+	// places of their own, so that they do not keep the others waiting. Default: 64.
 	Concurrency int
 }
+
+// nodesAtATime bounds the nodes of one grid that are asked at the same time.
+const nodesAtATime = 4
 
 // Grid is what a grid should be.
 type Grid struct {
@@ -46,6 +53,11 @@ type Grid struct {
 	Record types.NamespacedName
 	// Wanted is the grid as planned.
 	Wanted v1alpha1.ODGMClusterStatus
+	// Revision names the objects that run the grid, as they were last changed. What
+	// nodes said before a change does not count after it.
+	Revision string
+	// Changing tells that such a change may not have reached every pod yet.
+	Changing bool
 	// Members are the ids of all nodes, ascending.
 	Members []uint64
 	// Nodes are the pods that are there.
@@ -71,21 +83,59 @@ type Node struct {
 	Message string
 }
 
-// Prober asks nodes, and remembers what they said.
-type Prober struct {
-	options Options
-	slots   chan struct{}
-
-	mu    sync.Mutex
-	known map[types.NamespacedName]answer
+// member begins what is told of a member, and returns its node. It is false where
+// there is none to ask, and the member tells why.
+func (g Grid) member(id uint64, m *v1alpha1.ODGMMember) (Node, bool) {
+	m.ID = int64(id) //nolint:gosec // ordinals of pods
+	at := slices.IndexFunc(g.Nodes, func(n Node) bool { return n.ID == id })
+	if at < 0 {
+		m.Message = "has no pod yet"
+		return Node{}, false
+	}
+	node := g.Nodes[at]
+	m.Pod = node.Pod
+	if !node.Ready || node.IP == "" {
+		m.Message = cmp.Or(node.Message, "is not ready")
+		return node, false
+	}
+	return node, true
 }
 
-// answer is what a grid said.
-type answer struct {
+// runs tells whether a member has a node that can be asked.
+func (g Grid) runs(id uint64) bool {
+	_, runs := g.member(id, new(v1alpha1.ODGMMember))
+	return runs
+}
+
+// Prober asks nodes, and remembers what they said. It is the source of the requests
+// of records whose grid said something new, and asks from its Start on.
+type Prober struct {
+	options Options
+
+	mu    sync.Mutex
+	known map[types.NamespacedName]*entry
+	// queue is that of the records; nil before the start.
+	queue workqueue.TypedRateLimitingInterface[reconcile.Request]
+	// turns are the grids whose turn it is, slow those of them that hang.
+	turns, slow workqueue.TypedDelayingInterface[types.NamespacedName]
+}
+
+// entry is what is known of a grid.
+type entry struct {
+	// grid is what it was last, and question all of it that an answer depends on.
+	grid     Grid
 	question string
+	// members are as told last. They are answers to the question, asked at a time, once
+	// answered is set; before that they may be older.
 	members  []v1alpha1.ODGMMember
+	answered bool
 	at       time.Time
-	healthy  bool
+	// due is when the nodes have to be asked next.
+	due time.Time
+	// hangs tells that a node did not answer in time.
+	hangs bool
+	// cancel ends the asking that goes on; nil while none does.
+	cancel context.CancelFunc
 }
 
 // New makes a prober.
@@ -101,94 +151,54 @@ func New(options Options) *Prober {
 	options.Timeout = cmp.Or(options.Timeout, 2*time.Second)
 	options.Interval = cmp.Or(options.Interval, time.Minute)
 	options.RetryInterval = cmp.Or(options.RetryInterval, 5*time.Second)
-	options.Concurrency = cmp.Or(options.Concurrency, 32)
-	return &Prober{
-		options: options,
-		slots:   make(chan struct{}, options.Concurrency),
-		known:   map[types.NamespacedName]answer{},
-	}
+	options.Concurrency = cmp.Or(options.Concurrency, 64)
+	return &Prober{options: options, known: map[types.NamespacedName]*entry{}}
 }
 
-// Probe returns the state of a grid, and when to ask again. It asks the nodes where
-// they are others than at the last time, or that was too long ago.
-func (p *Prober) Probe(ctx context.Context, grid Grid) (v1alpha1.ODGMClusterStatus, time.Duration) {
-	question := questionOf(grid)
+// Probe returns what is known of a grid, at once, and has its nodes asked where they
+// are others than at the last time. The record is queued when they have answered, and
+// whenever they say something else. What a pod waits for that has no node to ask yet,
+// the prober does not see: then, Probe also tells when to come again.
+func (p *Prober) Probe(grid Grid) (v1alpha1.ODGMClusterStatus, time.Duration) {
 	p.mu.Lock()
-	last, ok := p.known[grid.Record]
-	p.mu.Unlock()
-	if ok && last.question == question {
-		if wait := p.holds(last) - p.options.Clock.Since(last.at); wait > 0 {
-			return p.status(grid, last), wait
+	defer p.mu.Unlock()
+	e := p.known[grid.Record]
+	if question := questionOf(grid); e == nil || e.question != question {
+		before := e
+		e = &entry{question: question, members: toldBefore(before, grid)}
+		if before != nil {
+			e.hangs = before.hangs
+			before.stop()
+		}
+		p.known[grid.Record] = e
+		if e.answered = !askable(grid); e.answered {
+			e.at = p.options.Clock.Now()
+		} else if p.turns != nil {
+			p.turns.Add(grid.Record)
 		}
 	}
-	now := answer{question: question, members: p.ask(ctx, grid), at: p.options.Clock.Now()}
-	now.healthy = !slices.ContainsFunc(now.members, func(m v1alpha1.ODGMMember) bool { return !m.Ready })
-	// Nodes that could not be asked because the caller went away said nothing.
-	if ctx.Err() == nil {
-		p.mu.Lock()
-		p.known[grid.Record] = now
-		p.mu.Unlock()
+	e.grid = grid
+	e.grid.Last = nil
+	var again time.Duration
+	if grid.Wanted.Nodes > 0 && slices.ContainsFunc(grid.Members, func(id uint64) bool { return !grid.runs(id) }) {
+		again = p.options.RetryInterval
 	}
-	return p.status(grid, now), p.holds(now)
+	return statusOf(grid, e), again
 }
 
-// Forget drops what is known of a record that has no grid any more.
+// Forget drops what is known of a record that has no grid any more, and ends asking.
 func (p *Prober) Forget(record types.NamespacedName) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if e := p.known[record]; e != nil {
+		e.stop()
+	}
 	delete(p.known, record)
 }
 
-func (p *Prober) holds(a answer) time.Duration {
-	if a.healthy {
-		return p.options.Interval
+// stop ends the asking that goes on.
+func (e *entry) stop() {
+	if e.cancel != nil {
+		e.cancel()
 	}
-	return p.options.RetryInterval
-}
-
-// ask asks all nodes, each once, and returns a member for each that there should be.
-func (p *Prober) ask(ctx context.Context, grid Grid) []v1alpha1.ODGMMember {
-	members := make([]v1alpha1.ODGMMember, len(grid.Members))
-	var group errgroup.Group
-	for i, id := range grid.Members {
-		members[i] = v1alpha1.ODGMMember{ID: int64(id)} //nolint:gosec // ordinals of pods
-		at := slices.IndexFunc(grid.Nodes, func(n Node) bool { return n.ID == id })
-		if at < 0 {
-			members[i].Message = "has no pod yet"
-			continue
-		}
-		node := grid.Nodes[at]
-		members[i].Pod = node.Pod
-		if !node.Ready || node.IP == "" {
-			members[i].Message = cmp.Or(node.Message, "is not ready")
-			continue
-		}
-		group.Go(func() error {
-			problem := p.askNode(ctx, grid, node)
-			members[i].Ready, members[i].Outdated, members[i].Message = problem == complaint{}, problem.outdated, problem.text
-			return nil
-		})
-	}
-	_ = group.Wait() // what went wrong is in the members
-	return members
-}
-
-// complaint is what is wrong with a node; empty when nothing is.
-type complaint struct {
-	text string
-	// outdated nodes serve, and lack nothing but a restart.
-	outdated bool
-}
-
-// askNode asks one node, once there is room for the call.
-func (p *Prober) askNode(ctx context.Context, grid Grid, node Node) complaint {
-	select {
-	case p.slots <- struct{}{}:
-		defer func() { <-p.slots }()
-	case <-ctx.Done():
-		return complaint{text: "was not asked"}
-	}
-	ctx, cancel := context.WithTimeout(ctx, p.options.Timeout)
-	defer cancel()
-	return p.call(ctx, grid, node)
 }

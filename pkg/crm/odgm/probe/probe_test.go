@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -20,7 +21,9 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
 	testclock "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 	"oaas.io/oaas/pkg/crm/odgm/probe"
@@ -34,7 +37,10 @@ type node struct {
 	health   healthv1.HealthCheckResponse_ServingStatus // unknown: serves no health
 	info     *odgmv1.GetClusterInfoResponse             // nil: serves none
 	hangs    bool
+	gate     chan struct{} // closed: answers the first who asks
+	asked    atomic.Int32
 	listener *bufconn.Listener
+	server   *grpc.Server
 }
 
 func (n *node) GetClusterInfo(ctx context.Context, _ *odgmv1.GetClusterInfoRequest) (*odgmv1.GetClusterInfoResponse, error) {
@@ -42,13 +48,17 @@ func (n *node) GetClusterInfo(ctx context.Context, _ *odgmv1.GetClusterInfoReque
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
+	if n.asked.Add(1) == 1 && n.gate != nil {
+		<-n.gate
+	}
 	return n.info, nil
 }
 
 func (n *node) start(t *testing.T) {
 	t.Helper()
 	n.listener = bufconn.Listen(1 << 16)
-	server := grpc.NewServer()
+	n.server = grpc.NewServer()
+	server := n.server
 	if n.health != healthv1.HealthCheckResponse_UNKNOWN {
 		h := health.NewServer()
 		h.SetServingStatus("", n.health)
@@ -81,8 +91,10 @@ type scene struct {
 	prober *probe.Prober
 	grid   probe.Grid
 	dials  atomic.Int32
+	queue  queue
 }
 
+// newScene starts a prober for a grid that it has not heard of.
 func newScene(t *testing.T, nodes map[uint64]*node) *scene {
 	t.Helper()
 	s := &scene{clock: testclock.NewFakeClock(time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC))}
@@ -114,7 +126,68 @@ func newScene(t *testing.T, nodes map[uint64]*node) *scene {
 			return nil, errors.New("connection refused")
 		},
 	})
+	s.queue = start(t, s.prober)
 	return s
+}
+
+// queue is that of the records.
+type queue struct {
+	workqueue.TypedRateLimitingInterface[reconcile.Request]
+}
+
+// start lets a prober ask until the test ends.
+func start(t *testing.T, prober *probe.Prober) queue {
+	t.Helper()
+	q := queue{workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())}
+	t.Cleanup(q.ShutDown)
+	if err := prober.Start(t.Context(), q); err != nil {
+		t.Fatal(err)
+	}
+	return q
+}
+
+// woken waits until a record is queued.
+func (q queue) woken(t *testing.T) types.NamespacedName {
+	t.Helper()
+	got := make(chan reconcile.Request, 1)
+	go func() {
+		request, _ := q.Get()
+		q.Done(request)
+		got <- request
+	}()
+	select {
+	case request := <-got:
+		return request.NamespacedName
+	case <-time.After(10 * time.Second):
+		t.Fatal("no record is queued")
+		return types.NamespacedName{}
+	}
+}
+
+// told is what the prober knows of the grid.
+func (s *scene) told() v1alpha1.ODGMClusterStatus {
+	status, _ := s.prober.Probe(s.grid)
+	return status
+}
+
+// asked is what the prober knows of the grid once its nodes have answered.
+func (s *scene) asked(t *testing.T) v1alpha1.ODGMClusterStatus {
+	t.Helper()
+	s.told()
+	if record := s.queue.woken(t); record != s.grid.Record {
+		t.Errorf("%s is queued", record)
+	}
+	return s.told()
+}
+
+// waitFor polls.
+func waitFor(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("waited in vain: " + what)
+		}
+	}
 }
 
 func TestProbe(t *testing.T) {
@@ -157,28 +230,34 @@ func TestProbe(t *testing.T) {
 			if c.change != nil {
 				c.change(&s.grid)
 			}
-			status, again := s.prober.Probe(t.Context(), s.grid)
+			status, again := s.prober.Probe(s.grid)
+			if s.grid.Nodes != nil {
+				status = s.asked(t)
+			}
 			if status.ReadyNodes != c.ready || status.Message != c.want {
 				t.Errorf("%d ready, message %q; want %d, %q", status.ReadyNodes, status.Message, c.ready, c.want)
 			}
-			if c.want != "" && (again != 5*time.Second || len(status.Members) != 2 || status.Members[1].Ready || !strings.HasSuffix(c.want, status.Members[1].Message)) {
-				t.Errorf("asks again after %s, members %+v", again, status.Members)
+			if c.want != "" && (len(status.Members) != 2 || status.Members[1].Ready || !strings.HasSuffix(c.want, status.Members[1].Message)) {
+				t.Errorf("members %+v", status.Members)
 			}
 			if outdated := strings.Contains(c.want, "has not been restarted"); outdated && !status.Members[1].Outdated {
 				t.Errorf("member %+v is not told as outdated", status.Members[1])
 			}
-			if c.want == "" && status.Nodes > 0 && again != time.Minute {
-				t.Errorf("asks again after %s", again)
+			if waits := strings.Contains(name, "a pod that is not"); (waits && again != 5*time.Second) || (!waits && again != 0) {
+				t.Errorf("the record comes again after %s", again)
 			}
 		})
 	}
 }
 
-// TestAtRest holds what a grid costs that stays as it is: no call before its time,
-// and the same status, so that nobody writes.
+// TestAtRest holds what a grid costs that stays as it is: no call before its time, no
+// pass, and the same status, so that nobody writes.
 func TestAtRest(t *testing.T) {
 	s := newScene(t, map[uint64]*node{1: {health: serving, info: info(1)}, 2: {health: serving, info: info(2)}})
-	first, _ := s.prober.Probe(t.Context(), s.grid)
+	if unknown := s.told(); unknown.ReadyNodes != 0 || unknown.LastProbeTime != nil || unknown.Message != "cart-1 has not been asked yet; cart-2 has not been asked yet" {
+		t.Errorf("before anybody was asked: %+v", unknown)
+	}
+	first := s.asked(t)
 	if want := metav1.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC); !first.LastProbeTime.Equal(&want) {
 		t.Errorf("probed at %s, want %s", first.LastProbeTime, want)
 	}
@@ -186,16 +265,15 @@ func TestAtRest(t *testing.T) {
 	s.grid.Last = &first
 
 	s.clock.Step(40 * time.Second)
-	second, again := s.prober.Probe(t.Context(), s.grid)
-	if s.dials.Load() != calls || again != 20*time.Second {
-		t.Errorf("%d further calls, asks again after %s", s.dials.Load()-calls, again)
+	second := s.told()
+	if s.dials.Load() != calls {
+		t.Errorf("%d further calls", s.dials.Load()-calls)
 	}
 	s.clock.Step(20 * time.Second)
-	third, _ := s.prober.Probe(t.Context(), s.grid)
-	if s.dials.Load() != 2*calls {
-		t.Errorf("%d calls when the time had come, want %d", s.dials.Load(), 2*calls)
-	}
-	for _, later := range []v1alpha1.ODGMClusterStatus{second, third} {
+	waitFor(t, "the nodes are asked when the time has come", func() bool { return s.dials.Load() == 2*calls })
+	// The next round begins when this one has ended.
+	waitFor(t, "the nodes are asked once more", func() bool { s.clock.Step(time.Minute); return s.dials.Load() >= 3*calls })
+	for _, later := range []v1alpha1.ODGMClusterStatus{second, s.told()} {
 		if diff := cmp.Diff(first, later); diff != "" {
 			t.Errorf("a status that did not change would be written:\n%s", diff)
 		}
@@ -203,48 +281,246 @@ func TestAtRest(t *testing.T) {
 
 	// Another pod is asked at once, and the time moves with what it says.
 	s.grid.Nodes[1].IP = "10.0.0.9"
-	changed, _ := s.prober.Probe(t.Context(), s.grid)
-	if changed.ReadyNodes != 1 || !third.LastProbeTime.Before(changed.LastProbeTime) {
+	if s.queue.Len() != 0 {
+		t.Error("the record is queued although nothing changed")
+	}
+	if changed := s.asked(t); changed.ReadyNodes != 1 || !first.LastProbeTime.Before(changed.LastProbeTime) {
 		t.Errorf("%d ready at %s", changed.ReadyNodes, changed.LastProbeTime)
 	}
 
 	s.prober.Forget(s.grid.Record)
-	before := s.dials.Load()
-	if s.prober.Probe(t.Context(), s.grid); s.dials.Load() == before {
+	s.grid.Last = nil
+	if s.told().LastProbeTime != nil {
 		t.Error("a record that was forgotten is still known")
 	}
 }
 
-// TestACallerThatLeaves must not leave its haste behind as the grid's state.
-func TestACallerThatLeaves(t *testing.T) {
-	s := newScene(t, map[uint64]*node{1: {health: serving, info: info(1)}, 2: {health: serving, info: info(2)}})
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if status, _ := s.prober.Probe(ctx, s.grid); status.ReadyNodes != 0 {
-		t.Errorf("%d nodes answered nobody", status.ReadyNodes)
+// TestANodeThatChangesItsMind queues the record without anybody asking.
+func TestANodeThatChangesItsMind(t *testing.T) {
+	second := &node{health: serving, info: info(2)}
+	s := newScene(t, map[uint64]*node{1: {health: serving, info: info(1)}, 2: second})
+	if before := s.asked(t); before.ReadyNodes != 2 {
+		t.Fatalf("%d nodes ready: %s", before.ReadyNodes, before.Message)
 	}
-	if status, _ := s.prober.Probe(t.Context(), s.grid); status.ReadyNodes != 2 {
-		t.Errorf("the next caller hears of %d nodes: %s", status.ReadyNodes, status.Message)
+	second.server.Stop()
+	s.clock.Step(time.Minute)
+	s.queue.woken(t)
+	if after := s.told(); after.ReadyNodes != 1 {
+		t.Errorf("%d nodes ready after one went away", after.ReadyNodes)
+	}
+}
+
+// TestUntilTheAnswer tells what a grid is while its nodes are being asked. What was
+// said before a change of its objects or its size counts for nothing: a step to the
+// next size would be taken on it.
+func TestUntilTheAnswer(t *testing.T) {
+	cases := map[string]struct {
+		anew   bool // the program was started anew
+		change func(*probe.Grid)
+		ready  int32
+		want   string
+	}{
+		"the objects were changed":              {false, func(g *probe.Grid) { g.Revision = "2" }, 0, "cart-1 has not been asked yet; cart-2 has not been asked yet"},
+		"the grid has a node more":              {false, func(g *probe.Grid) { g.Wanted.Nodes, g.Members = 3, []uint64{1, 2, 3} }, 0, "cart-1 has not been asked yet; cart-2 has not been asked yet; node 3 has no pod yet"},
+		"the grid has a node less":              {false, func(g *probe.Grid) { g.Wanted.Nodes, g.Members = 1, []uint64{1} }, 0, "cart-1 has not been asked yet"},
+		"the collections are others":            {false, func(g *probe.Grid) { g.Wanted.Collections = nil }, 0, "cart-1 has not been asked yet; cart-2 has not been asked yet"},
+		"a pod went away":                       {false, func(g *probe.Grid) { g.Nodes = g.Nodes[:1] }, 1, "node 2 has no pod yet"},
+		"a pod is another":                      {false, func(g *probe.Grid) { g.Nodes[1].Pod = "cart-x" }, 1, "cart-x has not been asked yet"},
+		"the program was started anew":          {true, func(*probe.Grid) {}, 2, ""},
+		"started anew in the midst of a change": {true, func(g *probe.Grid) { g.Changing = true }, 0, "cart-1 has not been asked yet; cart-2 has not been asked yet"},
+		"started anew before a step was told":   {true, func(g *probe.Grid) { g.Wanted.Nodes, g.Members = 3, []uint64{1, 2, 3} }, 0, "cart-1 has not been asked yet; cart-2 has not been asked yet; node 3 has no pod yet"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t, map[uint64]*node{1: {health: serving}, 2: {health: serving}})
+			s.grid.Revision = "1"
+			healthy := s.asked(t)
+			if healthy.ReadyNodes != 2 {
+				t.Fatalf("%d nodes ready: %s", healthy.ReadyNodes, healthy.Message)
+			}
+			s.grid.Last = &healthy
+			if c.anew {
+				s.prober = probe.New(probe.Options{Clock: s.clock}) // not the leader yet: it asks nobody
+			}
+			c.change(&s.grid)
+			if told := s.told(); told.ReadyNodes != c.ready || told.Message != c.want {
+				t.Errorf("%d ready, message %q; want %d, %q", told.ReadyNodes, told.Message, c.ready, c.want)
+			}
+		})
+	}
+}
+
+// TestAnAnswerThatComesTooLate is one to a question that was asked before the grid
+// was changed, and back.
+func TestAnAnswerThatComesTooLate(t *testing.T) {
+	gate := make(chan struct{})
+	first := &node{health: serving, info: info(1), gate: gate}
+	s := newScene(t, map[uint64]*node{1: first, 2: {health: serving, info: info(2)}})
+	s.told()
+	waitFor(t, "the first node is being asked", func() bool { return first.asked.Load() == 1 })
+	s.grid.Revision = "2"
+	s.told()
+	s.grid.Revision = ""
+	if told := s.told(); told.ReadyNodes != 0 {
+		t.Errorf("%d nodes ready before an answer", told.ReadyNodes)
+	}
+	close(gate)
+	s.queue.woken(t)
+	if told := s.told(); told.ReadyNodes != 2 || first.asked.Load() < 2 {
+		t.Errorf("%d nodes ready, asked %d times: %s", told.ReadyNodes, first.asked.Load(), told.Message)
+	}
+}
+
+// hanging is a grid at an address that takes connections and never answers.
+func hanging(t *testing.T) (grid func(i int) probe.Grid, accepted *atomic.Int32) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	accepted = new(atomic.Int32)
+	go func() {
+		for {
+			connection, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			accepted.Add(1)
+			t.Cleanup(func() { connection.Close() })
+		}
+	}()
+	port := int32(listener.Addr().(*net.TCPAddr).Port)
+	return func(i int) probe.Grid {
+		return single(types.NamespacedName{Namespace: "hostile", Name: fmt.Sprint(i)}, port)
+	}, accepted
+}
+
+// answering is a grid at an address that answers.
+func answering(t *testing.T) probe.Grid {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer()
+	go server.Serve(listener) //nolint:errcheck // ends with the test
+	t.Cleanup(server.Stop)
+	return single(types.NamespacedName{Namespace: "team-a", Name: "cart"}, int32(listener.Addr().(*net.TCPAddr).Port))
+}
+
+func single(record types.NamespacedName, port int32) probe.Grid {
+	return probe.Grid{
+		Record: record, Wanted: v1alpha1.ODGMClusterStatus{Nodes: 1}, Members: []uint64{1},
+		Nodes: []probe.Node{{ID: 1, Pod: "pod", IP: "127.0.0.1", Port: port, Ready: true}},
+	}
+}
+
+// TestGridsThatNeverAnswer keep neither callers nor another grid waiting, neither at
+// first nor when they are asked again and again.
+func TestGridsThatNeverAnswer(t *testing.T) {
+	cases := map[string]struct {
+		options probe.Options
+		known   bool // they have been asked before
+	}{
+		"they are asked for the first time":      {options: probe.Options{}},
+		"they take every place that is for them": {options: probe.Options{Concurrency: 2, Timeout: 80 * time.Millisecond, RetryInterval: time.Millisecond}, known: true},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			const others = 50
+			grid, accepted := hanging(t)
+			prober := probe.New(c.options)
+			q := start(t, prober)
+			start := time.Now()
+			for i := range others {
+				prober.Probe(grid(i))
+			}
+			if took := time.Since(start); took > 500*time.Millisecond {
+				t.Errorf("the callers waited for %s", took)
+			}
+			if c.known {
+				for range others {
+					q.woken(t)
+				}
+				start = time.Now()
+				for i := range others {
+					// What they are asked anew makes them no better.
+					changed := grid(i)
+					changed.Revision = "2"
+					prober.Probe(changed)
+				}
+			} else {
+				waitFor(t, "the hanging grids are asked", func() bool { return accepted.Load() == others })
+			}
+			healthy := answering(t)
+			prober.Probe(healthy)
+			for q.woken(t) != healthy.Record {
+			}
+			if took := time.Since(start); took > time.Second {
+				t.Errorf("the healthy grid is told after %s", took)
+			}
+			if status, _ := prober.Probe(healthy); status.ReadyNodes != 1 {
+				t.Errorf("the healthy grid is told as %q", status.Message)
+			}
+		})
+	}
+}
+
+// TestItEnds: nothing goes on after the manager's end, or for a record that is gone.
+func TestItEnds(t *testing.T) {
+	grid, accepted := hanging(t)
+	before := runtime.NumGoroutine()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	prober := probe.New(probe.Options{Timeout: time.Hour})
+	q := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
+	prober.Probe(grid(0))
+	if accepted.Load() != 0 {
+		t.Error("a node is asked before the start")
+	}
+	if err := prober.Start(ctx, q); err != nil {
+		t.Fatal(err)
+	}
+	if prober.Start(ctx, q) == nil {
+		t.Error("it starts twice")
+	}
+	prober.Probe(grid(1))
+	waitFor(t, "both grids are asked", func() bool { return accepted.Load() == 2 })
+	prober.Forget(grid(0).Record)
+	cancel()
+	q.ShutDown()
+	waitFor(t, "all that was started ends", func() bool { return runtime.NumGoroutine() <= before })
+	if q.Len() != 0 {
+		t.Error("who was not heard to the end is told")
 	}
 }
 
 // TestConcurrency asks more nodes than it may at a time.
 func TestConcurrency(t *testing.T) {
 	var now, most atomic.Int32
-	prober := probe.New(probe.Options{Concurrency: 3, Timeout: 5 * time.Second, Dial: func(context.Context, string) (net.Conn, error) {
+	prober := probe.New(probe.Options{Concurrency: 2, Timeout: 5 * time.Second, Dial: func(context.Context, string) (net.Conn, error) {
 		most.Store(max(most.Load(), now.Add(1)))
 		defer now.Add(-1)
 		return nil, errors.New("connection refused")
 	}})
+	q := start(t, prober)
 	grid := probe.Grid{Wanted: v1alpha1.ODGMClusterStatus{Nodes: 100}}
 	for id := range uint64(100) {
 		grid.Members = append(grid.Members, id)
 		grid.Nodes = append(grid.Nodes, probe.Node{ID: id, Pod: fmt.Sprint(id), IP: "10.0.0.1", Port: 1, Ready: true})
 	}
-	status, _ := prober.Probe(t.Context(), grid)
-	if most.Load() > 3 {
-		t.Errorf("%d nodes at a time, want 3", most.Load())
+	for _, name := range []string{"a", "b", "c"} {
+		grid.Record.Name = name
+		prober.Probe(grid)
 	}
+	for range 3 {
+		q.woken(t)
+	}
+	if most.Load() > 2*4 {
+		t.Errorf("%d nodes at a time, want 8", most.Load())
+	}
+	status, _ := prober.Probe(grid)
 	if len(status.Members) != 64 || !strings.HasSuffix(status.Message, "and others") {
 		t.Errorf("%d members, message %q", len(status.Members), status.Message)
 	}
