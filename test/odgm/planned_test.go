@@ -10,9 +10,12 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 	"oaas.io/oaas/pkg/crm/odgm"
@@ -61,7 +64,15 @@ func TestPlannedGrid(t *testing.T) {
 	prober := probe.New(probe.Options{Dial: func(ctx context.Context, address string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "tcp", strings.TrimPrefix(targets[address], "passthrough:///"))
 	}})
-	status, _ := prober.Probe(t.Context(), asked)
+	records := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
+	defer records.ShutDown()
+	time.AfterFunc(10*time.Second, records.ShutDown)
+	if err := prober.Start(t.Context(), records); err != nil {
+		t.Fatal(err)
+	}
+	prober.Probe(asked)
+	records.Get() // once they have answered
+	status, _ := prober.Probe(asked)
 	if status.ReadyNodes != 3 || status.Nodes != 3 || status.Message != "" {
 		t.Errorf("%d of %d nodes serve: %s", status.ReadyNodes, status.Nodes, status.Message)
 	}
