@@ -111,7 +111,7 @@ func askable(grid Grid) bool {
 }
 
 // ask asks all nodes, each once, and returns a member for each that there should be,
-// and whether one of them did not answer in time.
+// and whether one of them did not answer in time, or nearly not.
 func (p *Prober) ask(ctx context.Context, grid Grid) ([]v1alpha1.ODGMMember, bool) {
 	members := make([]v1alpha1.ODGMMember, len(grid.Members))
 	ctx, cancel := context.WithTimeout(ctx, 5*p.options.Timeout)
@@ -131,8 +131,9 @@ func (p *Prober) ask(ctx context.Context, grid Grid) ([]v1alpha1.ODGMMember, boo
 			}
 			asking, cancel := context.WithTimeout(ctx, p.options.Timeout)
 			defer cancel()
+			since := p.options.Clock.Now()
 			problem := p.call(asking, grid, node)
-			if asking.Err() != nil {
+			if asking.Err() != nil || p.options.Clock.Since(since) > p.options.Timeout/4 {
 				hangs.Store(true)
 			}
 			members[i].Ready, members[i].Outdated, members[i].Message = problem == complaint{}, problem.outdated, problem.text

@@ -39,8 +39,9 @@ type Options struct {
 	// RetryInterval is how long it holds while something is wrong. Default: 5 s.
 	RetryInterval time.Duration
 	// Concurrency bounds the grids that are asked at the same time, each of them once
-	// and a few nodes at a time. Those that did not answer in time have half as many
-	// places of their own, so that they do not keep the others waiting. Default: 64.
+	// and a few nodes at a time. Those that took more than a quarter of the
+	// timeout for an answer, or gave none, have half as many places of their own, so
+	// that they do not keep the others waiting. Default: 64.
 	Concurrency int
 }
 
@@ -132,7 +133,7 @@ type entry struct {
 	at       time.Time
 	// due is when the nodes have to be asked next.
 	due time.Time
-	// hangs tells that a node did not answer in time.
+	// hangs tells that a node did not answer in time, or nearly not.
 	hangs bool
 	// cancel ends the asking that goes on; nil while none does.
 	cancel context.CancelFunc

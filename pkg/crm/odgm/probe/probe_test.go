@@ -371,10 +371,10 @@ func TestAnAnswerThatComesTooLate(t *testing.T) {
 	}
 }
 
-// hanging is a grid at an address that takes connections and never answers.
+// hanging makes grids at an address that takes connections and never answers.
 func hanging(t *testing.T) (grid func(i int) probe.Grid, accepted *atomic.Int32) {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -399,7 +399,7 @@ func hanging(t *testing.T) (grid func(i int) probe.Grid, accepted *atomic.Int32)
 // answering is a grid at an address that answers.
 func answering(t *testing.T) probe.Grid {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
