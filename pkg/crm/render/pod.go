@@ -29,6 +29,11 @@ const (
 	probeThreshold = 3
 )
 
+// drain is how long, in seconds, a replica that is to end goes on taking calls. Until
+// every node of the cluster has heard of its end, some still send it calls, which it
+// would refuse.
+const drain = 3
+
 // pod is the template of the function's pods.
 func (f *function) pod() corev1.PodTemplateSpec {
 	return corev1.PodTemplateSpec{
@@ -47,9 +52,12 @@ func (f *function) podSpec() corev1.PodSpec {
 		// The container runs to its end and is not asked whether it serves.
 		spec.RestartPolicy = corev1.RestartPolicyOnFailure
 		container := &spec.Containers[0]
+		container.Lifecycle = nil
 		container.StartupProbe, container.ReadinessProbe, container.LivenessProbe = nil, nil, nil
 	case v1alpha1.TemplateTypeKnative:
 		forKnative(&spec)
+		// Its proxy drains the calls, and it lets nobody else do so.
+		spec.Containers[0].Lifecycle = nil
 		if f.health().Readiness == nil {
 			// Knative connects to the port too, and many times in a second: a first call
 			// waits for the answer.
@@ -75,6 +83,7 @@ func (f *function) function() corev1.Container {
 		StartupProbe:   f.httpProbe(f.health().Startup),
 		ReadinessProbe: f.readiness(),
 		LivenessProbe:  f.httpProbe(f.health().Liveness),
+		Lifecycle:      &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: drain}}},
 		SecurityContext: &corev1.SecurityContext{
 			AllowPrivilegeEscalation: new(false),
 			Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
