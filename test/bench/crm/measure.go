@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -33,7 +34,10 @@ func measure(ctx context.Context, s settings, hub *cluster.Cluster, m *manager, 
 		}
 	}
 	add := func(name string, value float64, unit, aim string) {
-		figures.Add(fmt.Sprintf("%d records: %s", records, name), value, unit, aim)
+		name = fmt.Sprintf("%d records: %s", records, name)
+		figures.Add(name, value, unit, aim)
+		// A run takes long: whoever ends it early has what was measured until then.
+		fmt.Fprintf(os.Stderr, "%s: %.4g %s\n", name, value, unit)
 	}
 	// It exists from the beginning, so that it can change later without that being
 	// news for records.

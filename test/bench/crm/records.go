@@ -39,6 +39,8 @@ func unit(namespace string, i int) *deploymentv1.DeploymentUnit {
 	for f := range functions {
 		u.FunctionContainers = append(u.FunctionContainers, &deploymentv1.FunctionContainer{
 			FunctionKey: fmt.Sprintf("Record.f%d", f), Image: "registry.example/function:1.0.0", Port: 8080,
+			// So small that all of them find room on the nodes.
+			ResourceRequests: map[string]string{"cpu": "10m", "memory": "16Mi"},
 		})
 	}
 	return u
