@@ -5,7 +5,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -18,9 +17,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/clientcmd"
+	watchtools "k8s.io/client-go/tools/watch"
 
 	"oaas.io/oaas/hack/localcluster/cluster"
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
@@ -169,28 +172,25 @@ func (p *peer) make(ctx context.Context, namespace string, pattern children, i i
 
 // await follows the Deployments of a namespace until so many are available.
 func (p *peer) await(ctx context.Context, namespace string, deployments int) error {
-	watch, err := p.AppsV1().Deployments(namespace).Watch(ctx, metav1.ListOptions{})
+	available := map[string]bool{}
+	return p.follow(ctx, namespace, func(deployment *appsv1.Deployment) bool {
+		if deployment.Status.ObservedGeneration >= deployment.Generation && deployment.Status.AvailableReplicas > 0 {
+			available[deployment.Name] = true
+		}
+		return len(available) >= deployments
+	})
+}
+
+// follow shows the Deployments of a namespace as they are and as they change, until
+// that is enough.
+func (p *peer) follow(ctx context.Context, namespace string, enough func(*appsv1.Deployment) bool) error {
+	deployments := cache.NewListWatchFromClient(p.AppsV1().RESTClient(), "deployments", namespace, fields.Everything())
+	_, err := watchtools.UntilWithSync(ctx, deployments, &appsv1.Deployment{}, nil, func(event watch.Event) (bool, error) {
+		deployment, ok := event.Object.(*appsv1.Deployment)
+		return ok && event.Type != watch.Deleted && enough(deployment), nil
+	})
 	if err != nil {
 		return fmt.Errorf("watching Deployments: %w", err)
-	}
-	defer watch.Stop()
-	available := map[string]bool{}
-	for len(available) < deployments {
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case event, ok := <-watch.ResultChan():
-			if !ok {
-				return errors.New("the watch of Deployments ended")
-			}
-			deployment, ok := event.Object.(*appsv1.Deployment)
-			if !ok {
-				return fmt.Errorf("watching Deployments: %w", apierrors.FromObject(event.Object))
-			}
-			if deployment.Status.ObservedGeneration >= deployment.Generation && deployment.Status.AvailableReplicas > 0 {
-				available[deployment.Name] = true
-			}
-		}
 	}
 	return nil
 }
@@ -227,24 +227,10 @@ func (p *peer) removeDeployments(ctx context.Context, namespace string, count in
 			return fmt.Errorf("deleting Deployment %s: %w", name, err)
 		}
 	}
-	watch, err := p.AppsV1().Deployments(namespace).Watch(ctx, metav1.ListOptions{})
-	if err != nil {
-		return fmt.Errorf("watching Deployments: %w", err)
-	}
-	defer watch.Stop()
-	for len(removed) > 0 {
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case event, ok := <-watch.ResultChan():
-			if !ok {
-				return errors.New("the watch of Deployments ended")
-			}
-			deployment, ok := event.Object.(*appsv1.Deployment)
-			if ok && removed[deployment.Name] != string(deployment.UID) && deployment.Status.AvailableReplicas > 0 {
-				delete(removed, deployment.Name)
-			}
+	return p.follow(ctx, namespace, func(deployment *appsv1.Deployment) bool {
+		if removed[deployment.Name] != string(deployment.UID) && deployment.Status.AvailableReplicas > 0 {
+			delete(removed, deployment.Name)
 		}
-	}
-	return nil
+		return len(removed) == 0
+	})
 }
