@@ -111,8 +111,9 @@ func measure(ctx context.Context, s settings, hub *cluster.Cluster, m *manager, 
 	if err := step(ctx, s, fmt.Sprintf("repairing %d Deployments", s.repair), func(ctx context.Context) error {
 		begin := time.Now()
 		err := p.removeDeployments(ctx, namespace, s.repair)
-		took := time.Since(begin)
-		add(fmt.Sprintf("repair of %d deleted Deployments", min(s.repair, records*functions)), took.Seconds(), "s", "")
+		if err == nil {
+			add(fmt.Sprintf("repair of %d deleted Deployments", min(s.repair, records*functions)), time.Since(begin).Seconds(), "s", "")
+		}
 		return err
 	}); err != nil {
 		return err
@@ -124,7 +125,9 @@ func measure(ctx context.Context, s settings, hub *cluster.Cluster, m *manager, 
 	if err := step(ctx, s, fmt.Sprintf("removing %d records", records), func(ctx context.Context) error {
 		begin := time.Now()
 		err := m.remove(ctx, s.clients, units(namespace, records)...)
-		add("records removed", float64(records)/time.Since(begin).Seconds(), "1/s", "")
+		if err == nil {
+			add("records removed", float64(records)/time.Since(begin).Seconds(), "1/s", "")
+		}
 		return err
 	}); err != nil {
 		return err
