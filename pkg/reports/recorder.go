@@ -123,10 +123,12 @@ type entry struct {
 	due time.Time
 	// writing is what a worker writes now; nil when none does.
 	writing *Report
+	// begun is when that began.
+	begun time.Time
 	// last is what was last seen of the stored state; nil for nothing.
 	last *pm.RuntimeState
-	// seen is when the entry was last reported, written when it was last written by
-	// anybody as far as is known.
+	// seen is when the entry was last reported, written when the last write by anybody
+	// began, or was noticed.
 	seen, written time.Time
 	failures      int
 }

@@ -125,7 +125,7 @@ func (r *Recorder) begin(key types.NamespacedName) (Report, bool) {
 	}
 	pending := e.pending
 	e.pending = Report{Unit: pending.Unit}
-	e.writing = &pending
+	e.writing, e.begun = &pending, r.config.Clock.Now()
 	return pending, true
 }
 
@@ -154,7 +154,7 @@ func (r *Recorder) end(key types.NamespacedName, written Report, state *pm.Runti
 		e.failures, e.last = 0, state
 		if wrote {
 			r.config.Metrics.WithLabelValues("written").Inc()
-			e.written = r.config.Clock.Now()
+			e.written = e.begun
 		} else {
 			r.config.Metrics.WithLabelValues("outdated").Inc()
 		}
