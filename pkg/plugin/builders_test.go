@@ -135,7 +135,7 @@ func makePackage(t *testing.T) *unstructured.Unstructured {
 		},
 		Status: pmv1alpha1.PackageStatus{
 			Conditions: []metav1.Condition{{Type: "Ready", Status: "True", Reason: "Published", Message: "the classes of the package can be deployed"}},
-			Dependents: []pmv1alpha1.PackageDependent{{Name: "web", Version: ">=1", Functions: []string{"Cart.add"}}},
+			Dependents: []pmv1alpha1.PackageDependent{{Name: "web", Version: ">=1", Functions: []string{"Cart.add"}, FunctionCount: 3}},
 		},
 	})
 }

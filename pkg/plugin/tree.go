@@ -82,6 +82,9 @@ func neighbourBranches(p *pmv1alpha1.Package, s *snapshot) []branch {
 		}
 		if len(dependent.Functions) > 0 {
 			text += ", which binds " + strings.Join(dependent.Functions, ", ")
+			if more := int(dependent.FunctionCount) - len(dependent.Functions); more > 0 {
+				text += fmt.Sprintf(" and %d more", more)
+			}
 		}
 		out = append(out, branch{text: text})
 	}

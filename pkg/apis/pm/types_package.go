@@ -106,7 +106,9 @@ type PackageStatus struct {
 	// conditions tell the state of the package: Ready, DependenciesResolved,
 	// DeploymentsApplied.
 	Conditions []metav1.Condition
-	// deployments are the names of the ClassDeployments that use the package.
+	// deployments are the ClassDeployments that use the package, the first hundred by
+	// name. The list is for people and follows within seconds; what is refused for the
+	// sake of deployments does not depend on it.
 	Deployments []string
 	// dependents are the packages that depend on this one, the first hundred by name.
 	// The list is for people and follows within seconds; what is refused for the sake
@@ -119,6 +121,9 @@ type PackageStatus struct {
 	// dependentCount is the number of packages that depend on this one, of which
 	// dependents names the first. Only the API server can write it.
 	DependentCount int32
+	// deploymentCount is the number of ClassDeployments that use the package, of which
+	// deployments names the first.
+	DeploymentCount int32
 }
 
 // PackageDependent is a package that depends on another one, and what it needs of
@@ -128,8 +133,12 @@ type PackageDependent struct {
 	Name string
 	// version is the range of versions that the dependent accepts; empty for any.
 	Version string
-	// functions are the keys of the functions that the dependent binds.
+	// functions are the keys of the functions that the dependent binds, the first ten in
+	// order.
 	Functions []string
 	// since is when the dependent was first seen to depend.
 	Since metav1.Time
+	// functionCount is the number of functions that the dependent binds, of which
+	// functions names the first.
+	FunctionCount int32
 }

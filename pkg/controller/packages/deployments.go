@@ -118,10 +118,10 @@ func (c *Controller) applyDeployments(ctx context.Context, pkg *pmv1alpha1.Packa
 	todo := compare(pkg, existing)
 	var outcome applied
 	if len(todo.conflicts) > 0 {
-		outcome.conflict = fmt.Sprintf("class deployment %s exists and does not belong to the package: delete it or name the package's own otherwise", shorten(todo.conflicts))
+		outcome.conflict = fmt.Sprintf("class deployment %s exists and does not belong to the package: delete it or name the package's own otherwise", shorten(todo.conflicts, len(todo.conflicts)))
 	}
 	if len(todo.waiting) > 0 {
-		outcome.waiting = fmt.Sprintf("class deployment %s is being deleted and is made again once it is gone", shorten(todo.waiting))
+		outcome.waiting = fmt.Sprintf("class deployment %s is being deleted and is made again once it is gone", shorten(todo.waiting, len(todo.waiting)))
 	}
 	var refused []string
 	var failures []error

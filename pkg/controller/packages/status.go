@@ -42,6 +42,10 @@ const (
 	ReasonWaiting = "Waiting"
 )
 
+// listedDeployments bounds status.deployments: a package may have as many users as
+// etcd holds, and is one object in it.
+const listedDeployments = 100
+
 // observation is what is known of the others that a package has to do with.
 type observation struct {
 	// users are the names of the deployments that use the package.
@@ -86,7 +90,7 @@ func terminatingStatus(pkg *pmv1alpha1.Package, left []string, now time.Time) pm
 	next := statusBefore(pkg, left)
 	message := "the package is being deleted"
 	if len(left) > 0 {
-		message = fmt.Sprintf("the package is being deleted and waits for %s to be undeployed: %s", count(len(left), "class deployment"), shorten(next.Deployments))
+		message = fmt.Sprintf("the package is being deleted and waits for %s to be undeployed: %s", count(len(left), "class deployment"), shorten(next.Deployments, len(left)))
 	}
 	setCondition(pkg, &next, now, pmv1alpha1.PackageReady, metav1.ConditionFalse, ReasonTerminating, message)
 	return next
@@ -100,9 +104,16 @@ func statusBefore(pkg *pmv1alpha1.Package, users []string) pmv1alpha1.PackageSta
 	next.ObservedGeneration = pkg.Generation
 	next.ClassCount = int32(len(pkg.Spec.Classes))
 	next.FunctionCount = int32(len(pkg.Spec.Functions))
-	next.Deployments = slices.Clone(users)
-	slices.Sort(next.Deployments)
+	next.DeploymentCount = int32(len(users))
+	next.Deployments = firstOf(users)
 	return next
+}
+
+// firstOf are the first names, by name and not by how their deployments are doing:
+// each write stores all of the package.
+func firstOf(users []string) []string {
+	sorted := slices.Sorted(slices.Values(users))
+	return slices.Clone(sorted[:min(len(sorted), listedDeployments)])
 }
 
 func setCondition(pkg *pmv1alpha1.Package, status *pmv1alpha1.PackageStatus, now time.Time, kind string, value metav1.ConditionStatus, reason, message string) {
@@ -154,11 +165,12 @@ func count(n int, what string) string {
 }
 
 // shorten keeps a message readable, and its size bounded, however many names
-// there are.
-func shorten(names []string) string {
+// there are: all of them, of which the first are given.
+func shorten(first []string, all int) string {
 	const shown = 10
-	if len(names) <= shown {
-		return strings.Join(names, ", ")
+	text := strings.Join(first[:min(len(first), shown)], ", ")
+	if all <= shown {
+		return text
 	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:shown], ", "), len(names)-shown)
+	return fmt.Sprintf("%s and %d more", text, all-shown)
 }

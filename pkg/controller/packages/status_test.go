@@ -114,7 +114,7 @@ func TestTheStatusCountsAndChangesOnlyWithWhatItTells(t *testing.T) {
 	pkg := makePackage(deploying("a"))
 	pkg.Status.Dependents, pkg.Status.DependentCount = []pmv1alpha1.PackageDependent{{Name: "web"}}, 1
 	pkg.Status = nextStatus(pkg, observation{users: []string{"b", "a"}}, now)
-	if pkg.Status.ClassCount != 1 || pkg.Status.FunctionCount != 2 || !slices.Equal(pkg.Status.Deployments, []string{"a", "b"}) || pkg.Status.ObservedGeneration != 2 {
+	if pkg.Status.ClassCount != 1 || pkg.Status.FunctionCount != 2 || !slices.Equal(pkg.Status.Deployments, []string{"a", "b"}) || pkg.Status.DeploymentCount != 2 || pkg.Status.ObservedGeneration != 2 {
 		t.Errorf("status is %+v, want 1 class, 2 functions, deployments a and b, generation 2", pkg.Status)
 	}
 	if len(pkg.Status.Dependents) != 1 || pkg.Status.DependentCount != 1 {
@@ -131,6 +131,47 @@ func TestTheStatusCountsAndChangesOnlyWithWhatItTells(t *testing.T) {
 	pkg.Spec.Deployments = nil
 	if c := meta.FindStatusCondition(nextStatus(pkg, observation{}, now).Conditions, pmv1alpha1.PackageDeploymentsApplied); c == nil || c.Status != metav1.ConditionTrue {
 		t.Errorf("DeploymentsApplied is %+v for a package whose list got empty, want True", c)
+	}
+}
+
+// A status that names all of them would exceed what etcd stores of one object.
+func TestTheStatusNamesTheFirstDeploymentsAndCountsAll(t *testing.T) {
+	many := make([]string, 0, 10_000)
+	for i := range cap(many) {
+		many = append(many, fmt.Sprintf("deployment-of-a-long-name-such-as-people-give-%05d", cap(many)-1-i))
+	}
+	ordered := slices.Sorted(slices.Values(many))
+	for name, test := range map[string]struct {
+		users []string
+		want  []string
+	}{
+		"none":                     {},
+		"as many as are listed":    {many[:listedDeployments], slices.Sorted(slices.Values(many[:listedDeployments]))},
+		"one more than are listed": {ordered[:listedDeployments+1], ordered[:listedDeployments]},
+		"ten thousand":             {many, ordered[:listedDeployments]},
+	} {
+		t.Run(name, func(t *testing.T) {
+			given := slices.Clone(test.users)
+			for state, status := range map[string]pmv1alpha1.PackageStatus{
+				"stays": nextStatus(makePackage(), observation{users: test.users}, now),
+				"goes":  terminatingStatus(makePackage(), test.users, now),
+			} {
+				if !slices.Equal(status.Deployments, test.want) {
+					t.Errorf("a package that %s lists %d deployments, %.3q first, want %d, %.3q first",
+						state, len(status.Deployments), status.Deployments, len(test.want), test.want)
+				}
+				if int(status.DeploymentCount) != len(test.users) {
+					t.Errorf("a package that %s counts %d deployments, want %d", state, status.DeploymentCount, len(test.users))
+				}
+			}
+			if !slices.Equal(given, test.users) {
+				t.Error("what was observed was changed")
+			}
+		})
+	}
+	message := meta.FindStatusCondition(terminatingStatus(makePackage(), many, now).Conditions, pmv1alpha1.PackageReady).Message
+	if want := "and 9990 more"; !strings.HasSuffix(message, want) {
+		t.Errorf("a package that goes says %q, want it to end with %q", message, want)
 	}
 }
 

@@ -6406,7 +6406,7 @@ func schema_pkg_apis_pm_v1alpha1_PackageDependent(ref common.ReferenceCallback) 
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "functions are the keys of the functions that the dependent binds.",
+							Description: "functions are the keys of the functions that the dependent binds, the first ten in order.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -6422,6 +6422,13 @@ func schema_pkg_apis_pm_v1alpha1_PackageDependent(ref common.ReferenceCallback) 
 						SchemaProps: spec.SchemaProps{
 							Description: "since is when the dependent was first seen to depend.",
 							Ref:         ref(metav1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"functionCount": {
+						SchemaProps: spec.SchemaProps{
+							Description: "functionCount is the number of functions that the dependent binds, of which functions names the first.",
+							Type:        []string{"integer"},
+							Format:      "int32",
 						},
 					},
 				},
@@ -6742,7 +6749,7 @@ func schema_pkg_apis_pm_v1alpha1_PackageStatus(ref common.ReferenceCallback) com
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "deployments are the names of the ClassDeployments that use the package.",
+							Description: "deployments are the ClassDeployments that use the package, the first hundred by name. The list is for people and follows within seconds; what is refused for the sake of deployments does not depend on it.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -6794,6 +6801,13 @@ func schema_pkg_apis_pm_v1alpha1_PackageStatus(ref common.ReferenceCallback) com
 					"dependentCount": {
 						SchemaProps: spec.SchemaProps{
 							Description: "dependentCount is the number of packages that depend on this one, of which dependents names the first. Only the API server can write it.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"deploymentCount": {
+						SchemaProps: spec.SchemaProps{
+							Description: "deploymentCount is the number of ClassDeployments that use the package, of which deployments names the first.",
 							Type:        []string{"integer"},
 							Format:      "int32",
 						},

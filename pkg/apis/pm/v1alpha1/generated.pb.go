@@ -2721,6 +2721,9 @@ func (m *PackageDependent) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	i = encodeVarintGenerated(dAtA, i, uint64(m.FunctionCount))
+	i--
+	dAtA[i] = 0x28
 	{
 		size, err := m.Since.MarshalToSizedBuffer(dAtA[:i])
 		if err != nil {
@@ -3017,6 +3020,9 @@ func (m *PackageStatus) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	i = encodeVarintGenerated(dAtA, i, uint64(m.DeploymentCount))
+	i--
+	dAtA[i] = 0x40
 	i = encodeVarintGenerated(dAtA, i, uint64(m.DependentCount))
 	i--
 	dAtA[i] = 0x38
@@ -5014,6 +5020,7 @@ func (m *PackageDependent) Size() (n int) {
 	}
 	l = m.Since.Size()
 	n += 1 + l + sovGenerated(uint64(l))
+	n += 1 + sovGenerated(uint64(m.FunctionCount))
 	return n
 }
 
@@ -5137,6 +5144,7 @@ func (m *PackageStatus) Size() (n int) {
 	n += 1 + sovGenerated(uint64(m.ClassCount))
 	n += 1 + sovGenerated(uint64(m.FunctionCount))
 	n += 1 + sovGenerated(uint64(m.DependentCount))
+	n += 1 + sovGenerated(uint64(m.DeploymentCount))
 	return n
 }
 
@@ -6252,6 +6260,7 @@ func (this *PackageDependent) String() string {
 		`Version:` + fmt.Sprintf("%v", this.Version) + `,`,
 		`Functions:` + fmt.Sprintf("%v", this.Functions) + `,`,
 		`Since:` + strings.Replace(strings.Replace(fmt.Sprintf("%v", this.Since), "Time", "v1.Time", 1), `&`, ``, 1) + `,`,
+		`FunctionCount:` + fmt.Sprintf("%v", this.FunctionCount) + `,`,
 		`}`,
 	}, "")
 	return s
@@ -6365,6 +6374,7 @@ func (this *PackageStatus) String() string {
 		`ClassCount:` + fmt.Sprintf("%v", this.ClassCount) + `,`,
 		`FunctionCount:` + fmt.Sprintf("%v", this.FunctionCount) + `,`,
 		`DependentCount:` + fmt.Sprintf("%v", this.DependentCount) + `,`,
+		`DeploymentCount:` + fmt.Sprintf("%v", this.DeploymentCount) + `,`,
 		`}`,
 	}, "")
 	return s
@@ -15320,6 +15330,25 @@ func (m *PackageDependent) Unmarshal(dAtA []byte) error {
 				return err
 			}
 			iNdEx = postIndex
+		case 5:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field FunctionCount", wireType)
+			}
+			m.FunctionCount = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenerated
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.FunctionCount |= int32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := skipGenerated(dAtA[iNdEx:])
@@ -16362,6 +16391,25 @@ func (m *PackageStatus) Unmarshal(dAtA []byte) error {
 				b := dAtA[iNdEx]
 				iNdEx++
 				m.DependentCount |= int32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 8:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field DeploymentCount", wireType)
+			}
+			m.DeploymentCount = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenerated
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.DeploymentCount |= int32(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}

@@ -186,7 +186,9 @@ type PackageStatus struct {
 	// +patchStrategy=merge
 	// +k8s:optional
 	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type" protobuf:"bytes,2,rep,name=conditions"`
-	// deployments are the names of the ClassDeployments that use the package.
+	// deployments are the ClassDeployments that use the package, the first hundred by
+	// name. The list is for people and follows within seconds; what is refused for the
+	// sake of deployments does not depend on it.
 	// +optional
 	// +listType=set
 	Deployments []string `json:"deployments,omitempty" protobuf:"bytes,3,rep,name=deployments"`
@@ -209,6 +211,10 @@ type PackageStatus struct {
 	// dependents names the first. Only the API server can write it.
 	// +optional
 	DependentCount int32 `json:"dependentCount,omitempty" protobuf:"varint,7,opt,name=dependentCount"`
+	// deploymentCount is the number of ClassDeployments that use the package, of which
+	// deployments names the first.
+	// +optional
+	DeploymentCount int32 `json:"deploymentCount,omitempty" protobuf:"varint,8,opt,name=deploymentCount"`
 }
 
 // PackageDependent is a package that depends on another one, and what it needs of
@@ -220,11 +226,16 @@ type PackageDependent struct {
 	// version is the range of versions that the dependent accepts; empty for any.
 	// +optional
 	Version string `json:"version,omitempty" protobuf:"bytes,2,opt,name=version"`
-	// functions are the keys of the functions that the dependent binds.
+	// functions are the keys of the functions that the dependent binds, the first ten in
+	// order.
 	// +optional
 	// +listType=set
 	Functions []string `json:"functions,omitempty" protobuf:"bytes,3,rep,name=functions"`
 	// since is when the dependent was first seen to depend.
 	// +required
 	Since metav1.Time `json:"since" protobuf:"bytes,4,opt,name=since"`
+	// functionCount is the number of functions that the dependent binds, of which
+	// functions names the first.
+	// +optional
+	FunctionCount int32 `json:"functionCount,omitempty" protobuf:"varint,5,opt,name=functionCount"`
 }

@@ -3563,6 +3563,7 @@ func Validate_PackageStatus(
 	// field PackageStatus.ClassCount has no validation
 	// field PackageStatus.FunctionCount has no validation
 	// field PackageStatus.DependentCount has no validation
+	// field PackageStatus.DeploymentCount has no validation
 	return errs
 }
 

@@ -808,6 +808,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: io.oaas.oaas.pkg.apis.pm.v1alpha1.PackageDependent
   map:
     fields:
+    - name: functionCount
+      type:
+        scalar: numeric
     - name: functions
       type:
         list:
@@ -923,6 +926,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - name
+    - name: deploymentCount
+      type:
+        scalar: numeric
     - name: deployments
       type:
         list:

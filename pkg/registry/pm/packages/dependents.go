@@ -17,8 +17,12 @@ import (
 	"oaas.io/oaas/pkg/apis/pm"
 )
 
-// listedDependents bounds status.dependents.
-const listedDependents = 100
+const (
+	// listedDependents bounds status.dependents.
+	listedDependents = 100
+	// listedFunctions bounds the functions that each of them names.
+	listedFunctions = 10
+)
 
 // Dependents keeps status.dependents and status.dependentCount of packages, which
 // tell people who depends on a package. Nothing is refused by them.
@@ -77,7 +81,10 @@ func listOf(dependents []dependent, before []pm.PackageDependent, now metav1.Tim
 	first := dependents[:min(len(dependents), listedDependents)]
 	list := make([]pm.PackageDependent, 0, len(first))
 	for _, d := range first {
-		entry := pm.PackageDependent{Name: d.name, Version: d.versions, Functions: d.functions, Since: now}
+		entry := pm.PackageDependent{
+			Name: d.name, Version: d.versions, Since: now,
+			Functions: d.functions[:min(len(d.functions), listedFunctions)], FunctionCount: int32(len(d.functions)),
+		}
 		if known, found := since[d.name]; found {
 			entry.Since = known
 		}

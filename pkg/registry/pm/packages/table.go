@@ -38,7 +38,7 @@ func columns() []stored.Column[*pm.Package] {
 		},
 		{
 			Name: "Deployments", Type: "integer", Priority: stored.Wide, Description: "Number of class deployments that use the package.",
-			Cell: func(p *pm.Package) any { return int64(len(p.Status.Deployments)) },
+			Cell: func(p *pm.Package) any { return int64(p.Status.DeploymentCount) },
 		},
 	}
 }

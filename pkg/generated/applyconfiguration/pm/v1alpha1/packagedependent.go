@@ -19,10 +19,14 @@ type PackageDependentApplyConfiguration struct {
 	Name *string `json:"name,omitempty"`
 	// version is the range of versions that the dependent accepts; empty for any.
 	Version *string `json:"version,omitempty"`
-	// functions are the keys of the functions that the dependent binds.
+	// functions are the keys of the functions that the dependent binds, the first ten in
+	// order.
 	Functions []string `json:"functions,omitempty"`
 	// since is when the dependent was first seen to depend.
 	Since *v1.Time `json:"since,omitempty"`
+	// functionCount is the number of functions that the dependent binds, of which
+	// functions names the first.
+	FunctionCount *int32 `json:"functionCount,omitempty"`
 }
 
 // PackageDependentApplyConfiguration constructs a declarative configuration of the PackageDependent type for use with
@@ -62,5 +66,13 @@ func (b *PackageDependentApplyConfiguration) WithFunctions(values ...string) *Pa
 // If called multiple times, the Since field is set to the value of the last call.
 func (b *PackageDependentApplyConfiguration) WithSince(value v1.Time) *PackageDependentApplyConfiguration {
 	b.Since = &value
+	return b
+}
+
+// WithFunctionCount sets the FunctionCount field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the FunctionCount field is set to the value of the last call.
+func (b *PackageDependentApplyConfiguration) WithFunctionCount(value int32) *PackageDependentApplyConfiguration {
+	b.FunctionCount = &value
 	return b
 }

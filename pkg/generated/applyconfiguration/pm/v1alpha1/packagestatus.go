@@ -19,7 +19,9 @@ type PackageStatusApplyConfiguration struct {
 	// conditions tell the state of the package: Ready, DependenciesResolved,
 	// DeploymentsApplied.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
-	// deployments are the names of the ClassDeployments that use the package.
+	// deployments are the ClassDeployments that use the package, the first hundred by
+	// name. The list is for people and follows within seconds; what is refused for the
+	// sake of deployments does not depend on it.
 	Deployments []string `json:"deployments,omitempty"`
 	// dependents are the packages that depend on this one, the first hundred by name.
 	// The list is for people and follows within seconds; what is refused for the sake
@@ -32,6 +34,9 @@ type PackageStatusApplyConfiguration struct {
 	// dependentCount is the number of packages that depend on this one, of which
 	// dependents names the first. Only the API server can write it.
 	DependentCount *int32 `json:"dependentCount,omitempty"`
+	// deploymentCount is the number of ClassDeployments that use the package, of which
+	// deployments names the first.
+	DeploymentCount *int32 `json:"deploymentCount,omitempty"`
 }
 
 // PackageStatusApplyConfiguration constructs a declarative configuration of the PackageStatus type for use with
@@ -105,5 +110,13 @@ func (b *PackageStatusApplyConfiguration) WithFunctionCount(value int32) *Packag
 // If called multiple times, the DependentCount field is set to the value of the last call.
 func (b *PackageStatusApplyConfiguration) WithDependentCount(value int32) *PackageStatusApplyConfiguration {
 	b.DependentCount = &value
+	return b
+}
+
+// WithDeploymentCount sets the DeploymentCount field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the DeploymentCount field is set to the value of the last call.
+func (b *PackageStatusApplyConfiguration) WithDeploymentCount(value int32) *PackageStatusApplyConfiguration {
+	b.DeploymentCount = &value
 	return b
 }
