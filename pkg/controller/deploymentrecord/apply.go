@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -20,18 +21,29 @@ import (
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
-	"oaas.io/oaas/pkg/crm/applyset"
 	"oaas.io/oaas/pkg/crm/children"
 	"oaas.io/oaas/pkg/crm/render"
 )
 
 // ensure brings one object to its intent and writes only when that changes
 // something.
-func (r *Reconciler) ensure(ctx context.Context, p *pass, object render.Object) child {
+func (r *Reconciler) ensure(ctx context.Context, p *pass, index int) child {
+	object := p.rendering.Objects[index]
 	done := child{Object: object}
-	if err := p.missing[object.Intent.GroupVersionKind()]; err != nil {
+	if err := p.missing[object.GroupVersionKind]; err != nil {
 		done.fault = faultOf(err)
 		return done
+	}
+	if object.Intent == nil {
+		if done.live = r.standing(p, object); done.live != nil {
+			return done
+		}
+		if err := r.renderInFull(ctx, p); err != nil {
+			done.fault = faultOf(err)
+			return done
+		}
+		object = p.rendering.Objects[index]
+		done.Object = object
 	}
 	intent := p.complete(object)
 	log := logf.FromContext(ctx).WithValues("kind", intent.GetKind(), "name", intent.GetName())
@@ -45,7 +57,7 @@ func (r *Reconciler) ensure(ctx context.Context, p *pass, object render.Object) 
 			return done
 		}
 		live = found
-		if found != nil && belongs(found, p.record) && holdsAll(found, intent) {
+		if found != nil && belongs(found, p.record) && p.holdsAll(found, intent) {
 			// As it should be, only not seen yet: how it is doing is not known.
 			log.V(1).Info("waiting until it is seen")
 			done.live = found
@@ -69,7 +81,7 @@ func (r *Reconciler) ensure(ctx context.Context, p *pass, object render.Object) 
 		// Its last event wakes us to make it anew.
 		return done
 	}
-	if path, holds := holds(live, intent); !holds {
+	if path, holds := p.holds(live, intent); !holds {
 		if done.fault = r.turnOf(p, object, live); done.fault != nil {
 			return done
 		}
@@ -86,23 +98,62 @@ func (r *Reconciler) ensure(ctx context.Context, p *pass, object render.Object) 
 	return done
 }
 
-func holdsAll(live *children.Object, intent *unstructured.Unstructured) bool {
-	_, all := holds(live, intent)
+// standing returns the object that an outline asks for if it is there as it should be,
+// and nothing is left to do about it; nil where its content has to be known.
+func (r *Reconciler) standing(p *pass, object render.Object) *children.Object {
+	live := r.children.Get(object.GroupVersionKind, p.nameOf(object))
+	if live == nil || live.Leaving() || live.ReplicasHandedOver() || !belongs(live, p.record) || !live.Proven(object.Hash) {
+		return nil
+	}
+	if _, marked := p.marked(live, !p.disowns(object)); !marked {
+		return nil
+	}
+	return live
+}
+
+// renderInFull puts the content of the objects in the place of their outline.
+func (r *Reconciler) renderInFull(ctx context.Context, p *pass) error {
+	full, err := r.renderer.Render(ctx, p.record)
+	if err == nil && !slices.EqualFunc(p.rendering.Objects, full.Objects, func(outlined, object render.Object) bool {
+		return outlined.Ref == object.Ref && outlined.Hash == object.ContentHash()
+	}) {
+		err = errors.New("the template or the environment has changed since the pass began")
+	}
+	if err != nil {
+		// The next pass begins with what is so now.
+		r.renderer.Forget(nameOf(p.record))
+		return &fault{reason: ReasonRenderFailed, passing: true, again: staleRetry, err: err}
+	}
+	p.rendering = full
+	return nil
+}
+
+func (p *pass) holdsAll(live *children.Object, intent *unstructured.Unstructured) bool {
+	_, all := p.holds(live, intent)
 	return all && !live.Leaving()
 }
 
 // holds tells whether a live object is as the intent wants it, whose it is
 // included.
-func holds(live *children.Object, intent *unstructured.Unstructured) (string, bool) {
-	for _, label := range []string{v1alpha1.LabelDeploymentID, v1alpha1.LabelManagedBy, applyset.LabelPartOf, v1alpha1.LabelTemplate} {
-		if live.Labels[label] != intent.GetLabels()[label] {
+func (p *pass) holds(live *children.Object, intent *unstructured.Unstructured) (string, bool) {
+	if path, marked := p.marked(live, len(intent.GetOwnerReferences()) > 0); !marked {
+		return path, false
+	}
+	return live.Holds(intent)
+}
+
+// marked tells whether a live object says whose it is, which its hash does not tell.
+// Otherwise path is what is wrong.
+func (p *pass) marked(live *children.Object, owned bool) (path string, marked bool) {
+	for label, value := range p.marks() {
+		if live.Labels[label] != value {
 			return "metadata.labels." + label, false
 		}
 	}
-	if (metav1.GetControllerOfNoCopy(live) == nil) != (len(intent.GetOwnerReferences()) == 0) {
+	if owned != (metav1.GetControllerOfNoCopy(live) != nil) {
 		return "metadata.ownerReferences", false
 	}
-	return live.Holds(intent)
+	return "", true
 }
 
 // belongs tells whether an object is the record's: owned by it, or user data that
@@ -187,7 +238,7 @@ func (r *Reconciler) recreate(ctx context.Context, p *pass, done child, cause er
 		return done
 	}
 	r.tell(p.record, corev1.EventTypeWarning, ReasonRecreating,
-		fmt.Sprintf("%s %s is removed and made anew, because it cannot be changed: %v", done.Intent.GetKind(), done.Intent.GetName(), cause))
+		fmt.Sprintf("%s %s is removed and made anew, because it cannot be changed: %v", done.Kind, done.Name, cause))
 	p.recreated = true
 	return done
 }
@@ -225,7 +276,7 @@ func metadataOf(object *children.Object) *metav1.PartialObjectMetadata {
 // keeps tells whether an object holds user data. Volume claims and Secrets always
 // count as such.
 func keeps(object render.Object) bool {
-	return object.Keep || holdsData(object.Intent.GroupVersionKind().GroupKind())
+	return object.Keep || holdsData(object.GroupKind())
 }
 
 func holdsData(kind schema.GroupKind) bool {

@@ -19,6 +19,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	webhookerrors "k8s.io/apiserver/pkg/admission/plugin/webhook/errors"
@@ -186,6 +187,21 @@ func TestEventsFitTheAPIServer(t *testing.T) {
 	}
 }
 
+// broken renders nothing.
+type broken struct {
+	err error
+}
+
+func (b broken) Render(context.Context, *v1alpha1.DeploymentRecord) (*render.Rendering, error) {
+	return nil, b.err
+}
+
+func (b broken) Outline(context.Context, *v1alpha1.DeploymentRecord) (*render.Rendering, error) {
+	return nil, b.err
+}
+
+func (broken) Forget(types.NamespacedName) {}
+
 func TestWhatPassesIsNotToldOfARecord(t *testing.T) {
 	environments := schema.GroupResource{Group: "oaas.io", Resource: "environmentconfigs"}
 	for sentence, cause := range map[string]error{
@@ -195,9 +211,7 @@ func TestWhatPassesIsNotToldOfARecord(t *testing.T) {
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			// Without a client, whoever writes a status fails.
-			r := &Reconciler{renderer: RendererFunc(func(context.Context, *v1alpha1.DeploymentRecord) (*render.Rendering, error) {
-				return nil, fmt.Errorf("reserve room: %w", cause)
-			})}
+			r := &Reconciler{renderer: broken{fmt.Errorf("reserve room: %w", cause)}}
 			if _, err := r.converge(t.Context(), newRecord()); !errors.Is(err, cause) {
 				t.Errorf("err = %v, want that it is tried again because of %v", err, cause)
 			}

@@ -11,7 +11,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
@@ -29,7 +28,7 @@ func (r *Reconciler) gridServes(p *pass) bool {
 		if !object.Grid {
 			continue
 		}
-		live := r.children.Get(object.Intent.GroupVersionKind(), client.ObjectKeyFromObject(object.Intent))
+		live := r.children.Get(object.GroupVersionKind, p.nameOf(object))
 		if live == nil || !live.Health.Available {
 			return false
 		}
@@ -82,10 +81,10 @@ func revisionOf(grid *odgm.Grid, children []child) (revision string, changing bo
 			continue
 		}
 		if c.live == nil {
-			runs, changing = append(runs, c.Intent.GetName()), true
+			runs, changing = append(runs, c.Name), true
 			continue
 		}
-		runs = append(runs, fmt.Sprintf("%s/%s/%d", c.Intent.GetName(), c.live.UID, c.live.Generation))
+		runs = append(runs, fmt.Sprintf("%s/%s/%d", c.Name, c.live.UID, c.live.Generation))
 		changing = changing || !c.live.Health.Settled
 	}
 	return strings.Join(runs, " "), changing
@@ -97,7 +96,7 @@ func (c child) runsNodes(grid *odgm.Grid) bool {
 	if grid.Mode == v1alpha1.ODGMSidecar {
 		return isWorkload(c.Object)
 	}
-	return c.Grid && c.Intent.GetKind() == "StatefulSet"
+	return c.Grid && c.Kind == "StatefulSet"
 }
 
 // gridOf sums up the data grid of a record. Without one there is no status, and a

@@ -23,7 +23,8 @@ func gridChild(kind, name string, grid bool, generation int64, settled bool) chi
 	intent := &unstructured.Unstructured{}
 	intent.SetKind(kind)
 	intent.SetName(name)
-	c := child{Object: render.Object{Intent: intent, Grid: grid}, live: &children.Object{Health: children.Health{Settled: settled}}}
+	c := child{Object: render.ObjectOf(intent), live: &children.Object{Health: children.Health{Settled: settled}}}
+	c.Grid = grid
 	if !grid {
 		c.Roles = []v1alpha1.ManifestRole{v1alpha1.RoleWorkload}
 	}

@@ -37,7 +37,7 @@ func keyOf(ref v1alpha1.ResourceReference) refKey { return refKey{kindOf(ref).Gr
 
 func refOf(object render.Object) v1alpha1.ResourceReference {
 	return v1alpha1.ResourceReference{
-		APIVersion: object.Intent.GetAPIVersion(), Kind: object.Intent.GetKind(), Name: object.Intent.GetName(), Keep: keeps(object),
+		APIVersion: object.GroupVersion().String(), Kind: object.Kind, Name: object.Name, Keep: keeps(object),
 	}
 }
 

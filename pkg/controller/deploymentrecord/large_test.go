@@ -32,7 +32,8 @@ func TestARecordWithManyFunctionsTakesItsShareOfTime(t *testing.T) {
 			intent := &unstructured.Unstructured{Object: map[string]any{}}
 			intent.SetGroupVersionKind(kind)
 			intent.SetName(name)
-			object := render.Object{Intent: intent, Function: name}
+			object := render.ObjectOf(intent)
+			object.Function = name
 			o.rendering.Objects = append(o.rendering.Objects, object)
 			o.children = append(o.children, child{Object: object, live: children.Digest(kind, intent)})
 		}

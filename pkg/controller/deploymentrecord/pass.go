@@ -4,6 +4,7 @@
 package deploymentrecord
 
 import (
+	"iter"
 	"maps"
 	"slices"
 
@@ -56,16 +57,34 @@ func (p *pass) complete(object render.Object) *unstructured.Unstructured {
 	labels, _ := metadata["labels"].(map[string]any)
 	labels = shallow(labels)
 	metadata["labels"] = labels
-	labels[applyset.LabelPartOf] = applyset.ID(p.record)
-	labels[v1alpha1.LabelTemplate] = names.LabelValue(p.rendering.Template)
-	labels[v1alpha1.LabelDeploymentID] = p.record.Name
-	labels[v1alpha1.LabelManagedBy] = v1alpha1.FieldManagerReconciler
-	if keeps(object) && p.record.Spec.DeletionPolicy == v1alpha1.DeletionRetain {
-		// An owner that is deleted in the foreground takes along what it owns, before
-		// anybody could let it go.
+	for label, value := range p.marks() {
+		labels[label] = value
+	}
+	if p.disowns(object) {
 		delete(metadata, "ownerReferences")
 	}
 	return intent
+}
+
+// marks are the labels that say whose a child is.
+func (p *pass) marks() iter.Seq2[string, string] {
+	return func(yield func(label, value string) bool) {
+		_ = yield(v1alpha1.LabelDeploymentID, p.record.Name) &&
+			yield(v1alpha1.LabelManagedBy, v1alpha1.FieldManagerReconciler) &&
+			yield(applyset.LabelPartOf, applyset.ID(p.record)) &&
+			yield(v1alpha1.LabelTemplate, names.LabelValue(p.rendering.Template))
+	}
+}
+
+// disowns tells whether an object must not have the record as its owner: one that is
+// deleted in the foreground takes along what it owns, before anybody could let it go.
+func (p *pass) disowns(object render.Object) bool {
+	return keeps(object) && p.record.Spec.DeletionPolicy == v1alpha1.DeletionRetain
+}
+
+// nameOf is the name of an object with its namespace.
+func (p *pass) nameOf(object render.Object) types.NamespacedName {
+	return types.NamespacedName{Namespace: p.record.Namespace, Name: object.Name}
 }
 
 func shallow(content map[string]any) map[string]any {

@@ -63,6 +63,6 @@ func (r *Reconciler) takenBy(ctx context.Context, p *pass, live *children.Object
 // getting ready.
 func (p *pass) obstructs(surplus *children.Object) bool {
 	return surplus.Kind.GroupKind() == schema.GroupKind{Kind: "Service"} && slices.ContainsFunc(p.rendering.Objects, func(object render.Object) bool {
-		return object.Intent.GroupVersionKind().GroupKind() == knativeService && object.Intent.GetName() == surplus.Name
+		return object.GroupKind() == knativeService && object.Name == surplus.Name
 	})
 }

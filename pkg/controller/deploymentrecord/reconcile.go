@@ -48,6 +48,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		if apierrors.IsNotFound(err) {
 			r.progress.forget(request.NamespacedName)
 			r.children.Forget(request.NamespacedName)
+			r.renderer.Forget(request.NamespacedName)
 			r.forgetGrid(request.NamespacedName)
 		}
 		return reconcile.Result{}, client.IgnoreNotFound(err)
@@ -74,7 +75,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 
 // converge brings the children to what the record asks for.
 func (r *Reconciler) converge(ctx context.Context, record *v1alpha1.DeploymentRecord) (reconcile.Result, error) {
-	rendering, err := r.renderer.Render(ctx, record)
+	rendering, err := r.renderer.Outline(ctx, record)
 	if err != nil && faultOf(err).passing {
 		// It says nothing about the record.
 		return reconcile.Result{}, err
@@ -118,7 +119,7 @@ func (r *Reconciler) converge(ctx context.Context, record *v1alpha1.DeploymentRe
 func (r *Reconciler) need(ctx context.Context, p *pass) (map[schema.GroupVersionKind]error, error) {
 	missing := map[schema.GroupVersionKind]error{}
 	for _, object := range p.rendering.Objects {
-		kind := object.Intent.GroupVersionKind()
+		kind := object.GroupVersionKind
 		if missing[kind] != nil {
 			continue
 		}
@@ -163,12 +164,12 @@ func (r *Reconciler) announce(ctx context.Context, p *pass) error {
 
 // act makes, changes and removes children, as far as is possible now.
 func (r *Reconciler) act(ctx context.Context, p *pass) (*observation, reconcile.Result, error) {
-	seen := &observation{rendering: p.rendering, inventory: p.inventory}
+	seen := &observation{inventory: p.inventory}
 	var result reconcile.Result
 	var failures []error
 	p.gridReady = r.gridServes(p)
-	for _, object := range p.rendering.Objects {
-		done := r.ensure(ctx, p, object)
+	for i := range p.rendering.Objects {
+		done := r.ensure(ctx, p, i)
 		seen.children = append(seen.children, done)
 		switch {
 		case done.fault == nil:
@@ -178,6 +179,7 @@ func (r *Reconciler) act(ctx context.Context, p *pass) (*observation, reconcile.
 			failures = append(failures, done.fault)
 		}
 	}
+	seen.rendering = p.rendering
 	// A child on its way out is made anew in another pass.
 	seen.applied = !p.recreated && !slices.ContainsFunc(seen.children, func(c child) bool {
 		return c.fault != nil || c.postponed || c.live == nil || c.leaving()

@@ -26,6 +26,11 @@ import (
 // once a minute; after any other error with a growing delay.
 type Renderer interface {
 	Render(ctx context.Context, record *v1alpha1.DeploymentRecord) (*render.Rendering, error)
+	// Outline is Render, and may leave out the content of the objects where it knows
+	// that their hashes are still the same.
+	Outline(ctx context.Context, record *v1alpha1.DeploymentRecord) (*render.Rendering, error)
+	// Forget drops what is kept for a record that is gone.
+	Forget(record types.NamespacedName)
 }
 
 // Refusal is an error of a Renderer that stays until the record, its template or its
@@ -51,14 +56,6 @@ type Tried interface {
 	// RefusalTemplate is the template and the hash of the revision; empty where none
 	// failed.
 	RefusalTemplate() (name, hash string)
-}
-
-// RendererFunc is a function that is a Renderer.
-type RendererFunc func(ctx context.Context, record *v1alpha1.DeploymentRecord) (*render.Rendering, error)
-
-// Render calls the function.
-func (f RendererFunc) Render(ctx context.Context, record *v1alpha1.DeploymentRecord) (*render.Rendering, error) {
-	return f(ctx, record)
 }
 
 // Children knows the objects that were made for records. A *children.Cache is one.

@@ -50,7 +50,9 @@ func newRendering() *render.Rendering {
 		if kind.Kind == "Deployment" {
 			_ = unstructured.SetNestedField(intent.Object, int64(1), "spec", "replicas")
 		}
-		rendering.Objects = append(rendering.Objects, render.Object{Intent: intent, Function: "say"})
+		object := render.ObjectOf(intent)
+		object.Function = "say"
+		rendering.Objects = append(rendering.Objects, object)
 	}
 	return rendering
 }

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"slices"
 
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 	"oaas.io/oaas/pkg/crm/children"
 	"oaas.io/oaas/pkg/crm/render"
@@ -25,10 +23,10 @@ func (r *Reconciler) turnOf(p *pass, object render.Object, live *children.Object
 		return nil
 	}
 	for _, other := range p.rendering.Objects {
-		if !isWorkload(other) || other.Intent.GetName() == object.Intent.GetName() {
+		if !isWorkload(other) || other.Name == object.Name {
 			continue
 		}
-		found := r.children.Get(other.Intent.GroupVersionKind(), client.ObjectKeyFromObject(other.Intent))
+		found := r.children.Get(other.GroupVersionKind, p.nameOf(other))
 		if found != nil && (!found.Health.Settled || found.Leaving()) {
 			return &fault{
 				reason: ReasonReplacing, again: slowRetry,

@@ -55,12 +55,14 @@ func TestNodesBesideFunctionsRestartOneAtATime(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			p := &pass{rendering: &render.Rendering{Grid: tc.grid}}
+			p := &pass{record: newRecord(), rendering: &render.Rendering{Grid: tc.grid}}
 			for _, name := range []string{"a", "b"} {
 				intent := &unstructured.Unstructured{}
 				intent.SetGroupVersionKind(appsv1.SchemeGroupVersion.WithKind("StatefulSet"))
 				intent.SetName(name)
-				p.rendering.Objects = append(p.rendering.Objects, render.Object{Intent: intent, Roles: []v1alpha1.ManifestRole{v1alpha1.RoleWorkload}})
+				object := render.ObjectOf(intent)
+				object.Roles = []v1alpha1.ManifestRole{v1alpha1.RoleWorkload}
+				p.rendering.Objects = append(p.rendering.Objects, object)
 			}
 			r := &Reconciler{children: childrenOf{sets: tc.known}}
 			if got := r.turnOf(p, p.rendering.Objects[0], tc.known.get("a")); (got != nil) != tc.waits {

@@ -42,10 +42,10 @@ func TestWhatNoWatchTellsOfIsLookedAtLessAndLess(t *testing.T) {
 	intent.SetName("echo-say")
 	intent.SetAnnotations(map[string]string{v1alpha1.AnnotationSpecHash: "h"})
 	intent.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(record, v1alpha1.SchemeGroupVersion.WithKind(v1alpha1.KindDeploymentRecord))})
-	p := &pass{record: record, rendering: &render.Rendering{Template: "deployment"}}
-	object := render.Object{Intent: intent}
+	object := render.ObjectOf(intent)
+	p := &pass{record: record, rendering: &render.Rendering{Template: "deployment", Objects: []render.Object{object}}}
 	r := &Reconciler{children: childrenOf{}, live: onlyOne{applied: p.complete(object)}}
-	got := r.ensure(t.Context(), p, object)
+	got := r.ensure(t.Context(), p, 0)
 	if got.fault == nil || !got.fault.passing || got.fault.again != 0 {
 		t.Errorf("fault = %+v, want one that passes and leaves the next look to the backoff", got.fault)
 	}

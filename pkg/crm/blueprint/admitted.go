@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
@@ -24,11 +25,14 @@ type Gate interface {
 type Admitted struct {
 	blueprint *Blueprint
 	gate      Gate
+	outlines  *outlines
 }
 
 // Behind returns the blueprint with a gate before it, which is asked before anything
 // is made for a record.
-func (b *Blueprint) Behind(gate Gate) *Admitted { return &Admitted{blueprint: b, gate: gate} }
+func (b *Blueprint) Behind(gate Gate) *Admitted {
+	return &Admitted{blueprint: b, gate: gate, outlines: newOutlines()}
+}
 
 // Render returns what runs a record that was let in. The error is a *RefusalError
 // where only another record, template or environment helps, and a
@@ -38,6 +42,27 @@ func (a *Admitted) Render(ctx context.Context, record *v1alpha1.DeploymentRecord
 	if err != nil {
 		return nil, err
 	}
+	return a.admit(ctx, record, rendering)
+}
+
+// Outline is Render, without the content of the objects where nothing that decides
+// about it has changed since the last time.
+func (a *Admitted) Outline(ctx context.Context, record *v1alpha1.DeploymentRecord) (*render.Rendering, error) {
+	in, err := a.blueprint.inputs(ctx, record)
+	if err != nil {
+		return nil, err
+	}
+	rendering, err := a.outlines.render(in, a.blueprint.render)
+	if err != nil {
+		return nil, err
+	}
+	return a.admit(ctx, record, rendering)
+}
+
+// Forget drops what is kept for a record that is gone.
+func (a *Admitted) Forget(record types.NamespacedName) { a.outlines.forget(record) }
+
+func (a *Admitted) admit(ctx context.Context, record *v1alpha1.DeploymentRecord, rendering *render.Rendering) (*render.Rendering, error) {
 	if err := a.gate.Admitted(ctx, record, rendering.Demand); err != nil {
 		return nil, err
 	}

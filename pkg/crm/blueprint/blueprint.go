@@ -81,11 +81,33 @@ func New(options Options) *Blueprint {
 // for it. The error is a *RefusalError where only another record, template or
 // environment helps.
 func (b *Blueprint) Preview(ctx context.Context, record *v1alpha1.DeploymentRecord) (*render.Rendering, error) {
+	in, err := b.inputs(ctx, record)
+	if err != nil {
+		return nil, err
+	}
+	return b.render(in)
+}
+
+// inputs are what decides how a record runs, besides the program's own settings.
+type inputs struct {
+	record      *v1alpha1.DeploymentRecord
+	environment environment.Environment
+	templates   []v1alpha1.DeploymentTemplate
+	// kinds tell what the cluster serves.
+	kinds Kinds
+}
+
+func (b *Blueprint) inputs(ctx context.Context, record *v1alpha1.DeploymentRecord) (*inputs, error) {
 	env, err := b.environment(ctx, record)
 	if err != nil {
 		return nil, err
 	}
-	return b.render(ctx, record, env)
+	list := &v1alpha1.DeploymentTemplateList{}
+	if err := b.options.Cache.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("list templates: %w", err)
+	}
+	b.templates.keep(list.Items)
+	return &inputs{record: record, environment: env, templates: list.Items, kinds: b.options.Kinds}, nil
 }
 
 // environment resolves the environment of a record and makes sure that the record
@@ -107,26 +129,25 @@ func (b *Blueprint) environment(ctx context.Context, record *v1alpha1.Deployment
 	return env, b.uncontested(ctx, record, env.Tenancy())
 }
 
-func (b *Blueprint) render(ctx context.Context, record *v1alpha1.DeploymentRecord, env environment.Environment) (*render.Rendering, error) {
-	analysis, err := nfr.Analyze(&record.Spec)
+func (b *Blueprint) render(in *inputs) (*render.Rendering, error) {
+	analysis, err := nfr.Analyze(&in.record.Spec)
 	if err != nil {
 		return nil, &RefusalError{Reason: ReasonRequirementsInvalid, Err: err}
 	}
-	chosen, explanation, err := b.choose(ctx, record, env, analysis)
+	chosen, explanation, err := b.choose(in, analysis)
 	if err != nil {
 		return nil, err
 	}
-	in := render.Input{
-		Record:           record,
+	rendering, err := render.Render(render.Input{
+		Record:           in.record,
 		Template:         chosen,
-		Environment:      env,
+		Environment:      in.environment,
 		Analysis:         analysis,
 		Features:         b.options.Features,
-		Served:           b.options.Kinds.Served,
+		Served:           in.kinds.Served,
 		Selection:        explanation,
 		ManagerNamespace: b.options.ManagerNamespace,
-	}
-	rendering, err := render.Render(in)
+	})
 	var invalid *odgm.InvalidError
 	switch {
 	case errors.As(err, &invalid):

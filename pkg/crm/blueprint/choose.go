@@ -4,15 +4,11 @@
 package blueprint
 
 import (
-	"context"
-	"fmt"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/api/meta"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
-	"oaas.io/oaas/pkg/crm/environment"
 	"oaas.io/oaas/pkg/crm/nfr"
 	"oaas.io/oaas/pkg/crm/render"
 	"oaas.io/oaas/pkg/crm/rollout"
@@ -26,28 +22,21 @@ import (
 // A record keeps its template as long as that can serve it and its requirements
 // stay the same: a new template that scores higher is no reason to replace what
 // runs.
-func (b *Blueprint) choose(
-	ctx context.Context, record *v1alpha1.DeploymentRecord, env environment.Environment, analysis nfr.Analysis,
-) (*template.Template, *v1alpha1.TemplateSelection, error) {
-	list := &v1alpha1.DeploymentTemplateList{}
-	if err := b.options.Cache.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, nil, fmt.Errorf("list templates: %w", err)
-	}
-	b.templates.keep(list.Items)
-
-	compilations := make(map[string]compilation, len(list.Items))
+func (b *Blueprint) choose(in *inputs, analysis nfr.Analysis) (*template.Template, *v1alpha1.TemplateSelection, error) {
+	record := in.record
+	compilations := make(map[string]compilation, len(in.templates))
 	var candidates []selection.Candidate
-	for i := range list.Items {
-		t := &list.Items[i]
+	for i := range in.templates {
+		t := &in.templates[i]
 		if t.DeletionTimestamp != nil && record.Status.SelectedTemplate != t.Name {
 			// On its way out; records that have it keep it alive until they are gone.
 			continue
 		}
 		made := b.revision(t, record)
 		compilations[t.Name] = made
-		candidates = append(candidates, b.candidate(t, made, record))
+		candidates = append(candidates, in.candidate(t, made))
 	}
-	result, err := selection.Select(selection.Request{Record: &record.Spec, Analysis: analysis, Environment: env, Candidates: candidates})
+	result, err := selection.Select(selection.Request{Record: &record.Spec, Analysis: analysis, Environment: in.environment, Candidates: candidates})
 	if err != nil {
 		refusal := refusalOf(err, &result.Status)
 		if unfit := compilations[record.Spec.SelectedTemplate].template; unfit != nil {
@@ -103,16 +92,16 @@ func (b *Blueprint) revision(t *v1alpha1.DeploymentTemplate, record *v1alpha1.De
 }
 
 // candidate is a template as the choice sees it.
-func (b *Blueprint) candidate(t *v1alpha1.DeploymentTemplate, made compilation, record *v1alpha1.DeploymentRecord) selection.Candidate {
+func (in *inputs) candidate(t *v1alpha1.DeploymentTemplate, made compilation) selection.Candidate {
 	if made.template == nil {
 		return selection.Candidate{Name: t.Name, Spec: &t.Spec, Invalid: made.problem}
 	}
 	candidate := selection.Candidate{Name: t.Name, Spec: made.template.Spec}
 	for _, kind := range made.template.Kinds() {
-		if !kind.Optional && !b.options.Kinds.Served(kind.GroupKind()) {
+		if !kind.Optional && !in.kinds.Served(kind.GroupKind()) {
 			candidate.Missing = append(candidate.Missing, kind.GroupKind())
 		}
 	}
-	candidate.Matches, candidate.MatchError = made.template.Matches(render.Subject(record))
+	candidate.Matches, candidate.MatchError = made.template.Matches(render.Subject(in.record))
 	return candidate
 }

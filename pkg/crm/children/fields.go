@@ -29,7 +29,7 @@ func (o *Object) Holds(intent *unstructured.Unstructured) (path string, holds bo
 	if o.Annotations[v1alpha1.AnnotationSpecHash] != hash || hash == "" {
 		return "metadata.annotations." + v1alpha1.AnnotationSpecHash, false
 	}
-	if proven := o.proven.Load(); proven != nil && *proven == hash {
+	if o.Proven(hash) {
 		return "", true
 	}
 	var owned map[string]any
@@ -42,6 +42,13 @@ func (o *Object) Holds(intent *unstructured.Unstructured) (path string, holds bo
 	}
 	o.proven.Store(&hash)
 	return "", true
+}
+
+// Proven tells that the object was found to hold the intent with a hash, and has not
+// changed since. False means that it is not known.
+func (o *Object) Proven(hash string) bool {
+	proven := o.proven.Load()
+	return proven != nil && *proven == hash && o.Annotations[v1alpha1.AnnotationSpecHash] == hash
 }
 
 // withoutIdentity leaves out what no manager owns.

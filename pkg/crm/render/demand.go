@@ -74,7 +74,7 @@ func mainPods(pods []podsMade, function string) *podsMade {
 // template that the API server would refuse.
 func podsMadeBy(object *Object) *podsMade {
 	content := object.Intent.Object
-	if object.Intent.GetKind() == "Pod" && object.Intent.GetAPIVersion() == "v1" {
+	if object.GroupVersionKind == corev1.SchemeGroupVersion.WithKind("Pod") {
 		return podsWith(object, content, nil)
 	}
 	spec := mapAt(content, "spec")

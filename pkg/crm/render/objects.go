@@ -65,7 +65,9 @@ func (r *Rendering) addGrid(in Input, grid *odgm.Grid) error {
 		if err != nil {
 			return fmt.Errorf("data grid: %w", err)
 		}
-		r.Objects = append(r.Objects, Object{Intent: intent, Grid: true})
+		made := ObjectOf(intent)
+		made.Grid = true
+		r.Objects = append(r.Objects, made)
 	}
 	return nil
 }
@@ -89,7 +91,7 @@ func (r *Rendering) add(in Input, functions []*function, made []template.Object)
 			}
 			continue
 		}
-		if slices.ContainsFunc(ofGrid, func(o Object) bool { return sameObject(o.Intent, intent) }) {
+		if slices.ContainsFunc(ofGrid, func(o Object) bool { return o.Name == intent.GetName() && o.GroupKind() == kind.GroupKind() }) {
 			return &template.Error{Template: in.Template.Name, Manifest: object.Manifest, Err: fmt.Errorf(
 				"%s %s is made for the data grid already: give the object another name", kind.Kind, intent.GetName())}
 		}
@@ -109,16 +111,12 @@ func (r *Rendering) add(in Input, functions []*function, made []template.Object)
 		if err != nil {
 			return &template.Error{Template: in.Template.Name, Manifest: object.Manifest, Err: err}
 		}
-		r.Objects = append(r.Objects, Object{
-			Intent: finished, Function: key, Roles: object.Roles,
-			Keep: object.Keep || kind.GroupKind() == schema.GroupKind{Kind: "PersistentVolumeClaim"},
-		})
+		child := ObjectOf(finished)
+		child.Function, child.Roles = key, object.Roles
+		child.Keep = object.Keep || kind.GroupKind() == schema.GroupKind{Kind: "PersistentVolumeClaim"}
+		r.Objects = append(r.Objects, child)
 	}
 	return nil
-}
-
-func sameObject(a, b *unstructured.Unstructured) bool {
-	return a.GetName() == b.GetName() && a.GroupVersionKind().GroupKind() == b.GroupVersionKind().GroupKind()
 }
 
 // finish puts an object into the namespace of its record, makes it the record's own
@@ -183,9 +181,8 @@ func (r *Rendering) describe(f *function) Function {
 		if object.Function != described.Key {
 			continue
 		}
-		kind := object.Intent.GroupVersionKind()
-		ref := &Ref{GroupVersionKind: kind, Name: object.Intent.GetName()}
-		if isAutoscaler(kind.GroupKind()) {
+		ref := new(object.Ref)
+		if isAutoscaler(object.GroupKind()) {
 			described.Autoscaled = true
 		}
 		if described.Workload == nil && slices.Contains(object.Roles, v1alpha1.RoleWorkload) {
@@ -193,7 +190,7 @@ func (r *Rendering) describe(f *function) Function {
 		}
 		if described.Endpoint == nil && slices.Contains(object.Roles, v1alpha1.RoleEndpoint) {
 			described.Endpoint = ref
-			described.URL = urlOf(ref.Name, f.record.Namespace, kind.Group != corev1.GroupName)
+			described.URL = urlOf(ref.Name, f.record.Namespace, object.Group != corev1.GroupName)
 		}
 	}
 	return described

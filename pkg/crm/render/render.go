@@ -9,6 +9,7 @@ package render
 
 import (
 	"errors"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -76,9 +77,14 @@ type Rendering struct {
 
 // Object is one object of a record.
 type Object struct {
+	// Ref names the object.
+	Ref
 	// Intent is the complete content of a server-side apply. It has the record as its
-	// controller, and the hash of its content in v1alpha1.AnnotationSpecHash.
+	// controller, and the hash of its content in v1alpha1.AnnotationSpecHash. An outline
+	// has none.
 	Intent *unstructured.Unstructured
+	// Hash is that of the content, in an outline.
+	Hash string
 	// Function is the key of the function that the object was made for; empty for an
 	// object that belongs to the record as a whole.
 	Function string
@@ -89,6 +95,31 @@ type Object struct {
 	Keep bool
 	// Grid tells that the object belongs to the data grid.
 	Grid bool
+}
+
+// ObjectOf is the object that an intent asks for.
+func ObjectOf(intent *unstructured.Unstructured) Object {
+	return Object{Ref: Ref{GroupVersionKind: intent.GroupVersionKind(), Name: intent.GetName()}, Intent: intent}
+}
+
+// Outline is the rendering without the content of its objects, of which only the
+// hashes are left. It takes little memory.
+func (r *Rendering) Outline() *Rendering {
+	outline := *r
+	outline.Objects = slices.Clone(r.Objects)
+	for i := range outline.Objects {
+		object := &outline.Objects[i]
+		object.Hash, object.Intent = object.ContentHash(), nil
+	}
+	return &outline
+}
+
+// ContentHash is the hash of the object's content.
+func (o *Object) ContentHash() string {
+	if o.Intent == nil {
+		return o.Hash
+	}
+	return o.Intent.GetAnnotations()[v1alpha1.AnnotationSpecHash]
 }
 
 // Ref names an object in the record's namespace.

@@ -16,6 +16,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 	"oaas.io/oaas/pkg/crm/render"
 	"oaas.io/oaas/pkg/crm/render/names"
@@ -83,7 +85,7 @@ func (r *templates) Render(_ context.Context, record *v1alpha1.DeploymentRecord)
 		}
 		rendering.Functions = append(rendering.Functions, render.Function{
 			Key: container.FunctionKey, Name: name, Replicas: int32(replicas), MaxReplicas: int32(replicas),
-			Workload: &render.Ref{GroupVersionKind: workload.Intent.GroupVersionKind(), Name: name}, URL: "http://" + name,
+			Workload: &render.Ref{GroupVersionKind: workload.GroupVersionKind, Name: name}, URL: "http://" + name,
 		})
 	}
 	if rendering.Template == templateDeployment {
@@ -102,6 +104,19 @@ func (r *templates) Render(_ context.Context, record *v1alpha1.DeploymentRecord)
 	return rendering, nil
 }
 
+// Outline leaves out the content always, so that the reconciler has to ask for it
+// whenever it writes.
+func (r *templates) Outline(ctx context.Context, record *v1alpha1.DeploymentRecord) (*render.Rendering, error) {
+	rendering, err := r.Render(ctx, record)
+	if err != nil {
+		return nil, err
+	}
+	return rendering.Outline(), nil
+}
+
+// Forget has nothing to forget.
+func (*templates) Forget(types.NamespacedName) {}
+
 // object is one object of a record.
 func object(record *v1alpha1.DeploymentRecord, apiVersion, kind, name string, labels, content map[string]any, roles ...v1alpha1.ManifestRole) render.Object {
 	intent := &unstructured.Unstructured{Object: map[string]any{"apiVersion": apiVersion, "kind": kind}}
@@ -112,7 +127,9 @@ func object(record *v1alpha1.DeploymentRecord, apiVersion, kind, name string, la
 		_ = unstructured.SetNestedMap(intent.Object, labels, "metadata", "labels")
 	}
 	intent.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(record, v1alpha1.SchemeGroupVersion.WithKind(v1alpha1.KindDeploymentRecord))})
-	return render.Object{Intent: intent, Roles: slices.Clone(roles)}
+	made := render.ObjectOf(intent)
+	made.Roles = slices.Clone(roles)
+	return made
 }
 
 // stamp writes the hash of an intent into it. Where the intent lives and who owns it
@@ -128,6 +145,6 @@ func stamp(intent *unstructured.Unstructured) {
 
 // find returns the object of a kind in a rendering.
 func find(rendering *render.Rendering, kind string) *render.Object {
-	i := slices.IndexFunc(rendering.Objects, func(o render.Object) bool { return strings.EqualFold(o.Intent.GetKind(), kind) })
+	i := slices.IndexFunc(rendering.Objects, func(o render.Object) bool { return strings.EqualFold(o.Kind, kind) })
 	return &rendering.Objects[i]
 }
