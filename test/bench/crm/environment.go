@@ -15,8 +15,9 @@ import (
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 )
 
-// touchEnvironment makes an environment, or changes something of it that no record
-// depends on: none has a data grid.
+// touchEnvironment makes an environment, or changes something of it that makes no
+// difference to its records: how much room there is, which is always more than they
+// need.
 func touchEnvironment(ctx context.Context, hub *cluster.Cluster, name string, turn int) error {
 	client, err := dynamic.NewForConfig(hub.RESTConfig())
 	if err != nil {
@@ -26,7 +27,7 @@ func touchEnvironment(ctx context.Context, hub *cluster.Cluster, name string, tu
 		"apiVersion": v1alpha1.SchemeGroupVersion.String(),
 		"kind":       v1alpha1.KindEnvironmentConfig,
 		"metadata":   map[string]any{"name": name},
-		"spec":       map[string]any{"odgm": map[string]any{"maxReplicaCount": int64(10 + turn)}},
+		"spec":       map[string]any{"quotas": map[string]any{"deployments": int64(1_000_000 + turn)}},
 	}}
 	_, err = client.Resource(v1alpha1.SchemeGroupVersion.WithResource("environmentconfigs")).
 		Apply(ctx, name, config, metav1.ApplyOptions{FieldManager: "bench", Force: true})

@@ -88,6 +88,11 @@ func run(ctx context.Context, s settings, out io.Writer) (err error) {
 	if s.clients < 1 || s.repair < 1 {
 		return errors.New("-clients and -repair: give at least 1")
 	}
+	if s.keep != "" {
+		if err := os.MkdirAll(s.keep, 0o755); err != nil { //nolint:gosec // profiles are no secret
+			return fmt.Errorf("making the folder for profiles: %w", err)
+		}
+	}
 	s.progress = progress.NewWriter(os.Stderr, clock.RealClock{}, 30*time.Second)
 	bin, err := platform.Build(ctx, s.progress)
 	if err != nil {

@@ -6,6 +6,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"time"
@@ -18,6 +19,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
@@ -148,37 +150,65 @@ func (p *peer) makeAll(ctx context.Context, namespace string, pattern children, 
 // manager does.
 func (p *peer) make(ctx context.Context, namespace string, pattern children, i int) error {
 	for j := range pattern.deployments {
-		id := fmt.Sprintf("floor-%05d-%d", i, j)
-		deployment := pattern.deployments[j].DeepCopy()
-		deployment.Name = id
-		// Each with pods of its own.
-		for _, labels := range []map[string]string{deployment.Labels, deployment.Spec.Selector.MatchLabels, deployment.Spec.Template.Labels} {
-			labels[v1alpha1.LabelDeploymentID] = id
-			delete(labels, v1alpha1.LabelManagedBy)
+		if err := p.makeDeployment(ctx, namespace, pattern.deployment(i, j)); err != nil {
+			return err
 		}
 		service := pattern.services[j].DeepCopy()
-		service.Name = id
+		service.Name = floorName(i, j)
 		delete(service.Labels, v1alpha1.LabelManagedBy)
-		service.Spec.Selector[v1alpha1.LabelDeploymentID] = id
-		if _, err := p.AppsV1().Deployments(namespace).Create(ctx, deployment, metav1.CreateOptions{}); err != nil {
-			return fmt.Errorf("making Deployment %s: %w", id, err)
-		}
+		service.Spec.Selector[v1alpha1.LabelDeploymentID] = service.Name
 		if _, err := p.CoreV1().Services(namespace).Create(ctx, service, metav1.CreateOptions{}); err != nil {
-			return fmt.Errorf("making Service %s: %w", id, err)
+			return fmt.Errorf("making Service %s: %w", service.Name, err)
 		}
 	}
 	return nil
 }
 
+func (p *peer) makeDeployment(ctx context.Context, namespace string, deployment *appsv1.Deployment) error {
+	if _, err := p.AppsV1().Deployments(namespace).Create(ctx, deployment, metav1.CreateOptions{}); err != nil {
+		return fmt.Errorf("making Deployment %s: %w", deployment.Name, err)
+	}
+	return nil
+}
+
+func floorName(i, j int) string { return fmt.Sprintf("floor-%05d-%d", i, j) }
+
+// deployment is the Deployment of function j of record number i, with pods of its own.
+func (c children) deployment(i, j int) *appsv1.Deployment {
+	deployment := c.deployments[j].DeepCopy()
+	deployment.Name = floorName(i, j)
+	for _, labels := range []map[string]string{deployment.Labels, deployment.Spec.Selector.MatchLabels, deployment.Spec.Template.Labels} {
+		labels[v1alpha1.LabelDeploymentID] = deployment.Name
+		delete(labels, v1alpha1.LabelManagedBy)
+	}
+	return deployment
+}
+
 // await follows the Deployments of a namespace until so many are available.
 func (p *peer) await(ctx context.Context, namespace string, deployments int) error {
-	available := map[string]bool{}
+	ready := map[string]bool{}
 	return p.follow(ctx, namespace, func(deployment *appsv1.Deployment) bool {
-		if deployment.Status.ObservedGeneration >= deployment.Generation && deployment.Status.AvailableReplicas > 0 {
-			available[deployment.Name] = true
+		if available(deployment) {
+			ready[deployment.Name] = true
 		}
-		return len(available) >= deployments
+		return len(ready) >= deployments
 	})
+}
+
+// awaitOthers follows the Deployments of a namespace until others have taken the names
+// of some, given with their UIDs, and are far enough.
+func (p *peer) awaitOthers(ctx context.Context, namespace string, removed map[string]types.UID, enough func(*appsv1.Deployment) bool) error {
+	left := maps.Clone(removed)
+	return p.follow(ctx, namespace, func(deployment *appsv1.Deployment) bool {
+		if left[deployment.Name] != deployment.UID && enough(deployment) {
+			delete(left, deployment.Name)
+		}
+		return len(left) == 0
+	})
+}
+
+func available(deployment *appsv1.Deployment) bool {
+	return deployment.Status.ObservedGeneration >= deployment.Generation && deployment.Status.AvailableReplicas > 0
 }
 
 // follow shows the Deployments of a namespace as they are and as they change, until
@@ -211,26 +241,21 @@ func (p *peer) removeNamespace(ctx context.Context, name string) error {
 	return nil
 }
 
-// removeDeployments deletes so many Deployments of a namespace at once and returns
-// when others of the same names are available.
-func (p *peer) removeDeployments(ctx context.Context, namespace string, count int) error {
+// removeDeployments deletes so many Deployments of a namespace and returns their names
+// and UIDs.
+func (p *peer) removeDeployments(ctx context.Context, namespace string, count int) (map[string]types.UID, error) {
 	before, err := p.AppsV1().Deployments(namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return fmt.Errorf("listing Deployments: %w", err)
+		return nil, fmt.Errorf("listing Deployments: %w", err)
 	}
-	removed := map[string]string{}
+	removed := map[string]types.UID{}
 	for i := range before.Items[:min(count, len(before.Items))] {
-		removed[before.Items[i].Name] = string(before.Items[i].UID)
+		removed[before.Items[i].Name] = before.Items[i].UID
 	}
 	for name := range removed {
 		if err := p.AppsV1().Deployments(namespace).Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
-			return fmt.Errorf("deleting Deployment %s: %w", name, err)
+			return nil, fmt.Errorf("deleting Deployment %s: %w", name, err)
 		}
 	}
-	return p.follow(ctx, namespace, func(deployment *appsv1.Deployment) bool {
-		if removed[deployment.Name] != string(deployment.UID) && deployment.Status.AvailableReplicas > 0 {
-			delete(removed, deployment.Name)
-		}
-		return len(removed) == 0
-	})
+	return removed, nil
 }
