@@ -142,6 +142,27 @@ generate_crds() {
         crd:headerFile="${WORK_DIR}/boilerplate.yaml.txt" \
         paths=./pkg/apis/oaas/... \
         output:crd:artifacts:config=artifacts/crds
+    bound_quantities artifacts/crds/oaas.io_*.yaml
+}
+
+# bound_quantities keeps from being stored what takes forever to read: the API server
+# checks quantities of custom resources by their pattern alone, which as generated
+# takes 1e-2147483640, and whoever decodes that computes for hours.
+bound_quantities() {
+    local digits='[0-9]{1,64}' any='([0-9]+(\.[0-9]*)?)|(\.[0-9]+)'
+    local bounded="(${digits}(\.[0-9]{0,64})?)|(\.${digits})" file
+    for file in "$@"; do
+        ANY="(${any})" BOUNDED="(${bounded})" awk '
+            / pattern: .*\[KMGTPE\]i/ {
+                # The number, and behind an e a whole one.
+                before = ENVIRON["ANY"]; at = index($0, before)
+                $0 = substr($0, 1, at - 1) ENVIRON["BOUNDED"] substr($0, at + length(before))
+                at = index($0, before)
+                $0 = substr($0, 1, at - 1) "[0-9]{1,2}" substr($0, at + length(before))
+            }
+            { print }' "${file}" > "${WORK_DIR}/bounded.yaml"
+        cp "${WORK_DIR}/bounded.yaml" "${file}"
+    done
 }
 
 generate_grpc() {

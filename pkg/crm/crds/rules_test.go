@@ -11,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -74,6 +75,16 @@ func TestTheAPIServerRefuses(t *testing.T) {
 		"a sampling rate above 1": {
 			record(func(s *v1alpha1.DeploymentRecordSpec) { s.Telemetry = &v1alpha1.Telemetry{SamplingRate: "1.1"} }),
 			[]string{"spec.telemetry.samplingRate"},
+		},
+		"an availability in percent": {
+			record(func(s *v1alpha1.DeploymentRecordSpec) { s.NFRRequirements.Availability = "99%" }),
+			[]string{"spec.nfrRequirements.availability"},
+		},
+		"a size that takes forever to compare": {
+			record(func(s *v1alpha1.DeploymentRecordSpec) {
+				s.FunctionContainers[0].Resources.Limits = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("9e2147483647")}
+			}),
+			[]string{"spec.functionContainers[0].resources.limits.cpu"},
 		},
 		"a kind of shards that nobody knows": {
 			record(func(s *v1alpha1.DeploymentRecordSpec) { s.ODGMConfig = &v1alpha1.ODGMConfig{ShardType: "paxos"} }),

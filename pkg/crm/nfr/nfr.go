@@ -153,6 +153,16 @@ func copiesFor(availability string) (int32, error) {
 	}
 }
 
+// TooLargeReason says what a quantity that is TooLarge must not exceed.
+const TooLargeReason = "must not exceed 9223372036854775807"
+
+// TooLarge tells of a quantity whether it exceeds what Kubernetes counts to. It
+// computes with it as little as possible: to compare 1e2147483647 with anything takes
+// gigabytes.
+func TooLarge(quantity resource.Quantity) bool {
+	return quantity.AsApproximateFloat64() > math.MaxInt64
+}
+
 // checkSizes refuses what nobody can reserve before it is counted anywhere.
 func checkSizes(functions []v1alpha1.FunctionContainer) error {
 	for i := range functions {
@@ -162,9 +172,16 @@ func checkSizes(functions []v1alpha1.FunctionContainer) error {
 			sizes corev1.ResourceList
 		}{{"requests", resources.Requests}, {"limits", resources.Limits}} {
 			for _, name := range namesOf(list.sizes) {
-				if size := list.sizes[name]; size.Sign() < 0 {
-					return fmt.Errorf("analyze requirements: %w", field.Invalid(path.Child(list.name).Key(string(name)), size.String(), "must not be negative"))
+				size, problem := list.sizes[name], ""
+				switch {
+				case size.Sign() < 0:
+					problem = "must not be negative"
+				case TooLarge(size):
+					problem = TooLargeReason
+				default:
+					continue
 				}
+				return fmt.Errorf("analyze requirements: %w", field.Invalid(path.Child(list.name).Key(string(name)), size.String(), problem))
 			}
 		}
 	}

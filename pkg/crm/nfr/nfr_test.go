@@ -89,6 +89,20 @@ func TestAnalyzeRefusesLessThanNothing(t *testing.T) {
 	}
 }
 
+// To add up or compare such a size takes all memory that there is.
+func TestAnalyzeRefusesMoreThanAnythingHas(t *testing.T) {
+	for _, text := range []string{"1e19", "9e2147483647"} {
+		more := corev1.ResourceList{corev1.ResourceMemory: resource.MustParse(text)}
+		for name, resources := range map[string]v1alpha1.FunctionResources{"requests": {Requests: more}, "limits": {Limits: more}} {
+			_, err := Analyze(&v1alpha1.DeploymentRecordSpec{FunctionContainers: []v1alpha1.FunctionContainer{{Resources: resources}}})
+			var invalid *field.Error
+			if !errors.As(err, &invalid) || invalid.Field != "spec.functionContainers[0].resources."+name+"[memory]" {
+				t.Errorf("%s of %s: error %v", name, text, err)
+			}
+		}
+	}
+}
+
 // A record that nobody planned is sized like one that the Package Manager planned.
 func TestCapacityIsThePlanners(t *testing.T) {
 	if ReplicaCapacityRPS != planner.ReplicaCapacityRPS {

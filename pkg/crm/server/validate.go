@@ -6,9 +6,8 @@ package server
 import (
 	"fmt"
 	"maps"
-	"math"
+	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -17,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"oaas.io/oaas/pkg/crm/nfr"
 	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
 )
 
@@ -34,6 +34,10 @@ const (
 	// maxText is the longest other name, in bytes.
 	maxText = 253
 )
+
+// quantityPattern is what the definitions take for a quantity. Without its bounds the
+// library of Kubernetes would compute some of a few characters for hours.
+var quantityPattern = regexp.MustCompile(`^(\+|-)?(([0-9]{1,64}(\.[0-9]{0,64})?)|(\.[0-9]{1,64}))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?[0-9]{1,2}))?$`)
 
 // validateUnit finds everything that is wrong with a unit. Paths are those of the
 // message.
@@ -128,12 +132,18 @@ func parseQuantities(path *field.Path, texts map[string]string) (map[string]reso
 		for _, text := range validation.IsQualifiedName(name) {
 			problems = append(problems, field.Invalid(at, name, text))
 		}
+		if !quantityPattern.MatchString(texts[name]) {
+			problems = append(problems, field.Invalid(at, texts[name], "must be a Kubernetes quantity, such as 200m or 256Mi"))
+			continue
+		}
 		quantity, err := resource.ParseQuantity(texts[name])
 		switch {
 		case err != nil:
 			problems = append(problems, field.Invalid(at, texts[name], "must be a Kubernetes quantity, such as 200m or 256Mi"))
 		case quantity.Sign() < 0:
 			problems = append(problems, field.Invalid(at, texts[name], "must not be negative"))
+		case nfr.TooLarge(quantity):
+			problems = append(problems, field.Invalid(at, texts[name], nfr.TooLargeReason))
 		default:
 			parsed[name] = quantity
 		}
@@ -155,19 +165,14 @@ func validateProbe(path *field.Path, probe *deploymentv1.HttpProbe) field.ErrorL
 	return append(problems, validateNotNegative(path.Child("failure_threshold"), int64(probe.GetFailureThreshold()))...)
 }
 
-func validateRequirements(path *field.Path, nfr *deploymentv1.NfrRequirements) field.ErrorList {
-	problems := validateNotNegative(path.Child("min_throughput_rps"), nfr.GetMinThroughputRps())
-	if nfr != nil && nfr.MaxLatencyMs != nil && nfr.GetMaxLatencyMs() < 1 {
-		problems = append(problems, field.Invalid(path.Child("max_latency_ms"), nfr.GetMaxLatencyMs(), "must be at least 1"))
+func validateRequirements(path *field.Path, required *deploymentv1.NfrRequirements) field.ErrorList {
+	problems := validateNotNegative(path.Child("min_throughput_rps"), required.GetMinThroughputRps())
+	if required != nil && required.MaxLatencyMs != nil && required.GetMaxLatencyMs() < 1 {
+		problems = append(problems, field.Invalid(path.Child("max_latency_ms"), required.GetMaxLatencyMs(), "must be at least 1"))
 	}
-	if text := nfr.GetAvailability(); text != "" {
-		value, err := strconv.ParseFloat(text, 64)
-		if err != nil || math.IsNaN(value) || value < 0 || value > 1 {
-			problems = append(problems, field.Invalid(path.Child("availability"), text, "must be a decimal between 0 and 1"))
-		}
-	}
-	if nfr != nil && nfr.CpuUtilizationTarget != nil && (nfr.GetCpuUtilizationTarget() < 1 || nfr.GetCpuUtilizationTarget() > 100) {
-		problems = append(problems, field.Invalid(path.Child("cpu_utilization_target"), nfr.GetCpuUtilizationTarget(), "must be between 1 and 100"))
+	problems = append(problems, validateFraction(path.Child("availability"), required.GetAvailability())...)
+	if required != nil && required.CpuUtilizationTarget != nil && (required.GetCpuUtilizationTarget() < 1 || required.GetCpuUtilizationTarget() > 100) {
+		problems = append(problems, field.Invalid(path.Child("cpu_utilization_target"), required.GetCpuUtilizationTarget(), "must be between 1 and 100"))
 	}
 	return problems
 }

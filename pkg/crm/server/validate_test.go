@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/yaml"
 
 	"oaas.io/oaas/artifacts/crds"
@@ -35,6 +36,76 @@ func TestUnitThatNoClusterCanStoreIsRefused(t *testing.T) {
 	if len(problems) != 1 || problems[0].Field != "unit" || len(problems[0].Error()) > 1024 {
 		t.Errorf("problems = %.2000v, want one short one of the unit", problems)
 	}
+}
+
+// TestQuantitiesThatTakeForeverToReadAreRefused holds that neither the server nor the
+// API server takes a quantity that the library of Kubernetes computes for hours and
+// gigabytes: the program would end, and end again with each start.
+func TestQuantitiesThatTakeForeverToReadAreRefused(t *testing.T) {
+	cases := map[string]string{
+		"an exponent that is too small":   "1e-2147483640",
+		"an exponent that is too great":   "1E+2147483640",
+		"a thousand digits":               strings.Repeat("9", 1000),
+		"a thousand digits of a fraction": "0." + strings.Repeat("9", 1000),
+		"more than Kubernetes counts":     "1e19",
+	}
+	for name, text := range cases {
+		t.Run(name, func(t *testing.T) {
+			_, problems := parseQuantities(field.NewPath("resource_requests"), map[string]string{"cpu": text})
+			if len(problems) != 1 || problems[0].Field != "resource_requests[cpu]" {
+				t.Errorf("problems = %.200v, want one of resource_requests[cpu]", problems)
+			}
+		})
+	}
+	for _, text := range []string{"1", "0", "100m", ".5", "1.", "1.5Gi", "1e3", "1E3", "9E", "9223372036854775807", "1e-9", "+2k"} {
+		if _, problems := parseQuantities(field.NewPath("resource_requests"), map[string]string{"cpu": text}); len(problems) > 0 {
+			t.Errorf("%s: %v", text, problems)
+		}
+	}
+	files, err := crds.Files.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, file := range files {
+		content, err := crds.Files.ReadFile(file.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var definition any
+		if err := yaml.Unmarshal(content, &definition); err != nil {
+			t.Fatal(err)
+		}
+		for _, pattern := range patternsOfQuantities(definition) {
+			found++
+			if pattern != quantityPattern.String() {
+				t.Errorf("%s takes quantities of the pattern %s, the server %s", file.Name(), pattern, quantityPattern)
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("no definition has a quantity")
+	}
+}
+
+// patternsOfQuantities are the patterns of all quantities in a schema.
+func patternsOfQuantities(schema any) []string {
+	var found []string
+	switch schema := schema.(type) {
+	case map[string]any:
+		if schema["x-kubernetes-int-or-string"] == true {
+			pattern, _ := schema["pattern"].(string)
+			found = append(found, pattern)
+		}
+		for _, part := range schema {
+			found = append(found, patternsOfQuantities(part)...)
+		}
+	case []any:
+		for _, part := range schema {
+			found = append(found, patternsOfQuantities(part)...)
+		}
+	}
+	return found
 }
 
 // TestKeysOfFunctionsOfOtherPackages holds that the keys which the Package Manager

@@ -28,6 +28,8 @@ const (
 	maxCopies = 64
 	// maxLogFilter is the longest log filter, in bytes.
 	maxLogFilter = 4096
+	// maxFraction is the longest decimal between 0 and 1, in bytes.
+	maxFraction = 64
 	// maxDimensions is the most requirements that enforcement is restricted to.
 	maxDimensions = 16
 	// maxSecretVariables is the most variables from Secrets of a function.
@@ -96,10 +98,7 @@ func validateCollections(path *field.Path, collections []string) field.ErrorList
 }
 
 func validateTelemetry(path *field.Path, settings *deploymentv1.TelemetrySettings) field.ErrorList {
-	var problems field.ErrorList
-	if rate := settings.GetSamplingRate(); rate != "" && !fractionPattern.MatchString(rate) {
-		problems = append(problems, field.Invalid(path.Child("sampling_rate"), rate, "must be a decimal between 0 and 1, such as 0.1"))
-	}
+	problems := validateFraction(path.Child("sampling_rate"), settings.GetSamplingRate())
 	if len(settings.GetServiceName()) > maxKey {
 		problems = append(problems, field.TooLong(path.Child("service_name"), "", maxKey))
 	}
@@ -110,6 +109,20 @@ func validateTelemetry(path *field.Path, settings *deploymentv1.TelemetrySetting
 		}
 	}
 	return problems
+}
+
+// validateFraction lets the empty text stand for the default.
+func validateFraction(path *field.Path, text string) field.ErrorList {
+	switch {
+	case text == "":
+		return nil
+	case len(text) > maxFraction:
+		return field.ErrorList{field.TooLong(path, "", maxFraction)}
+	case !fractionPattern.MatchString(text):
+		return field.ErrorList{field.Invalid(path, text, "must be a decimal between 0 and 1, such as 0.9")}
+	default:
+		return nil
+	}
 }
 
 func validateEnforcement(path *field.Path, settings *deploymentv1.EnforcementSettings) field.ErrorList {

@@ -164,8 +164,10 @@ type NFRRequirements struct {
 	// +kubebuilder:validation:Minimum=1
 	MaxLatencyMs *int64 `json:"maxLatencyMs,omitempty"`
 	// availability is the least fraction of time that the unit answers, a decimal
-	// between 0 and 1.
+	// between 0 and 1, written as a string, such as "0.999".
 	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:Pattern=`^(0(\.[0-9]+)?|1(\.0+)?)$`
 	Availability string `json:"availability,omitempty"`
 	// cpuUtilizationTarget is the average CPU use to aim at, in percent of the
 	// request.

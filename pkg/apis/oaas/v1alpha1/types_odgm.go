@@ -156,6 +156,7 @@ type Telemetry struct {
 	// samplingRate is the fraction of traces that is kept, a decimal between 0 and 1
 	// written as a string.
 	// +optional
+	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:Pattern=`^(0(\.[0-9]+)?|1(\.0+)?)$`
 	SamplingRate string `json:"samplingRate,omitempty"`
 	// serviceName is the name that the telemetry carries; empty uses the class.
