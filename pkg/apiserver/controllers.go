@@ -29,6 +29,7 @@ import (
 	"oaas.io/oaas/pkg/generated/clientset/versioned"
 	clientscheme "oaas.io/oaas/pkg/generated/clientset/versioned/scheme"
 	"oaas.io/oaas/pkg/generated/informers/externalversions"
+	"oaas.io/oaas/pkg/wording"
 )
 
 const (
@@ -284,7 +285,16 @@ func newRecorder(ctx context.Context, host kubernetes.Interface) (events.EventRe
 		broadcaster.Shutdown()
 		return nil, nil, fmt.Errorf("controllers: recording events: %w", err)
 	}
-	return broadcaster.NewRecorder(clientscheme.Scheme, leaseName), broadcaster.Shutdown, nil
+	return boundedEvents{broadcaster.NewRecorder(clientscheme.Scheme, leaseName)}, broadcaster.Shutdown, nil
+}
+
+// boundedEvents cuts notes to what an Event may hold. The cluster refuses longer ones,
+// and nobody would hear of what happened.
+type boundedEvents struct{ events.EventRecorder }
+
+// Eventf implements events.EventRecorder.
+func (e boundedEvents) Eventf(regarding, related runtime.Object, eventtype, reason, action, note string, args ...any) {
+	e.EventRecorder.Eventf(regarding, related, eventtype, reason, action, "%s", wording.Cut(fmt.Sprintf(note, args...), wording.NoteRoom))
 }
 
 // noEvents drops events where no cluster could hold them.

@@ -9,6 +9,8 @@ import (
 	"math/big"
 	"slices"
 	"strings"
+
+	"oaas.io/oaas/pkg/wording"
 )
 
 // availabilityDigits is how many digits after the point an availability is
@@ -41,7 +43,7 @@ func achievedAvailability(placement map[string][]string, availability map[string
 		return achieved{unknown: "no environment has a cluster"}
 	}
 	if unknown := unknownClusters(placement, availability); len(unknown) > 0 {
-		return achieved{unknown: fmt.Sprintf("no availability is reported yet for %s", strings.Join(unknown, ", "))}
+		return achieved{unknown: fmt.Sprintf("no availability is reported yet for %s", wording.Names(unknown))}
 	}
 	total := []*big.Rat{big.NewRat(1, 1)}
 	for _, group := range groups(placement) {

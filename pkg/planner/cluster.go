@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
+	"oaas.io/oaas/pkg/wording"
 )
 
 // placer chooses clusters for environments. clusters is ordered by name.
@@ -122,7 +123,7 @@ func (p *placer) missing() Problems {
 // may.
 func (p *placer) refusal(cluster *pmv1alpha1.Cluster, environment string) string {
 	if hosted := cluster.Spec.Environments; len(hosted) > 0 && !slices.Contains(hosted, environment) {
-		return fmt.Sprintf("hosts only %s", strings.Join(slices.Sorted(slices.Values(hosted)), ", "))
+		return fmt.Sprintf("hosts only %s", wording.Names(slices.Sorted(slices.Values(hosted))))
 	}
 	if !p.selector.Matches(labels.Set(cluster.Labels)) {
 		return fmt.Sprintf("does not match spec.clusterSelector %s", p.selector)
@@ -201,7 +202,7 @@ func load(cluster *pmv1alpha1.Cluster) *big.Rat {
 func noCluster(environment string, passedOver []string, unreachable bool) Problem {
 	why := "there is no cluster: create one"
 	if len(passedOver) > 0 {
-		why = strings.Join(passedOver, ", ")
+		why = wording.Names(passedOver)
 	}
 	return Problem{
 		Type:        NoCluster,

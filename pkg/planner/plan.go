@@ -14,6 +14,7 @@ import (
 
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
 	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
+	"oaas.io/oaas/pkg/wording"
 )
 
 // DefaultEnvironment is where a deployment that names no environment runs.
@@ -220,7 +221,7 @@ func classKeys(pkg *pmv1alpha1.Package) string {
 		keys = append(keys, class.Key)
 	}
 	slices.Sort(keys)
-	return strings.Join(keys, ", ")
+	return wording.Names(keys)
 }
 
 func requiredAvailability(spec *pmv1alpha1.ClassDeploymentSpec) (*big.Rat, *Problem) {

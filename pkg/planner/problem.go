@@ -54,7 +54,8 @@ type Problem struct {
 	Type ProblemType
 	// Environment that has no place; empty when the whole plan is concerned.
 	Environment string
-	// Message names the field, the value and the way out.
+	// Message names the field, the value and the way out. Where it is about many
+	// things it names the first of them.
 	Message string
 	// Unreachable is true when a cluster that fits exists and only does not
 	// answer, so that time may solve the problem.

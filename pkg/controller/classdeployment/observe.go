@@ -11,11 +11,16 @@ import (
 	"oaas.io/oaas/pkg/clusterrecord"
 	"oaas.io/oaas/pkg/crmclient"
 	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
+	"oaas.io/oaas/pkg/wording"
 )
 
 // unitUnreachable is the condition of a unit whose cluster does not answer; all
 // others are the record's own.
 const unitUnreachable = "Unreachable"
+
+// unitMessageRoom is the room for the message of a unit, in bytes: there are
+// hundreds in one status.
+const unitMessageRoom = 1024
 
 // observation is what is known of one unit on its cluster.
 type observation struct {
@@ -107,6 +112,7 @@ func (o observation) fill(unit *pmv1alpha1.DeploymentUnitStatus) {
 		unit.Condition = clusterrecord.ConditionName(deploymentv1.RecordCondition_RECORD_CONDITION_PENDING)
 		unit.Message = ""
 	}
+	unit.Message = wording.Cut(unit.Message, unitMessageRoom)
 }
 
 // settled is true when the unit's record is at rest with the wanted content.

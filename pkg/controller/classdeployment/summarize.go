@@ -17,6 +17,7 @@ import (
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
 	"oaas.io/oaas/pkg/crmclient"
 	"oaas.io/oaas/pkg/planner"
+	"oaas.io/oaas/pkg/wording"
 )
 
 // Reasons of the conditions of a ClassDeployment, beside the planner's problem
@@ -109,7 +110,7 @@ func summarize(deployment *pmv1alpha1.ClassDeployment, plan planner.Plan, views 
 
 func (s *summary) set(kind string, value metav1.ConditionStatus, reason, message string) {
 	meta.SetStatusCondition(&s.status.Conditions, metav1.Condition{
-		Type: kind, Status: value, Reason: reason, Message: message,
+		Type: kind, Status: value, Reason: reason, Message: wording.Cut(message, wording.MessageRoom),
 		ObservedGeneration: s.deployment.Generation, LastTransitionTime: s.now,
 	})
 }
@@ -306,12 +307,18 @@ func (s *summary) phase() pmv1alpha1.ClassDeploymentPhase {
 	}
 }
 
-// messages joins what tell has to say about each unit, without repetitions.
+// messages joins what tell has to say about each unit, without repetitions, as far
+// as a condition has room.
 func messages(views []unitView, tell func(unitView) string) string {
 	var told []string
+	length := 0
 	for _, view := range views {
 		if message := tell(view); message != "" && !slices.Contains(told, message) {
 			told = append(told, message)
+			length += len(message)
+		}
+		if length > wording.MessageRoom {
+			break
 		}
 	}
 	return strings.Join(told, "; ")

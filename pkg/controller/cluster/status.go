@@ -17,6 +17,7 @@ import (
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
 	"oaas.io/oaas/pkg/crmclient"
 	crmv1 "oaas.io/oaas/pkg/generated/grpc/oaas/crm/v1"
+	"oaas.io/oaas/pkg/wording"
 )
 
 // lastSeenEvery is how often lastSeen alone is worth a write.
@@ -81,6 +82,7 @@ func nextStatus(cluster *pmv1alpha1.Cluster, asked probe, now time.Time) pmv1alp
 			ready.Message = before.Message
 		}
 	}
+	ready.Message = wording.Cut(ready.Message, wording.MessageRoom)
 	meta.SetStatusCondition(&next.Conditions, ready)
 	if asked.report != nil {
 		seen := metav1.NewTime(now.Truncate(time.Second))

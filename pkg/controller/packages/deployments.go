@@ -24,6 +24,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
+	"oaas.io/oaas/pkg/wording"
 )
 
 const (
@@ -118,10 +119,10 @@ func (c *Controller) applyDeployments(ctx context.Context, pkg *pmv1alpha1.Packa
 	todo := compare(pkg, existing)
 	var outcome applied
 	if len(todo.conflicts) > 0 {
-		outcome.conflict = fmt.Sprintf("class deployment %s exists and does not belong to the package: delete it or name the package's own otherwise", shorten(todo.conflicts, len(todo.conflicts)))
+		outcome.conflict = fmt.Sprintf("class deployment %s exists and does not belong to the package: delete it or name the package's own otherwise", wording.Names(todo.conflicts))
 	}
 	if len(todo.waiting) > 0 {
-		outcome.waiting = fmt.Sprintf("class deployment %s is being deleted and is made again once it is gone", shorten(todo.waiting, len(todo.waiting)))
+		outcome.waiting = fmt.Sprintf("class deployment %s is being deleted and is made again once it is gone", wording.Names(todo.waiting))
 	}
 	var refused []string
 	var failures []error

@@ -14,6 +14,7 @@ import (
 
 	"oaas.io/oaas/pkg/apis/pm/dependency"
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
+	"oaas.io/oaas/pkg/wording"
 )
 
 // Reasons of the conditions of a Package.
@@ -90,7 +91,7 @@ func terminatingStatus(pkg *pmv1alpha1.Package, left []string, now time.Time) pm
 	next := statusBefore(pkg, left)
 	message := "the package is being deleted"
 	if len(left) > 0 {
-		message = fmt.Sprintf("the package is being deleted and waits for %s to be undeployed: %s", count(len(left), "class deployment"), shorten(next.Deployments, len(left)))
+		message = fmt.Sprintf("the package is being deleted and waits for %s to be undeployed: %s", count(len(left), "class deployment"), wording.First(next.Deployments, len(left)))
 	}
 	setCondition(pkg, &next, now, pmv1alpha1.PackageReady, metav1.ConditionFalse, ReasonTerminating, message)
 	return next
@@ -118,7 +119,7 @@ func firstOf(users []string) []string {
 
 func setCondition(pkg *pmv1alpha1.Package, status *pmv1alpha1.PackageStatus, now time.Time, kind string, value metav1.ConditionStatus, reason, message string) {
 	meta.SetStatusCondition(&status.Conditions, metav1.Condition{
-		Type: kind, Status: value, Reason: reason, Message: message, ObservedGeneration: pkg.Generation,
+		Type: kind, Status: value, Reason: reason, Message: wording.Cut(message, wording.MessageRoom), ObservedGeneration: pkg.Generation,
 		LastTransitionTime: metav1.NewTime(now.Truncate(time.Second)),
 	})
 }
@@ -162,15 +163,4 @@ func count(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
-}
-
-// shorten keeps a message readable, and its size bounded, however many names
-// there are: all of them, of which the first are given.
-func shorten(first []string, all int) string {
-	const shown = 10
-	text := strings.Join(first[:min(len(first), shown)], ", ")
-	if all <= shown {
-		return text
-	}
-	return fmt.Sprintf("%s and %d more", text, all-shown)
 }

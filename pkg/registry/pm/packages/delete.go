@@ -19,6 +19,7 @@ import (
 	"k8s.io/apiserver/pkg/util/dryrun"
 
 	"oaas.io/oaas/pkg/apis/pm"
+	"oaas.io/oaas/pkg/wording"
 )
 
 // Delete removes a package, unless others depend on it or deployments use it.
@@ -116,14 +117,14 @@ func (w *write) mayGo(ctx context.Context, p *pm.Package) error {
 	if len(pending) > 0 {
 		slices.Sort(pending)
 		return apierrors.NewConflict(pm.Resource("packages"), p.Name, fmt.Errorf(
-			"changes that are under way make other packages depend on it: %s: try again", enumerate(slices.Compact(pending))))
+			"changes that are under way make other packages depend on it: %s: try again", wording.Names(slices.Compact(pending))))
 	}
 	return nil
 }
 
 func stillNeeded(p *pm.Package, by []string) error {
 	return apierrors.NewConflict(pm.Resource("packages"), p.Name, fmt.Errorf(
-		"other packages depend on it: %s: delete them first, or remove it from their spec.dependencies", enumerate(by)))
+		"other packages depend on it: %s: delete them first, or remove it from their spec.dependencies", wording.Names(by)))
 }
 
 // certain are dependents of a package, if the watch cache knows some and etcd
@@ -134,7 +135,7 @@ func (e *edges) certain(ctx context.Context, p *pm.Package) ([]string, error) {
 		return nil, err
 	}
 	names := namesOf(known)
-	first := min(len(names), shownNames)
+	first := min(len(names), wording.ShownNames)
 	var confirmed []string
 	for _, name := range names[:first] {
 		dependent, err := e.fresh(ctx, p.Namespace, name)
@@ -169,11 +170,11 @@ func mayUndeploy(p *pm.Package, users []*pm.ClassDeployment, policy metav1.Delet
 	case policy == metav1.DeletePropagationOrphan:
 		return apierrors.NewConflict(pm.Resource("packages"), p.Name, fmt.Errorf(
 			"class deployments use it and cannot be orphaned: %s: delete them first, or use propagationPolicy Foreground to undeploy them with the package",
-			enumerate(all)))
+			wording.Names(all)))
 	case policy != metav1.DeletePropagationForeground && len(foreign) > 0:
 		return apierrors.NewConflict(pm.Resource("packages"), p.Name, fmt.Errorf(
 			"class deployments use it: %s: delete them first, or use propagationPolicy Foreground (kubectl delete --cascade=foreground) to undeploy them with the package",
-			enumerate(foreign)))
+			wording.Names(foreign)))
 	}
 	return nil
 }

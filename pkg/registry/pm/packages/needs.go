@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -159,16 +158,4 @@ func removedFunctions(updated, old *pm.Package) map[string]struct{} {
 		delete(removed, updated.Spec.Functions[i].Key)
 	}
 	return removed
-}
-
-// shownNames bounds how many packages a message names.
-const shownNames = 8
-
-// enumerate writes the first names, and how many more there are.
-func enumerate(names []string) string {
-	shown := strings.Join(names[:min(len(names), shownNames)], ", ")
-	if more := len(names) - shownNames; more > 0 {
-		return fmt.Sprintf("%s and %d more", shown, more)
-	}
-	return shown
 }

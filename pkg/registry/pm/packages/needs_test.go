@@ -97,18 +97,6 @@ func without(function string) *pm.Package {
 	return p
 }
 
-func TestMessagesNameAFewPackages(t *testing.T) {
-	var names []string
-	for i := range 10 {
-		names = append(names, fmt.Sprint("p", i))
-	}
-	for count, want := range map[int]string{1: "p0", 8: "p0, p1, p2, p3, p4, p5, p6, p7", 10: "p0, p1, p2, p3, p4, p5, p6, p7 and 2 more"} {
-		if got := enumerate(names[:count]); got != want {
-			t.Errorf("%d names: got %q, want %q", count, got, want)
-		}
-	}
-}
-
 func TestADraftTellsWhatIsNeededAndNothingElse(t *testing.T) {
 	p := pkg("a", "1", "b >=1 : f", "c : g", "d")
 	p.Annotations = map[string]string{"note": "long"}

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"oaas.io/oaas/pkg/apis/pm"
+	"oaas.io/oaas/pkg/wording"
 )
 
 // keepPromises refuses a change that takes away what other packages need: a
@@ -68,12 +69,12 @@ func (p *promises) errors(spec *pm.PackageSpec) field.ErrorList {
 	var errs field.ErrorList
 	if len(p.ranges) > 0 {
 		errs = append(errs, field.Invalid(field.NewPath("spec", "version"), spec.Version, fmt.Sprintf(
-			"leaves the range that other packages accept: %s: change their spec.dependencies first", enumerate(p.ranges))))
+			"leaves the range that other packages accept: %s: change their spec.dependencies first", wording.Names(p.ranges))))
 	}
 	for _, function := range slices.Sorted(maps.Keys(p.functions)) {
 		dependents := p.functions[function]
 		errs = append(errs, field.Invalid(field.NewPath("spec", "functions"), function, fmt.Sprintf(
-			"cannot be removed, other packages bind it: %s: change their bindings first", enumerate(dependents))))
+			"cannot be removed, other packages bind it: %s: change their bindings first", wording.Names(dependents))))
 	}
 	return errs
 }
