@@ -76,6 +76,10 @@ func TestTheAPIServerRefuses(t *testing.T) {
 			record(func(s *v1alpha1.DeploymentRecordSpec) { s.Telemetry = &v1alpha1.Telemetry{SamplingRate: "1.1"} }),
 			[]string{"spec.telemetry.samplingRate"},
 		},
+		"a record of an environment that no configuration can be of": {
+			record(func(s *v1alpha1.DeploymentRecordSpec) { s.TargetEnvironment = "a/b" }),
+			[]string{"spec.targetEnvironment"},
+		},
 		"an availability in percent": {
 			record(func(s *v1alpha1.DeploymentRecordSpec) { s.NFRRequirements.Availability = "99%" }),
 			[]string{"spec.nfrRequirements.availability"},

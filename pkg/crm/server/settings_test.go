@@ -119,6 +119,9 @@ func TestValidateSettings(t *testing.T) {
 		"a promise of a newer sender is refused": {
 			func(u *deploymentv1.DeploymentUnit) { u.State.ConsistencyModel = 9 }, []string{unsupported + "state.consistency_model"},
 		},
+		"an environment that no configuration can be of is refused": {
+			func(u *deploymentv1.DeploymentUnit) { u.Environment = "a/b" }, []string{invalid + "environment"},
+		},
 		"two methods with one name are refused": {
 			func(u *deploymentv1.DeploymentUnit) { u.Bindings[1].Name = "add" }, []string{duplicate + "bindings[1].name"},
 		},

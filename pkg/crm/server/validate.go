@@ -55,7 +55,7 @@ func validateUnit(unit *deploymentv1.DeploymentUnit) field.ErrorList {
 	problems = append(problems, validateText(path.Child("class_deployment"), unit.GetClassDeployment(), maxText)...)
 	problems = append(problems, validateText(path.Child("package_name"), unit.GetPackageName(), maxText)...)
 	problems = append(problems, validateText(path.Child("class_key"), unit.GetClassKey(), maxKey)...)
-	problems = append(problems, validateText(path.Child("environment"), unit.GetEnvironment(), validation.DNS1123LabelMaxLength)...)
+	problems = append(problems, validateLabel(path.Child("environment"), unit.GetEnvironment())...)
 	if len(unit.GetTemplate()) > maxText {
 		problems = append(problems, field.TooLong(path.Child("template"), unit.GetTemplate(), maxText))
 	}

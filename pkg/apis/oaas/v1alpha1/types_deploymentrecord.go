@@ -66,6 +66,7 @@ type DeploymentRecordSpec struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
 	TargetEnvironment string `json:"targetEnvironment"`
 	// nfrRequirements are the non-functional requirements to keep.
 	// +optional
