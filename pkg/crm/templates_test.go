@@ -7,8 +7,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -23,6 +25,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+	"oaas.io/oaas/pkg/crm/builtin"
 	"oaas.io/oaas/pkg/crm/config"
 	"oaas.io/oaas/pkg/crm/rollout"
 	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
@@ -323,6 +326,87 @@ func TestEditedBuiltInTemplateStays(t *testing.T) {
 	startProgram(t).end(t)
 	if err := c.Get(t.Context(), client.ObjectKeyFromObject(template), template); err != nil || template.Spec.Description == mine {
 		t.Errorf("after it was deleted: %q (%v), want the built-in content", template.Spec.Description, err)
+	}
+}
+
+// TestWhatIsTakenOutOfABuiltInTemplateStaysOut keeps an edit that leaves nothing behind
+// which would be the user's own.
+func TestWhatIsTakenOutOfABuiltInTemplateStaysOut(t *testing.T) {
+	c := newClient(t)
+	startProgram(t).end(t)
+	template := &v1alpha1.DeploymentTemplate{}
+	var left int
+	eventually(t, "a manifest is taken out", func(ctx context.Context) error {
+		if err := c.Get(ctx, client.ObjectKey{Name: "daemonset"}, template); err != nil {
+			return err
+		}
+		left = len(template.Spec.Manifests) - 1
+		template.Spec.Manifests = template.Spec.Manifests[:left]
+		return c.Update(ctx, template)
+	})
+	for range 2 {
+		startProgram(t).end(t)
+		if err := c.Get(t.Context(), client.ObjectKeyFromObject(template), template); err != nil {
+			t.Fatal(err)
+		}
+		if len(template.Spec.Manifests) != left {
+			t.Errorf("%d manifests, want the %d that the user left", len(template.Spec.Manifests), left)
+		}
+	}
+	if err := c.Delete(t.Context(), template); err != nil {
+		t.Fatal(err)
+	}
+	// Twice: what is as it should be is not taken for an edit.
+	for range 2 {
+		startProgram(t).end(t)
+		if err := c.Get(t.Context(), client.ObjectKeyFromObject(template), template); err != nil {
+			t.Fatal(err)
+		}
+		generation := strconv.FormatInt(template.Generation, 10)
+		if noted := template.Annotations[v1alpha1.AnnotationAppliedGeneration]; len(template.Spec.Manifests) != left+1 || noted != generation {
+			t.Errorf("after it was deleted: %d manifests, generation %s, noted %q", len(template.Spec.Manifests), generation, noted)
+		}
+	}
+}
+
+// TestNewerProgramsBringNewerTemplates holds that what a program brought before is not
+// taken for somebody's edit.
+func TestNewerProgramsBringNewerTemplates(t *testing.T) {
+	c := newClient(t)
+	startProgram(t).end(t) // the definitions
+	apply := func(description string, manifests int) *v1alpha1.DeploymentTemplate {
+		t.Helper()
+		content := "apiVersion: oaas.io/v1alpha1\nkind: DeploymentTemplate\nmetadata: {name: brought}\nspec:\n  type: Custom\n  description: " +
+			description + "\n  selectionCriteria: {onlyPinned: true}\n  manifests:\n"
+		for i := range manifests {
+			content += fmt.Sprintf("  - {name: m%d, manifest: {apiVersion: v1, kind: ConfigMap, metadata: {name: m%d}}}\n", i, i)
+		}
+		if err := builtin.Apply(t.Context(), c, fstest.MapFS{"brought.yaml": {Data: []byte(content)}}); err != nil {
+			t.Fatal(err)
+		}
+		template := &v1alpha1.DeploymentTemplate{}
+		if err := c.Get(t.Context(), client.ObjectKey{Name: "brought"}, template); err != nil {
+			t.Fatal(err)
+		}
+		return template
+	}
+	apply("First.", 3)
+	if template := apply("Second.", 2); template.Spec.Description != "Second." || len(template.Spec.Manifests) != 2 {
+		t.Errorf("after a newer program: %q with %d manifests", template.Spec.Description, len(template.Spec.Manifests))
+	}
+	template := apply("Third.", 3)
+	if template.Spec.Description != "Third." || len(template.Spec.Manifests) != 3 {
+		t.Errorf("after the next: %q with %d manifests", template.Spec.Description, len(template.Spec.Manifests))
+	}
+	template.Spec.Manifests = template.Spec.Manifests[:1]
+	if err := c.Update(t.Context(), template); err != nil {
+		t.Fatal(err)
+	}
+	if template = apply("Fourth.", 3); template.Spec.Description != "Third." || len(template.Spec.Manifests) != 1 {
+		t.Errorf("after an edit: %q with %d manifests, want what the user left", template.Spec.Description, len(template.Spec.Manifests))
+	}
+	if err := c.Delete(t.Context(), template); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -34,6 +34,9 @@ const (
 	AnnotationCorrelationID = "oaas.io/correlation-id"
 	// AnnotationSpecHash is the hash of the intent that was last applied to a child.
 	AnnotationSpecHash = "oaas.io/spec-hash"
+	// AnnotationAppliedGeneration is the generation of a built-in template that the
+	// program last made: another one is somebody else's.
+	AnnotationAppliedGeneration = "oaas.io/applied-generation"
 )
 
 // Values of LabelComponent.
