@@ -11,12 +11,12 @@ import (
 
 const (
 	// patience is long for a machine that does much else.
-	patience = 20 * time.Second
+	patience = time.Minute
 	pause    = 5 * time.Millisecond
 )
 
 // Until returns once the condition holds, and ends the test if it does not within
-// 20 seconds. what says in words what was waited for.
+// a minute. what says in words what was waited for.
 func Until(tb testing.TB, what string, condition func() bool) {
 	tb.Helper()
 	deadline := time.Now().Add(patience)
