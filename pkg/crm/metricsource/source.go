@@ -154,9 +154,11 @@ func (s *Source) fault(cause error) error {
 	return fmt.Errorf("the Prometheus of PROM_URL %s does not answer: %w", s.options.URL, cause)
 }
 
-// note keeps what a question led to, and tells when that is news.
+// note tells what a question led to when that is news, and keeps it. Whoever hears of
+// it from Check finds it in the metric and the log.
 func (s *Source) note(err error) {
-	before := s.last.Swap(&answer{err: err})
+	defer s.last.Store(&answer{err: err})
+	before := s.last.Load()
 	if err == nil {
 		s.up.WithLabelValues().Set(1)
 	} else {

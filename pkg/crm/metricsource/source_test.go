@@ -23,6 +23,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	clocktesting "k8s.io/utils/clock/testing"
+
+	"oaas.io/oaas/pkg/internal/porttest"
 )
 
 // patience bounds every wait.
@@ -100,8 +102,6 @@ func eventually(t *testing.T, what string, holds func() bool) {
 }
 
 func TestAsk(t *testing.T) {
-	closed := httptest.NewServer(nil)
-	closed.Close()
 	untrusted := httptest.NewUnstartedServer(answering(http.StatusOK, good))
 	untrusted.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	untrusted.StartTLS()
@@ -115,7 +115,7 @@ func TestAsk(t *testing.T) {
 		want string
 	}{
 		"it answers":                         {handler: answering(http.StatusOK, good)},
-		"nobody listens":                     {url: closed.URL, want: "connection refused"},
+		"nobody listens":                     {url: "http://" + porttest.Refusing(t), want: "connection refused"},
 		"nobody vouches for its certificate": {url: untrusted.URL, want: "x509: certificate signed by unknown authority"},
 		"it has too much to do":              {handler: answering(http.StatusServiceUnavailable, overload), want: "server error: 503"},
 		"it fails":                           {handler: answering(http.StatusInternalServerError, "oops"), want: "server error: 500"},
