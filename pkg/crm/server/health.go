@@ -26,9 +26,11 @@ import (
 // sampleInterval is how often the nodes are counted for the availability.
 const sampleInterval = 10 * time.Second
 
-// cachedObjects are what the server reads from the cache.
+// cachedObjects are what calls read from the cache.
 func cachedObjects() []client.Object {
-	return []client.Object{&v1alpha1.DeploymentRecord{}, &corev1.Node{}, &corev1.Pod{}}
+	return []client.Object{
+		&v1alpha1.DeploymentRecord{}, &v1alpha1.EnvironmentConfig{}, &v1alpha1.DeploymentTemplate{}, &corev1.Node{}, &corev1.Pod{},
+	}
 }
 
 // nodeTracker feeds the availability from the cache.

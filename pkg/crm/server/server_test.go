@@ -21,9 +21,42 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+	"oaas.io/oaas/pkg/crm/config"
 	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
 )
+
+// askedFor is a cache that notes which kinds it was asked to keep.
+type askedFor struct {
+	cache.Cache
+
+	kinds map[string]bool
+}
+
+func (a askedFor) GetInformer(_ context.Context, object client.Object, _ ...cache.InformerGetOption) (cache.Informer, error) {
+	a.kinds[fmt.Sprintf("%T", object)] = true
+	return nil, nil
+}
+
+// TestNoCallWaitsForACache holds that everything which calls read is in the cache before
+// the first one, also on a copy that does not lead, where no controller asks for it.
+func TestNoCallWaitsForACache(t *testing.T) {
+	asked := askedFor{kinds: map[string]bool{}}
+	s := &Server{options: Options{Cache: asked, Settings: config.Config{GRPCAddress: "nowhere"}}}
+	if err := s.Start(t.Context()); err == nil {
+		t.Error("the server listens nowhere")
+	}
+	for _, object := range []client.Object{
+		&corev1.Node{}, &corev1.Pod{}, &v1alpha1.DeploymentRecord{}, &v1alpha1.EnvironmentConfig{}, &v1alpha1.DeploymentTemplate{},
+	} {
+		if kind := fmt.Sprintf("%T", object); !asked.kinds[kind] {
+			t.Errorf("calls read %s, which the cache was not asked to keep", kind)
+		}
+	}
+}
 
 func TestStatusOf(t *testing.T) {
 	records := schema.GroupResource{Group: "oaas.io", Resource: "deploymentrecords"}
