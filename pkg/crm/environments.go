@@ -20,7 +20,7 @@ import (
 // environmentDefaults are the defaults of the profile under the program's settings.
 func environmentDefaults(settings config.Config) environment.Defaults {
 	defaults := environment.ProfileDefaults(settings.Profile)
-	defaults.Namespace = settings.K8sNamespace
+	defaults.Namespace, defaults.OwnNamespace = settings.K8sNamespace, leaseNamespace()
 	defaults.MaxReplicas = settings.Limits.MaxReplicas
 	defaults.Knative = settings.Features.Knative
 	defaults.ODGMImage = settings.ODGM.Image

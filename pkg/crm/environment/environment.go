@@ -46,6 +46,9 @@ type Defaults struct {
 	// neither a fixed one nor a prefix or suffix. Empty, as in every profile, puts
 	// each record into the namespace of its ClassDeployment.
 	Namespace string
+	// OwnNamespace is where the program runs. Its Secrets are there, so no tenant gets it
+	// by a rule; a mapping that names it means it. Empty keeps none.
+	OwnNamespace string
 	// MaxReplicas caps the replicas of each function, whatever an environment allows;
 	// 0 means no cap.
 	MaxReplicas int32

@@ -42,7 +42,7 @@ func (e *NamespaceError) Error() string {
 
 // NamespaceOf is the namespace of this cluster in which the records of a tenant
 // run; a tenant is a namespace of ClassDeployments. It is a DNS label, never one of
-// Kubernetes' own, and no two tenants of the environment share one unless the
+// Kubernetes' own, nor by a rule the program's, and no two tenants of the environment share one unless the
 // mapping is fixed. The error is a *NamespaceError.
 func (e Environment) NamespaceOf(tenant string) (string, error) {
 	return e.Tenancy().NamespaceOf(tenant)
@@ -83,6 +83,9 @@ func (t Tenancy) mapped(tenant string) (namespace, problem string) {
 	namespace = tenant
 	if mapping.Prefix != "" || mapping.Suffix != "" {
 		namespace = fit(mapping.Prefix + tenant + mapping.Suffix)
+	}
+	if namespace == t.OwnNamespace {
+		return "", fmt.Sprintf("%q is the Class Runtime Manager's own, whose Secrets are there: add an entry for the tenant in namespaces.tenants", namespace)
 	}
 	if others := tenantsOf(mapping.Tenants, namespace); len(others) > 0 {
 		return "", fmt.Sprintf("its namespace would be %q, which namespaces.tenants gives to %s: add an entry for it there", namespace, others[0])

@@ -41,6 +41,19 @@ func TestNamespaceOf(t *testing.T) {
 		"a prefix alone is no namespace":                       {environment: mapped(v1alpha1.NamespaceMapping{Prefix: "p"}), problem: "names no namespace"},
 		"a tenant that is no label is refused":                 {environment: mapped(v1alpha1.NamespaceMapping{Prefix: "p-"}), tenant: "Shop", problem: "no DNS label"},
 		"a namespace of Kubernetes is refused":                 {environment: Resolve("dev", nil, Defaults{}), tenant: "kube-system", problem: "Kubernetes itself"},
+		"the program's own namespace is refused to a tenant of its name": {
+			environment: Resolve("dev", nil, Defaults{OwnNamespace: "oaas-system"}), tenant: "oaas-system", problem: "Class Runtime Manager's own",
+		},
+		"the program's own namespace is refused to a tenant that a prefix leads there": {
+			environment: Resolve("dev", &v1alpha1.EnvironmentConfig{Spec: v1alpha1.EnvironmentConfigSpec{
+				Namespaces: v1alpha1.NamespaceMapping{Prefix: "oaas-"},
+			}}, Defaults{OwnNamespace: "oaas-system"}), tenant: "system", problem: "Class Runtime Manager's own",
+		},
+		"the program's own namespace is given to whom an entry names": {
+			environment: Resolve("dev", &v1alpha1.EnvironmentConfig{Spec: v1alpha1.EnvironmentConfigSpec{
+				Namespaces: v1alpha1.NamespaceMapping{Tenants: map[string]string{"shop": "oaas-system"}},
+			}}, Defaults{OwnNamespace: "oaas-system"}), tenant: "shop", want: "oaas-system",
+		},
 		"a namespace of Kubernetes is refused in an entry":     {environment: mapped(v1alpha1.NamespaceMapping{Tenants: map[string]string{"shop": "kube-public"}}), tenant: "shop", problem: "Kubernetes itself"},
 		"a namespace of Kubernetes is refused in the settings": {environment: Resolve("dev", nil, Defaults{Namespace: "kube-system"}), tenant: "shop", problem: "Kubernetes itself"},
 		"a namespace of Kubernetes is refused when put together": {

@@ -33,11 +33,13 @@ type Tenancy struct {
 	Created time.Time
 	// Mapping has every default filled in. It is not to be changed.
 	Mapping v1alpha1.NamespaceMapping
+	// OwnNamespace is where the program itself runs.
+	OwnNamespace string
 }
 
 // Tenancy is where the environment puts its tenants.
 func (e Environment) Tenancy() Tenancy {
-	return Tenancy{Environment: e.Name, Configured: e.Configured, Created: e.Created, Mapping: e.Spec.Namespaces}
+	return Tenancy{Environment: e.Name, Configured: e.Configured, Created: e.Created, Mapping: e.Spec.Namespaces, OwnNamespace: e.Defaults.OwnNamespace}
 }
 
 // Tenancies are where environments put their tenants.
@@ -51,13 +53,13 @@ func Tenancies(configurations []v1alpha1.EnvironmentConfig, defaults Defaults) [
 
 // Unconfigured is where environments without an EnvironmentConfig put their tenants.
 func Unconfigured(defaults Defaults) Tenancy {
-	return Tenancy{Mapping: completeMapping(v1alpha1.NamespaceMapping{}, defaults)}
+	return Tenancy{Mapping: completeMapping(v1alpha1.NamespaceMapping{}, defaults), OwnNamespace: defaults.OwnNamespace}
 }
 
 func tenancyOf(configuration *v1alpha1.EnvironmentConfig, defaults Defaults) Tenancy {
 	return Tenancy{
 		Environment: configuration.Name, Configured: true, Created: configuration.CreationTimestamp.Time,
-		Mapping: completeMapping(configuration.Spec.Namespaces, defaults),
+		Mapping: completeMapping(configuration.Spec.Namespaces, defaults), OwnNamespace: defaults.OwnNamespace,
 	}
 }
 
