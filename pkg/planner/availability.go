@@ -17,9 +17,14 @@ import (
 // reported with; the rest is cut, so that a report never promises too much.
 const availabilityDigits = 6
 
-// maxOverlapping bounds the work for environments that share clusters in ways
-// that cannot be split: 2^maxOverlapping states.
-const maxOverlapping = 16
+const (
+	// maxOverlapping bounds the environments that share clusters in ways that cannot
+	// be split: what is up of them has 2^maxOverlapping states.
+	maxOverlapping = 16
+	// maxSteps bounds the work for them, which is once through the states for each
+	// way of sharing. It takes a fraction of a second.
+	maxSteps = 1 << 17
+)
 
 // achieved is the availability of a placement.
 type achieved struct {
@@ -36,8 +41,8 @@ type achieved struct {
 // for an environment without a place, which counts as down.
 //
 // The sum over independent members is exact: environments that share clusters
-// form a group, each group gives a distribution of how many of its environments
-// are up, and the distributions of independent groups convolve.
+// form a group, each group gives the chances of how many of its environments are
+// up, and those of independent groups convolve.
 func achievedAvailability(placement map[string][]string, availability map[string]*big.Rat) achieved {
 	if !slices.ContainsFunc(slices.Collect(maps.Values(placement)), func(clusters []string) bool { return len(clusters) > 0 }) {
 		return achieved{unknown: "no environment has a cluster"}
@@ -45,19 +50,54 @@ func achievedAvailability(placement map[string][]string, availability map[string
 	if unknown := unknownClusters(placement, availability); len(unknown) > 0 {
 		return achieved{unknown: fmt.Sprintf("no availability is reported yet for %s", wording.Names(unknown))}
 	}
-	total := []*big.Rat{big.NewRat(1, 1)}
+	total := certainly(0)
 	for _, group := range groups(placement) {
-		distribution, ok := group.distribution(availability)
+		chances, ok := group.chances(availability)
 		if !ok {
-			return achieved{unknown: fmt.Sprintf("more than %d environments share clusters in different ways: give each environment clusters of its own", maxOverlapping)}
+			return achieved{unknown: "too many environments share clusters in different ways: give each environment clusters of its own"}
 		}
-		total = convolve(total, distribution)
+		total = total.and(chances)
 	}
-	majority := new(big.Rat)
-	for up := len(placement)/2 + 1; up < len(total); up++ {
-		majority.Add(majority, total[up])
+	majority := new(big.Int)
+	for up := len(placement)/2 + 1; up < len(total.ways); up++ {
+		majority.Add(majority, total.ways[up])
 	}
-	return achieved{probability: majority}
+	return achieved{probability: new(big.Rat).SetFrac(majority, total.all)}
+}
+
+// chances are how likely each number of environments is to be up: for n it is
+// ways[n] of all. Fractions of one denominator need not be reduced at each step,
+// which would cost far more than the step.
+type chances struct {
+	ways []*big.Int
+	all  *big.Int
+}
+
+// certainly is a number that is sure, and none above it.
+func certainly(n int) chances {
+	ways := zeros(n + 1)
+	ways[n].SetInt64(1)
+	return chances{ways: ways, all: big.NewInt(1)}
+}
+
+// and adds two independent numbers.
+func (c chances) and(other chances) chances {
+	sum := chances{ways: zeros(len(c.ways) + len(other.ways) - 1), all: new(big.Int).Mul(c.all, other.all)}
+	product := new(big.Int)
+	for i, x := range c.ways {
+		for j, y := range other.ways {
+			sum.ways[i+j].Add(sum.ways[i+j], product.Mul(x, y))
+		}
+	}
+	return sum
+}
+
+func zeros(n int) []*big.Int {
+	values := make([]*big.Int, n)
+	for i := range values {
+		values[i] = new(big.Int)
+	}
+	return values
 }
 
 func unknownClusters(placement map[string][]string, availability map[string]*big.Rat) []string {
@@ -84,7 +124,8 @@ type environmentSet struct {
 type group []environmentSet
 
 // groups merges environments of the same clusters and splits the rest into
-// independent groups.
+// independent groups. The same placement always gives the same groups: whether one
+// is too much work must not change from one look to the next.
 func groups(placement map[string][]string) []group {
 	byClusters := map[string]*environmentSet{}
 	for _, clusters := range placement {
@@ -96,7 +137,8 @@ func groups(placement map[string][]string) []group {
 		byClusters[key].count++
 	}
 	var result []group
-	for _, set := range byClusters {
+	for _, key := range slices.Sorted(maps.Keys(byClusters)) {
+		set := byClusters[key]
 		merged := group{*set}
 		apart := result[:0:0]
 		for _, other := range result {
@@ -117,70 +159,74 @@ func (g group) shares(clusters []string) bool {
 	})
 }
 
-// distribution gives at index n the probability that exactly n environments of
-// the group are up. It goes cluster by cluster over the sets of environments
-// that are up so far.
-func (g group) distribution(availability map[string]*big.Rat) ([]*big.Rat, bool) {
+// chances goes over the sets of environments that are up so far, once for each way
+// in which clusters serve several of them. It returns false for more work than it is
+// worth.
+func (g group) chances(availability map[string]*big.Rat) (chances, bool) {
 	if len(g) > maxOverlapping {
-		return nil, false
+		return chances{}, false
 	}
-	serves := map[string]uint32{}
-	size := 0
-	for i, set := range g {
-		size += set.count
-		for _, cluster := range set.clusters {
-			serves[cluster] |= 1 << i
+	served, size := g.served(availability)
+	states, all, steps := map[uint32]*big.Int{0: big.NewInt(1)}, big.NewInt(1), 0
+	for _, sets := range slices.Sorted(maps.Keys(served)) {
+		if steps += len(states); steps > maxSteps {
+			return chances{}, false
 		}
-	}
-	states := map[uint32]*big.Rat{0: big.NewRat(1, 1)}
-	for cluster, sets := range serves {
-		up := availability[cluster]
-		down := new(big.Rat).Sub(big.NewRat(1, 1), up)
-		next := make(map[uint32]*big.Rat, 2*len(states))
-		for state, probability := range states {
-			addTo(next, state, new(big.Rat).Mul(probability, down))
-			addTo(next, state|sets, new(big.Rat).Mul(probability, up))
+		by := served[sets]
+		up := new(big.Int).Sub(by.all, by.down)
+		next := make(map[uint32]*big.Int, 2*len(states))
+		for state, ways := range states {
+			addTo(next, state, new(big.Int).Mul(ways, by.down))
+			addTo(next, state|sets, new(big.Int).Mul(ways, up))
 		}
-		states = next
+		states, all = next, all.Mul(all, by.all)
 	}
-	distribution := zeros(size + 1)
-	for state, probability := range states {
+	result := chances{ways: zeros(size + 1), all: all}
+	for state, ways := range states {
 		count := 0
 		for i, set := range g {
 			if state&(1<<i) != 0 {
 				count += set.count
 			}
 		}
-		distribution[count].Add(distribution[count], probability)
+		result.ways[count].Add(result.ways[count], ways)
 	}
-	return distribution, true
+	return result, true
 }
 
-func addTo(states map[uint32]*big.Rat, state uint32, probability *big.Rat) {
-	if sum := states[state]; sum != nil {
-		sum.Add(sum, probability)
-		return
-	}
-	states[state] = probability
-}
+// outage is the chance that several clusters are down at the same time: down of all.
+type outage struct{ down, all *big.Int }
 
-// convolve adds two independent counts.
-func convolve(a, b []*big.Rat) []*big.Rat {
-	sum := zeros(len(a) + len(b) - 1)
-	for i, x := range a {
-		for j, y := range b {
-			sum[i+j].Add(sum[i+j], new(big.Rat).Mul(x, y))
+// served are the outages of the clusters that serve the same sets of the group, by
+// these sets, and size is the number of the group's environments.
+func (g group) served(availability map[string]*big.Rat) (outages map[uint32]outage, size int) {
+	sets := map[string]uint32{}
+	for i, set := range g {
+		size += set.count
+		for _, cluster := range set.clusters {
+			sets[cluster] |= 1 << i
 		}
 	}
-	return sum
+	outages = map[uint32]outage{}
+	for cluster, serves := range sets {
+		together, found := outages[serves]
+		if !found {
+			together = outage{down: big.NewInt(1), all: big.NewInt(1)}
+			outages[serves] = together
+		}
+		up := availability[cluster]
+		together.down.Mul(together.down, new(big.Int).Sub(up.Denom(), up.Num()))
+		together.all.Mul(together.all, up.Denom())
+	}
+	return outages, size
 }
 
-func zeros(n int) []*big.Rat {
-	values := make([]*big.Rat, n)
-	for i := range values {
-		values[i] = new(big.Rat)
+func addTo(states map[uint32]*big.Int, state uint32, ways *big.Int) {
+	if sum := states[state]; sum != nil {
+		sum.Add(sum, ways)
+		return
 	}
-	return values
+	states[state] = ways
 }
 
 // formatAvailability writes a probability as a decimal, cut and not rounded.

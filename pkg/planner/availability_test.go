@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -82,6 +83,48 @@ func TestEnvironmentsThatOverlapInTooManyWaysAreToldRatherThanComputed(t *testin
 	got := achievedAvailability(placement, availability)
 	if got.probability != nil || !strings.Contains(got.unknown, "share clusters") {
 		t.Errorf("got %v (%s), want unknown because of shared clusters", got.probability, got.unknown)
+	}
+}
+
+// A user who names clusters in bad places must not keep the Package Manager from
+// looking after other deployments: each way of sharing may double the states.
+func TestHowClustersAreSharedCostsABoundedTime(t *testing.T) {
+	const environments, clusters = 16, 256
+	for name, test := range map[string]struct {
+		// serves tells whether a cluster serves an environment.
+		serves func(cluster, environment int) bool
+		known  bool
+	}{
+		"all in the same way":                 {func(int, int) bool { return true }, true},
+		"each environment from its own":       {func(c, e int) bool { return c%environments == e }, true},
+		"each from its own and its neighbour": {func(c, e int) bool { return c%environments == e || (c+1)%environments == e }, false},
+		"hardly any two alike":                {func(c, e int) bool { return (c*2654435761+e*40503*(c+7))>>3%11 == 0 }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			placement, availability := map[string][]string{}, map[string]*big.Rat{}
+			for c := range clusters {
+				availability[fmt.Sprint(c)] = big.NewRat(999_999_999_000+int64(c), 1_000_000_000_007)
+				for e := range environments {
+					if test.serves(c, e) {
+						placement[fmt.Sprint(e)] = append(placement[fmt.Sprint(e)], fmt.Sprint(c))
+					}
+				}
+			}
+			began := time.Now()
+			got := achievedAvailability(placement, availability)
+			// Minutes are what it takes without a bound.
+			if took := time.Since(began); took > 10*time.Second {
+				t.Errorf("it took %s", took)
+			}
+			if known := got.probability != nil; test.known && !known {
+				t.Errorf("the probability is unknown: %s", got.unknown)
+			}
+			for range 3 {
+				if again := achievedAvailability(placement, availability); again.unknown != got.unknown {
+					t.Errorf("now it says %q, before it said %q", again.unknown, got.unknown)
+				}
+			}
+		})
 	}
 }
 
