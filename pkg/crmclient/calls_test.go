@@ -6,7 +6,6 @@ package crmclient_test
 import (
 	"context"
 	"errors"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +18,7 @@ import (
 	"oaas.io/oaas/pkg/crmclient"
 	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
 	"oaas.io/oaas/pkg/internal/polltest"
+	"oaas.io/oaas/pkg/internal/porttest"
 )
 
 func answer(code codes.Code) func(context.Context, int, *deploymentv1.DeploymentUnit) (*deploymentv1.DeployResponse, error) {
@@ -119,14 +119,16 @@ func TestAClusterThatNeverAnswersIsGivenUpAtTheDeadline(t *testing.T) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}}
-	link := connect(t, newPool(t, quick()), clusterAt(serve(t, m), timeout(100*time.Millisecond), retries(3)))
+	// Long enough for the first call to arrive on a busy machine.
+	const deadline, repetitions = 2 * time.Second, 3
+	link := connect(t, newPool(t, quick()), clusterAt(serve(t, m), timeout(deadline), retries(repetitions)))
 	started := time.Now()
 	_, err := link.Deploy(t.Context(), unit("u"))
 	if !crmclient.IsUnreachable(err) {
 		t.Errorf("error %v does not count as unreachable", err)
 	}
-	if waited := time.Since(started); waited > 3*time.Second {
-		t.Errorf("the call took %s, want about its deadline of 100ms, repetitions included", waited)
+	if waited := time.Since(started); waited > repetitions*deadline {
+		t.Errorf("the call took %s, want about its deadline of %s, repetitions included", waited, deadline)
 	}
 	if m.callCount() != 1 {
 		t.Errorf("the call was made %d times, want once: the deadline holds for all repetitions", m.callCount())
@@ -219,17 +221,9 @@ func TestACallerThatGivesUpDoesNotOpenTheBreaker(t *testing.T) {
 }
 
 func TestAnEndpointThatNobodyListensOnFailsAtOnce(t *testing.T) {
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
-	link := connect(t, newPool(t, quick()), clusterAt(address, timeout(time.Minute), retries(2)))
+	link := connect(t, newPool(t, quick()), clusterAt(porttest.Refusing(t), timeout(time.Minute), retries(2)))
 	started := time.Now()
-	_, err = link.Health(t.Context())
+	_, err := link.Health(t.Context())
 	if !crmclient.IsUnreachable(err) || !strings.Contains(err.Error(), "refused") {
 		t.Errorf("error %v, want unreachable because the connection is refused", err)
 	}

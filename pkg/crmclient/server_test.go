@@ -118,7 +118,7 @@ func clusterAt(endpoint string, options ...func(*pmv1alpha1.ClusterSpec)) *pmv1a
 		ObjectMeta: metav1.ObjectMeta{Name: "a"},
 		Spec: pmv1alpha1.ClusterSpec{
 			Endpoint:      endpoint,
-			Timeout:       &metav1.Duration{Duration: 5 * time.Second},
+			Timeout:       &metav1.Duration{Duration: 30 * time.Second},
 			RetryAttempts: ptr.To[int32](0),
 		},
 	}

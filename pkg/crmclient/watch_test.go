@@ -20,6 +20,7 @@ import (
 	"oaas.io/oaas/pkg/crmclient"
 	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
 	"oaas.io/oaas/pkg/internal/polltest"
+	"oaas.io/oaas/pkg/internal/porttest"
 )
 
 const (
@@ -233,6 +234,7 @@ func TestAClusterThatIsBackIsNoticedAndItsBreakerCloses(t *testing.T) {
 	polltest.Until(t, "the record", func() bool { return link.Record("a").Record != nil })
 
 	stop()
+	_, release := porttest.Hold(t, address)
 	polltest.Until(t, "the records are stale", func() bool { return link.Record("a").Stale })
 	if link.Record("a").Record == nil {
 		t.Error("the last known record was dropped")
@@ -243,6 +245,7 @@ func TestAClusterThatIsBackIsNoticedAndItsBreakerCloses(t *testing.T) {
 	})
 	polltest.Until(t, "the open breaker is told", func() bool { return told.has(crmclient.Change{Cluster: "a"}) })
 
+	release()
 	polltest.Until(t, "the port is free again", func() bool {
 		listener, err = new(net.ListenConfig).Listen(t.Context(), "tcp", address)
 		return err == nil
