@@ -11,6 +11,8 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+	clienttesting "k8s.io/client-go/testing"
 
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
 	"oaas.io/oaas/pkg/crmclient"
@@ -49,6 +51,14 @@ func run(t *testing.T, secrets crmclient.SecretReader, clusters ...*pmv1alpha1.C
 			t.Fatal(err)
 		}
 	}
+	// The fake tells of nothing that happens between an informer's list and its watch.
+	watching := make(chan struct{})
+	watched := sync.OnceFunc(func() { close(watching) })
+	client.PrependWatchReactor("clusters", func(action clienttesting.Action) (bool, watch.Interface, error) {
+		w, err := client.Tracker().Watch(action.GetResource(), action.GetNamespace())
+		watched()
+		return true, w, err
+	})
 	pool := crmclient.NewPool(crmclient.Options{Secrets: secrets})
 	factory := externalversions.NewSharedInformerFactory(client, 0)
 	controller, err := New(Config{Clusters: factory.Pm().V1alpha1().Clusters(), Pool: pool, Interval: 20 * time.Millisecond})
@@ -67,6 +77,7 @@ func run(t *testing.T, secrets crmclient.SecretReader, clusters ...*pmv1alpha1.C
 		factory.Shutdown()
 		pool.Close()
 	})
+	<-watching
 	return client, pool
 }
 
@@ -89,7 +100,7 @@ func TestThePoolIsCompleteOnceEveryClusterHadItsTurn(t *testing.T) {
 	_, pool := run(t, &vault{}, cluster("a", "127.0.0.1:1"), cluster("b", "127.0.0.1:2"), withToken(cluster("c", "127.0.0.1:3")))
 	select {
 	case <-pool.Complete():
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the pool is not complete")
 	}
 	states := pool.States()
@@ -102,7 +113,7 @@ func TestAPoolWithoutClustersIsComplete(t *testing.T) {
 	_, pool := run(t, nil)
 	select {
 	case <-pool.Complete():
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the pool is not complete")
 	}
 }
