@@ -20,6 +20,7 @@ import (
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
 	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
 	"oaas.io/oaas/pkg/internal/polltest"
+	"oaas.io/oaas/pkg/internal/porttest"
 )
 
 var created = timestamppb.New(time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC))
@@ -32,6 +33,8 @@ type cluster struct {
 	name     string
 	endpoint string
 	stop     func()
+	// release gives the port back that the cluster has while it is stopped.
+	release func()
 
 	mu       sync.Mutex
 	version  int
@@ -43,7 +46,7 @@ type cluster struct {
 func newCluster(t *testing.T, name string, records ...*deploymentv1.DeploymentRecord) *cluster {
 	t.Helper()
 	c := &cluster{
-		t: t, name: name, endpoint: "127.0.0.1:0",
+		t: t, name: name, endpoint: "127.0.0.1:0", release: func() {},
 		records:  map[string]*deploymentv1.DeploymentRecord{},
 		watchers: map[chan *deploymentv1.WatchDeploymentRecordsResponse]struct{}{},
 	}
@@ -58,6 +61,7 @@ func newCluster(t *testing.T, name string, records ...*deploymentv1.DeploymentRe
 func (c *cluster) start() {
 	c.t.Helper()
 	var listener net.Listener
+	c.release()
 	polltest.Until(c.t, "the port is free", func() bool {
 		var err error
 		listener, err = new(net.ListenConfig).Listen(c.t.Context(), "tcp", c.endpoint)
@@ -73,6 +77,8 @@ func (c *cluster) start() {
 		if err := <-done; err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 			c.t.Errorf("serving cluster %s: %v", c.name, err)
 		}
+		// Nobody else answers in its place.
+		_, c.release = porttest.Hold(c.t, c.endpoint)
 	})
 	c.t.Cleanup(c.stop)
 }
@@ -82,7 +88,7 @@ func (c *cluster) object() *pmv1alpha1.Cluster {
 	return &pmv1alpha1.Cluster{
 		ObjectMeta: metav1.ObjectMeta{Name: c.name},
 		Spec: pmv1alpha1.ClusterSpec{
-			Endpoint: c.endpoint, Timeout: &metav1.Duration{Duration: 5 * time.Second}, RetryAttempts: ptr.To[int32](0),
+			Endpoint: c.endpoint, Timeout: &metav1.Duration{Duration: 30 * time.Second}, RetryAttempts: ptr.To[int32](0),
 		},
 	}
 }

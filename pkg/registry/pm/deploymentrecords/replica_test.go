@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/apiserver/pkg/warning"
+	"k8s.io/utils/clock"
 
 	"oaas.io/oaas/pkg/apis/pm"
 	"oaas.io/oaas/pkg/crmclient"
@@ -43,6 +44,13 @@ func newReplica(t *testing.T, clusters ...*cluster) *replica {
 	return r
 }
 
+// patient is a clock whose timers never end before a busy machine has done its work.
+type patient struct{ clock.RealClock }
+
+func (p patient) NewTimer(d time.Duration) clock.Timer {
+	return p.RealClock.NewTimer(max(d, time.Minute))
+}
+
 // newReplicaWithout makes a replica that was told about no cluster yet.
 func newReplicaWithout(t *testing.T) *replica {
 	t.Helper()
@@ -50,7 +58,7 @@ func newReplicaWithout(t *testing.T) *replica {
 		WatchBackoff: 10 * time.Millisecond, MaxWatchBackoff: 50 * time.Millisecond, StaleAfter: 100 * time.Millisecond,
 	})
 	t.Cleanup(pool.Close)
-	storage := deploymentrecords.NewStorage(deploymentrecords.Options{Pool: pool})
+	storage := deploymentrecords.NewStorage(deploymentrecords.Options{Pool: pool, Clock: patient{}})
 	t.Cleanup(storage.Destroy)
 	return &replica{T: t, pool: pool, rest: storage}
 }
@@ -166,7 +174,7 @@ func (w *watching) next() watch.Event {
 			w.Fatal("the watch has ended")
 		}
 		return event
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		w.Fatal("no event came")
 	}
 	return watch.Event{}
