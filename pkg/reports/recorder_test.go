@@ -205,7 +205,8 @@ func TestAllUnitsTogetherAreBoundedAndChangesOfHealthGoFirst(t *testing.T) {
 			t.Fatalf("the change of health waited for %d others", steps)
 		}
 		done := s.store.count()
-		s.until("somebody waits for the bound", s.clock.HasWaiters)
+		// Besides the clocks of the two queues.
+		s.until("all workers that have something to write wait for the bound", func() bool { return s.clock.Waiters() == 2+ordinaryWorkers+1 })
 		s.clock.Step(time.Second / perSecond)
 		s.until("one more is written", func() bool { return s.store.count() > done })
 	}
