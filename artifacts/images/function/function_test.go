@@ -162,7 +162,7 @@ func TestMetricsMeasureRequestsButNotProbes(t *testing.T) {
 }
 
 func TestShutdownFinishesRequestsInProgress(t *testing.T) {
-	f := newFunction(config{ServiceTime: 100 * time.Millisecond, MaxConcurrency: 1})
+	f := newFunction(config{ServiceTime: 2 * time.Second, MaxConcurrency: 1})
 	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // local
 	if err != nil {
 		t.Fatal(err)
@@ -182,7 +182,11 @@ func TestShutdownFinishesRequestsInProgress(t *testing.T) {
 		statuses <- response.StatusCode
 	}()
 	for len(f.slots) == 0 { // until the request is being served
-		time.Sleep(time.Millisecond)
+		select {
+		case status := <-statuses:
+			t.Fatalf("the request ended with %d before anybody saw it", status)
+		case <-time.After(time.Millisecond):
+		}
 	}
 	cancel()
 	if status := <-statuses; status != http.StatusOK {
