@@ -99,11 +99,16 @@ func validateTemplates(templates map[string]string, environments []string, path 
 		environments = []string{defaultEnvironment}
 	}
 	var errs field.ErrorList
+	remedy := ""
 	for _, environment := range slices.Sorted(maps.Keys(templates)) {
-		if !slices.Contains(environments, environment) {
-			errs = append(errs, field.Invalid(path.Key(environment), environment,
-				fmt.Sprintf("is not an environment of this deployment: use one of %v or add it to spec.targetEnvironments", environments)))
+		if slices.Contains(environments, environment) {
+			continue
 		}
+		if remedy == "" {
+			// One text for all: a request may name a hundred thousand.
+			remedy = fmt.Sprintf("is not an environment of this deployment: use one of %v or add it to spec.targetEnvironments", environments)
+		}
+		errs = append(errs, field.Invalid(path.Key(environment), environment, remedy))
 	}
 	return errs
 }

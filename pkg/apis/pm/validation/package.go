@@ -4,7 +4,6 @@
 package validation
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/Masterminds/semver/v3"
@@ -76,7 +75,7 @@ func validatePackageSpec(spec *pm.PackageSpec, name string, path *field.Path) fi
 	classes := uniqueness{}
 	for i := range spec.Classes {
 		class, classPath := &spec.Classes[i], path.Child("classes").Index(i)
-		errs = append(errs, validateClass(class, functions, classPath)...)
+		errs = append(errs, validateClass(class, &functions, classPath)...)
 		errs = append(errs, classes.add(class.Key, classPath.Child("key"))...)
 	}
 	return append(errs, validateDeployments(spec.Deployments, name, classes, path.Child("deployments"))...)
@@ -99,7 +98,7 @@ func validateDependencies(dependencies []pm.PackageDependency, self string, path
 	return errs
 }
 
-func validateClass(class *pm.ClassDefinition, functions functionSet, path *field.Path) field.ErrorList {
+func validateClass(class *pm.ClassDefinition, functions *functionSet, path *field.Path) field.ErrorList {
 	errs := validateKeyForm(class.Key, path.Child("key"))
 	if class.StateSpec != nil {
 		errs = append(errs, validateStateSpec(class.StateSpec, path.Child("stateSpec"))...)
@@ -123,11 +122,11 @@ func validateStateSpec(state *pm.StateSpec, path *field.Path) field.ErrorList {
 	return errs
 }
 
-func validateBinding(binding *pm.FunctionBinding, functions functionSet, path *field.Path) field.ErrorList {
+func validateBinding(binding *pm.FunctionBinding, functions *functionSet, path *field.Path) field.ErrorList {
 	errs := validateKeyForm(binding.Name, path.Child("name"))
 	functionPath := path.Child("functionKey")
 	if binding.FunctionKey != "" && len(binding.FunctionKey) <= maxFunctionReference && !functions.has(binding.FunctionKey) {
-		errs = append(errs, unknownFunction(functionPath, binding.FunctionKey, functions))
+		errs = append(errs, functions.unknown(functionPath, binding.FunctionKey))
 	}
 	return append(errs, validateSet(binding.Parameters, path.Child("parameters"), validateKey)...)
 }
@@ -143,6 +142,9 @@ type functionSet struct {
 	dependencies map[string]struct{}
 	// shown are the first few, for messages.
 	shown []string
+	// remedy is what to do about one that is missing: one text for all of them, since
+	// a request may bind a hundred thousand. Empty until it is needed.
+	remedy string
 }
 
 func (s *functionSet) add(key string) {
@@ -166,14 +168,17 @@ func (s *functionSet) has(key string) bool {
 	return declared
 }
 
-func unknownFunction(path *field.Path, key string, functions functionSet) *field.Error {
-	const remedy = "is not a function of this package, nor <package>.<function> of one of spec.dependencies: declare it"
-	if len(functions.shown) == 0 {
-		return field.Invalid(path, key, remedy)
+// unknown is what is wrong with binding a function that there is not. All functions
+// must have been added.
+func (s *functionSet) unknown(path *field.Path, key string) *field.Error {
+	if s.remedy == "" {
+		s.remedy = "is not a function of this package, nor <package>.<function> of one of spec.dependencies: declare it"
+		if len(s.shown) > 0 {
+			s.remedy += " or use one of " + strings.Join(s.shown, ", ")
+			if len(s.known) > len(s.shown) {
+				s.remedy += ", …"
+			}
+		}
 	}
-	more := ""
-	if len(functions.known) > len(functions.shown) {
-		more = ", …"
-	}
-	return field.Invalid(path, key, fmt.Sprintf("%s or use one of %s%s", remedy, strings.Join(functions.shown, ", "), more))
+	return field.Invalid(path, key, s.remedy)
 }

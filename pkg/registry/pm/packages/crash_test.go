@@ -70,7 +70,7 @@ func TestEtcdForgetsANoticeThatNobodyWithdrew(t *testing.T) {
 	}
 	s.one.edges.notices.life = time.Second
 	expectError(t, s.announceOnly(pkg("a", "1", "b")), "")
-	err := wait.PollUntilContextTimeout(s.ctx(), 100*time.Millisecond, 30*time.Second, true, func(context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(s.ctx(), 100*time.Millisecond, time.Minute, true, func(context.Context) (bool, error) {
 		return len(s.notices()) == 0, nil
 	})
 	if err != nil {
@@ -133,7 +133,7 @@ func TestAWriteWaitsForOneThatMayTakeAwayWhatItNeeds(t *testing.T) {
 			}
 			done := make(chan error, 1)
 			go func() { done <- s.create(pkg("a", "1", "b")) }()
-			err := wait.PollUntilContextTimeout(s.ctx(), time.Millisecond, 10*time.Second, true, func(context.Context) (bool, error) {
+			err := wait.PollUntilContextTimeout(s.ctx(), time.Millisecond, time.Minute, true, func(context.Context) (bool, error) {
 				return slices.Contains(s.notices(), "a needs b"), nil
 			})
 			if err != nil {

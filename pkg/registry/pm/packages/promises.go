@@ -36,7 +36,7 @@ func (w *write) keepPromises(ctx context.Context, updated, stored *pm.Package) e
 		}
 	}
 	if errs := broken.errors(&updated.Spec); len(errs) > 0 {
-		return apierrors.NewInvalid(pm.Kind("Package"), updated.Name, errs)
+		return invalid(updated, errs)
 	}
 	for i := range drafts {
 		needed, needs := needsOf(&drafts[i])[stored.Name]

@@ -5,9 +5,11 @@ package packages
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/registry/rest"
@@ -68,6 +70,41 @@ func TestAPackageThatGoesCannotBeDependedOn(t *testing.T) {
 	expectError(t, s.create(pkg("late", "1", "going")), "Invalid", "spec.dependencies[0].name", "is being deleted")
 	expectError(t, s.update("going", func(p *pm.Package) { p.Finalizers = nil }), "")
 	expectError(t, s.create(pkg("late", "1", "going")), "Invalid", "no such package")
+}
+
+func TestARefusalNamesAFewHundredOfThousandsOfFunctions(t *testing.T) {
+	s := newScene(t)
+	base := pkg("b", "1")
+	base.Spec.Functions = nil
+	const functions = 2000
+	for i := range functions {
+		base.Spec.Functions = append(base.Spec.Functions, pm.FunctionDefinition{Key: fmt.Sprint("f", i), Type: pm.FunctionBuiltin})
+	}
+	s.mustCreate(base)
+	binding := func(name, prefix string) *pm.Package {
+		p := pkg(name, "1", "b")
+		for i := range functions {
+			if i%500 == 0 {
+				p.Spec.Classes = append(p.Spec.Classes, pm.ClassDefinition{Key: fmt.Sprint("C", i)})
+			}
+			class := &p.Spec.Classes[len(p.Spec.Classes)-1]
+			class.FunctionBindings = append(class.FunctionBindings, pm.FunctionBinding{
+				Name: fmt.Sprint("m", i), FunctionKey: fmt.Sprint("b.", prefix, i), AccessModifier: pm.AccessPublic,
+			})
+		}
+		return p
+	}
+	expectFew := func(err error) {
+		t.Helper()
+		expectError(t, err, "Invalid", "more errors are not shown")
+		var refusal apierrors.APIStatus
+		if errors.As(err, &refusal); len(refusal.Status().Details.Causes) > 600 {
+			t.Errorf("%d causes are told", len(refusal.Status().Details.Causes))
+		}
+	}
+	expectFew(s.create(binding("a", "missing")))
+	s.mustCreate(binding("a", "f"))
+	expectFew(s.update("b", func(p *pm.Package) { p.Spec.Functions = nil }))
 }
 
 func TestTheListOfDependentsFollowsEveryWrite(t *testing.T) {

@@ -22,6 +22,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"oaas.io/oaas/pkg/apis/pm"
+	"oaas.io/oaas/pkg/registry/pm/stored"
 )
 
 const (
@@ -124,7 +125,7 @@ func (w *write) announce(ctx context.Context, p, old *pm.Package) error {
 		errs = append(errs, problems...)
 	}
 	if len(errs) > 0 {
-		return apierrors.NewInvalid(pm.Kind("Package"), p.Name, errs)
+		return invalid(p, errs)
 	}
 	if !adds || old == nil || !dependedOn(old) {
 		return nil
@@ -134,6 +135,12 @@ func (w *write) announce(ctx context.Context, p, old *pm.Package) error {
 		return err
 	}
 	return cycleError(p, path, pending)
+}
+
+// invalid tells the client what is wrong with a package, as far as that is read: a
+// package may bind tens of thousands of functions that another one has not.
+func invalid(p *pm.Package, errs field.ErrorList) error {
+	return apierrors.NewInvalid(pm.Kind("Package"), p.Name, stored.Bounded(errs))
 }
 
 func (w *write) post(ctx context.Context, about concern, content *pm.Package) error {

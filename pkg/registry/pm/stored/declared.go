@@ -32,11 +32,11 @@ func Declared(
 			IsResourceRequest: true, APIGroup: v1alpha1.GroupName, APIVersion: v1alpha1.SchemeGroupVersion.Version, Resource: resource.Plural,
 		})
 	}
-	return bounded(rest.ValidateDeclarativelyWithMigrationChecks(ctx, scheme, obj, old, bounded(found), kind, rest.DeclarativeValidationConfig{}))
+	return Bounded(rest.ValidateDeclarativelyWithMigrationChecks(ctx, scheme, obj, old, Bounded(found), kind, rest.DeclarativeValidationConfig{}))
 }
 
-// bounded keeps the first errors, and says that there are more.
-func bounded(errs field.ErrorList) field.ErrorList {
+// Bounded keeps the first errors, and says that there are more.
+func Bounded(errs field.ErrorList) field.ErrorList {
 	if len(errs) <= maxErrors {
 		return errs
 	}
