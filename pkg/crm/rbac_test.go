@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -66,6 +67,53 @@ func TestShippedRoleIsEnough(t *testing.T) {
 		}
 		return err
 	})
+}
+
+// TestViewersSeeTheirRecords holds that the role which is shipped for users lets them
+// read what `kubectl get drec,dtpl,envcfg` shows, and write nothing.
+func TestViewersSeeTheirRecords(t *testing.T) {
+	content, err := os.ReadFile("../../artifacts/kustomize/crm/user-roles.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	role := &rbacv1.ClusterRole{}
+	if err := yaml.UnmarshalStrict(content, role); err != nil {
+		t.Fatal(err)
+	}
+	if role.Labels["rbac.authorization.k8s.io/aggregate-to-view"] != "true" {
+		t.Errorf("labels = %v, want one that adds the role to view", role.Labels)
+	}
+	c := newClient(t)
+	const user = "viewer"
+	role.Name = user
+	if err := c.Create(t.Context(), role); err != nil {
+		t.Fatal(err)
+	}
+	binding := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: user},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: user},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: user}},
+	}
+	if err := c.Create(t.Context(), binding); err != nil {
+		t.Fatal(err)
+	}
+	for _, resource := range []string{"deploymentrecords", "deploymenttemplates", "environmentconfigs"} {
+		for verb, want := range map[string]bool{"get": true, "list": true, "watch": true, "create": false, "patch": false, "delete": false} {
+			eventually(t, verb+" "+resource+" is decided", func(ctx context.Context) error {
+				review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+					User:               user,
+					ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: verb, Group: "oaas.io", Resource: resource},
+				}}
+				if err := c.Create(ctx, review); err != nil {
+					return err
+				}
+				if review.Status.Allowed != want {
+					return fmt.Errorf("allowed is %v", review.Status.Allowed)
+				}
+				return nil
+			})
+		}
+	}
 }
 
 func shippedRole(t *testing.T) *rbacv1.ClusterRole {

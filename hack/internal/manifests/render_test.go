@@ -28,7 +28,7 @@ func TestRender(t *testing.T) {
 			"Deployment/oaas-crm", "Service/oaas-crm", "ClusterRole/oaas-apiserver", "ClusterRole/oaas-crm", "ClusterRole/oaas-edit",
 		}},
 		manifests.Member: {
-			has:   []string{namespaced, definition, "Deployment/oaas-crm", "Service/oaas-crm", "ClusterRole/oaas-crm"},
+			has:   []string{namespaced, definition, "Deployment/oaas-crm", "Service/oaas-crm", "ClusterRole/oaas-crm", "ClusterRole/oaas-crm-view"},
 			lacks: []string{"StatefulSet/oaas-apiserver", "APIService/v1alpha1.pm.oaas.io"},
 		},
 	} {
