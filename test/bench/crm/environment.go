@@ -15,19 +15,23 @@ import (
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 )
 
-// touchEnvironment makes an environment, or changes something of it that makes no
-// difference to its records: how much room there is, which is always more than they
-// need.
+// touchEnvironment makes an environment at turn 0, and after that changes something of
+// it that makes no difference to its records: how much room there is, which is always
+// more than they need.
 func touchEnvironment(ctx context.Context, hub *cluster.Cluster, name string, turn int) error {
 	client, err := dynamic.NewForConfig(hub.RESTConfig())
 	if err != nil {
 		return fmt.Errorf("making a client: %w", err)
 	}
+	spec := map[string]any{}
+	if turn > 0 {
+		spec["quotas"] = map[string]any{"deployments": int64(1_000_000 + turn)}
+	}
 	config := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": v1alpha1.SchemeGroupVersion.String(),
 		"kind":       v1alpha1.KindEnvironmentConfig,
 		"metadata":   map[string]any{"name": name},
-		"spec":       map[string]any{"quotas": map[string]any{"deployments": int64(1_000_000 + turn)}},
+		"spec":       spec,
 	}}
 	_, err = client.Resource(v1alpha1.SchemeGroupVersion.WithResource("environmentconfigs")).
 		Apply(ctx, name, config, metav1.ApplyOptions{FieldManager: "bench", Force: true})

@@ -113,6 +113,9 @@ func run(ctx context.Context, s settings, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := warmUp(ctx, s, hub, manager, peer); err != nil {
+		return fmt.Errorf("warming up: %w", err)
+	}
 	figures := report.New("crm")
 	for _, size := range s.records {
 		if err := measure(ctx, s, hub, manager, peer, size, figures); err != nil {

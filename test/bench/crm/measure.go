@@ -30,10 +30,8 @@ const (
 // measure takes all figures of one number of records and leaves nothing behind.
 func measure(ctx context.Context, s settings, hub *cluster.Cluster, m *manager, p *peer, records int, figures *report.Report) error {
 	namespace, floorNamespace := fmt.Sprintf("crm-%d", records), fmt.Sprintf("floor-%d", records)
-	for _, name := range []string{namespace, floorNamespace} {
-		if err := makeNamespace(ctx, p, name); err != nil {
-			return err
-		}
+	if err := makeNamespaces(ctx, p, namespace, floorNamespace); err != nil {
+		return err
 	}
 	add := func(name string, value float64, unit, aim string) {
 		name = fmt.Sprintf("%d records: %s", records, name)
@@ -196,6 +194,34 @@ func repairDirectly(ctx context.Context, s settings, p *peer, namespace string, 
 	})
 }
 
+// warmUp does a little of both, so that neither is measured on a cluster that has just
+// begun.
+func warmUp(ctx context.Context, s settings, hub *cluster.Cluster, m *manager, p *peer) error {
+	const namespace, floorNamespace, records = "crm-warm", "floor-warm", 20
+	return step(ctx, s, "warming up", func(ctx context.Context) error {
+		if err := makeNamespaces(ctx, p, namespace, floorNamespace); err != nil {
+			return err
+		}
+		if err := touchEnvironment(ctx, hub, environment, 0); err != nil {
+			return err
+		}
+		if err := m.deploy(ctx, s.clients, units(namespace, records)...); err != nil {
+			return err
+		}
+		pattern, err := p.childrenOf(ctx, namespace, unit(namespace, 0).GetId())
+		if err != nil {
+			return err
+		}
+		if err := p.makeAll(ctx, floorNamespace, pattern, records); err != nil {
+			return err
+		}
+		if err := m.remove(ctx, s.clients, units(namespace, records)...); err != nil {
+			return err
+		}
+		return p.removeNamespaces(ctx, namespace, floorNamespace)
+	})
+}
+
 type addFigure func(name string, value float64, unit, aim string)
 
 // floor makes the same objects directly.
@@ -216,12 +242,7 @@ func floor(ctx context.Context, s settings, p *peer, namespace, floorNamespace s
 		return err
 	}
 	return step(ctx, s, "removing what was made", func(ctx context.Context) error {
-		for _, name := range []string{namespace, floorNamespace} {
-			if err := p.removeNamespace(ctx, name); err != nil {
-				return err
-			}
-		}
-		return nil
+		return p.removeNamespaces(ctx, namespace, floorNamespace)
 	})
 }
 

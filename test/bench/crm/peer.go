@@ -225,18 +225,20 @@ func (p *peer) follow(ctx context.Context, namespace string, enough func(*appsv1
 	return nil
 }
 
-// removeNamespace deletes a namespace with all that is in it and waits until it is
+// removeNamespaces deletes namespaces with all that is in them and waits until they are
 // gone, so that nothing of it runs beside the next measurement.
-func (p *peer) removeNamespace(ctx context.Context, name string) error {
-	if err := p.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
-		return fmt.Errorf("removing namespace %s: %w", name, err)
-	}
-	err := wait.PollUntilContextTimeout(ctx, time.Second, 20*time.Minute, true, func(ctx context.Context) (bool, error) {
-		_, err := p.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
-		return apierrors.IsNotFound(err), nil
-	})
-	if err != nil {
-		return fmt.Errorf("waiting until namespace %s is gone: %w", name, err)
+func (p *peer) removeNamespaces(ctx context.Context, names ...string) error {
+	for _, name := range names {
+		if err := p.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
+			return fmt.Errorf("removing namespace %s: %w", name, err)
+		}
+		err := wait.PollUntilContextTimeout(ctx, time.Second, 20*time.Minute, true, func(ctx context.Context) (bool, error) {
+			_, err := p.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
+			return apierrors.IsNotFound(err), nil
+		})
+		if err != nil {
+			return fmt.Errorf("waiting until namespace %s is gone: %w", name, err)
+		}
 	}
 	return nil
 }

@@ -49,10 +49,12 @@ func unit(namespace string, i int) *deploymentv1.DeploymentUnit {
 // environment of all records.
 const environment = "bench"
 
-func makeNamespace(ctx context.Context, kube kubernetes.Interface, name string) error {
-	_, err := kube.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
-	if err != nil {
-		return fmt.Errorf("making namespace %s: %w", name, err)
+func makeNamespaces(ctx context.Context, kube kubernetes.Interface, names ...string) error {
+	for _, name := range names {
+		_, err := kube.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
+		if err != nil {
+			return fmt.Errorf("making namespace %s: %w", name, err)
+		}
 	}
 	return nil
 }
