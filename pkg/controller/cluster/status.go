@@ -6,6 +6,9 @@ package cluster
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -15,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
+	"oaas.io/oaas/pkg/apis/pm/validation"
 	"oaas.io/oaas/pkg/crmclient"
 	crmv1 "oaas.io/oaas/pkg/generated/grpc/oaas/crm/v1"
 	"oaas.io/oaas/pkg/wording"
@@ -22,6 +26,15 @@ import (
 
 // lastSeenEvery is how often lastSeen alone is worth a write.
 const lastSeenEvery = time.Minute
+
+const (
+	// versionRoom is the room for a cluster's version, in bytes.
+	versionRoom = 256
+	// resources bounds the resources that a cluster reports, and nameRoom the name of
+	// each, in bytes: a domain and a label.
+	resources = 100
+	nameRoom  = 253 + 1 + 63
+)
 
 // openUntilEvery is how often it is written down until when the breaker of a
 // cluster that stays away is open.
@@ -103,12 +116,17 @@ func settled(before, now *pmv1alpha1.CircuitBreakerStatus, at time.Time) *pmv1al
 	return now
 }
 
+// report keeps what the API takes: for the rest it would refuse the whole status, and
+// the cluster would look for ever as it did before.
 func report(status *pmv1alpha1.ClusterStatus, heard *crmv1.GetClusterHealthResponse) {
 	status.Health = health(heard)
-	status.CRMVersion = heard.GetCrmVersion()
-	status.NodeCount = heard.GetNodeCount()
-	status.ReadyNodes = heard.GetReadyNodes()
-	status.Availability = heard.GetAvailability()
+	status.CRMVersion = wording.Cut(heard.GetCrmVersion(), versionRoom)
+	status.NodeCount = max(0, heard.GetNodeCount())
+	status.ReadyNodes = min(max(0, heard.GetReadyNodes()), status.NodeCount)
+	status.Availability = ""
+	if availability := heard.GetAvailability(); validation.IsFraction(availability) {
+		status.Availability = availability
+	}
 	status.Capacity = quantities(heard.GetCapacity())
 	status.Allocated = quantities(heard.GetAllocated())
 }
@@ -135,14 +153,27 @@ func health(heard *crmv1.GetClusterHealthResponse) pmv1alpha1.ClusterHealth {
 }
 
 // quantities leaves out what cannot be read: a report from another version shall
-// not hide the rest of it.
+// not hide the rest of it. Of very many resources the first are kept, those that
+// every cluster has before others.
 func quantities(written map[string]string) map[string]resource.Quantity {
 	if len(written) == 0 {
 		return nil
 	}
-	read := make(map[string]resource.Quantity, len(written))
-	for name, value := range written {
-		if quantity, err := resource.ParseQuantity(value); err == nil {
+	names := slices.SortedFunc(maps.Keys(written), func(a, b string) int {
+		if own := strings.Contains(a, "/"); own != strings.Contains(b, "/") {
+			if own {
+				return 1
+			}
+			return -1
+		}
+		return strings.Compare(a, b)
+	})
+	read := make(map[string]resource.Quantity, min(len(names), resources))
+	for _, name := range names {
+		if len(read) == resources {
+			break
+		}
+		if quantity, err := resource.ParseQuantity(written[name]); err == nil && len(name) <= nameRoom {
 			read[name] = quantity
 		}
 	}

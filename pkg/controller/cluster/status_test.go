@@ -6,6 +6,7 @@ package cluster
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,7 +14,9 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"oaas.io/oaas/pkg/apis/pm"
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
+	"oaas.io/oaas/pkg/apis/pm/validation"
 	"oaas.io/oaas/pkg/crmclient"
 	crmv1 "oaas.io/oaas/pkg/generated/grpc/oaas/crm/v1"
 )
@@ -93,6 +96,47 @@ func TestAReportIsKeptAsFarAsItCanBeRead(t *testing.T) {
 	got := nextStatus(&pmv1alpha1.Cluster{}, answered(), start)
 	if cpu := got.Capacity["cpu"]; cpu.String() != "12" || len(got.Capacity) != 1 {
 		t.Errorf("capacity is %v, want the 12 CPUs alone", got.Capacity)
+	}
+	// The API refuses the whole status for one of these, and the cluster would look
+	// for ever as it did before.
+	for name, change := range map[string]func(*crmv1.GetClusterHealthResponse){
+		"an availability that is no decimal":    func(r *crmv1.GetClusterHealthResponse) { r.Availability = "99.9%" },
+		"an availability of too many digits":    func(r *crmv1.GetClusterHealthResponse) { r.Availability = "0.9999999999999999999999" },
+		"more nodes that are ready than nodes":  func(r *crmv1.GetClusterHealthResponse) { r.ReadyNodes = 4 },
+		"numbers of nodes below none":           func(r *crmv1.GetClusterHealthResponse) { r.NodeCount, r.ReadyNodes = -1, -2 },
+		"a version of a megabyte":               func(r *crmv1.GetClusterHealthResponse) { r.CrmVersion = strings.Repeat("v", 1<<20) },
+		"resources by the thousand":             manyResources,
+		"what a cluster reports that is well":   func(r *crmv1.GetClusterHealthResponse) { r.Availability = "0.9995" },
+		"what a cluster reports that is at one": func(r *crmv1.GetClusterHealthResponse) { r.Availability = "1" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked := answered(change)
+			versioned := &pmv1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: "a"}}
+			versioned.Status = nextStatus(versioned, asked, start)
+			cluster := &pm.Cluster{}
+			if err := pmv1alpha1.Convert_v1alpha1_Cluster_To_pm_Cluster(versioned, cluster, nil); err != nil {
+				t.Fatal(err)
+			}
+			if errs := validation.ValidateClusterStatusUpdate(cluster, cluster); len(errs) > 0 {
+				t.Errorf("the API refuses the status: %v", errs.ToAggregate())
+			}
+			if size := versioned.Status.Size(); size > 16<<10 {
+				t.Errorf("the status has %d bytes", size)
+			}
+			if versioned.Status.Health == "" || len(versioned.Status.Capacity) == 0 {
+				t.Errorf("the rest of the report is lost: %+v", versioned.Status)
+			}
+		})
+	}
+	good := answered(func(r *crmv1.GetClusterHealthResponse) { r.Availability, r.CrmVersion = "0.9995", "v1.2.3" })
+	if got := nextStatus(&pmv1alpha1.Cluster{}, good, start); got.Availability != "0.9995" || got.CRMVersion != "v1.2.3" || got.NodeCount != 3 || got.ReadyNodes != 3 {
+		t.Errorf("the status is %+v, want what was reported", got)
+	}
+}
+
+func manyResources(r *crmv1.GetClusterHealthResponse) {
+	for i := range 10_000 {
+		r.Capacity[fmt.Sprintf("example.com/device-%05d", i)] = "1"
 	}
 }
 

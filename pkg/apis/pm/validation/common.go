@@ -118,10 +118,13 @@ func validateEnum[T ~string](value T, path *field.Path, known ...T) field.ErrorL
 	return field.ErrorList{field.NotSupported(path, value, known)}
 }
 
+// IsFraction is true for a decimal between 0 and 1 as the API takes it.
+func IsFraction(value string) bool { return fractionPattern.MatchString(value) }
+
 // validateFraction checks a decimal between 0 and 1 that is kept as a string, so
 // that no digit is lost.
 func validateFraction(value string, path *field.Path) field.ErrorList {
-	if fractionPattern.MatchString(value) {
+	if IsFraction(value) {
 		return nil
 	}
 	return field.ErrorList{field.Invalid(path, value, `write a decimal between 0 and 1 as a string, such as "0.999"; percentages are not understood`)}
