@@ -33,7 +33,9 @@ type compiler struct {
 	template    string
 	language    *language
 	expressions int
-	problems    field.ErrorList
+	// size is that of the manifests so far, in bytes.
+	size     int
+	problems field.ErrorList
 }
 
 // maxProblems is the number of errors that are told at once.
@@ -91,8 +93,10 @@ func (c *compiler) manifest(spec *v1alpha1.TemplateManifest, path *field.Path) m
 		m.includeWhen = c.condition(env, spec.IncludeWhen, spec.Name, "includeWhen", path.Child("includeWhen"))
 	}
 	path = path.Child("manifest")
-	if size := len(spec.Manifest.Raw); size > maxManifest {
-		c.report(field.TooLong(path, "", maxManifest))
+	if c.size += len(spec.Manifest.Raw); c.size > maxManifests {
+		tooLong := field.TooLong(path, "", maxManifests)
+		tooLong.Detail += " with the manifests before it"
+		c.report(tooLong)
 		return m
 	}
 	content := map[string]any{}

@@ -23,8 +23,10 @@ const (
 	maxExpression = 4096
 	// maxExpressions is the number of expressions in a template.
 	maxExpressions = 1024
-	// maxManifest is the size of one manifest, in bytes.
-	maxManifest = 256 << 10
+	// maxManifests is the size of all manifests together, in bytes. The template's status
+	// holds them once more for each revision in use, and all of it has to fit into etcd's
+	// 1.5 MiB.
+	maxManifests = 256 << 10
 	// maxDepth is how deep a manifest or a value may nest.
 	maxDepth = 64
 	// maxEvaluation is the work of one evaluation; a step over a list, a field or 16

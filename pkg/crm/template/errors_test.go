@@ -5,10 +5,15 @@ package template
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 )
 
 func TestCompileRefuses(t *testing.T) {
@@ -103,5 +108,30 @@ func TestRenderTellsWhatFailed(t *testing.T) {
 				t.Errorf("place differs (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestTemplatesFitBesideTheirRevisions holds that a template is small enough for its
+// status, which holds the content once more for each revision in use: one that does not
+// fit would never have a status, and no record would ever take it.
+func TestTemplatesFitBesideTheirRevisions(t *testing.T) {
+	compile := func(manifests, size int) field.ErrorList {
+		spec := &v1alpha1.DeploymentTemplateSpec{Type: v1alpha1.TemplateTypeCustom}
+		for i := range manifests {
+			spec.Manifests = append(spec.Manifests, v1alpha1.TemplateManifest{
+				Name: fmt.Sprintf("m%d", i),
+				Manifest: runtime.RawExtension{Raw: fmt.Appendf(nil,
+					`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"m%d"},"data":{"a":%q}}`, i, strings.Repeat("a", size))},
+			})
+		}
+		_, problems := Compile("large", spec)
+		return problems
+	}
+	if problems := compile(2, 100<<10); len(problems) > 0 {
+		t.Errorf("200 KiB: %v", problems)
+	}
+	problems := compile(3, 100<<10)
+	if len(problems) != 1 || problems[0].Field != "spec.manifests[2].manifest" || problems[0].Type != field.ErrorTypeTooLong {
+		t.Errorf("300 KiB: problems = %v, want one of the manifest that exceeds the bound", problems)
 	}
 }
