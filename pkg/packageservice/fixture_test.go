@@ -49,7 +49,6 @@ import (
 )
 
 const (
-	patience  = 20 * time.Second
 	namespace = "shop"
 	// serviceName is what the certificates of all Class Runtime Managers carry.
 	serviceName = "oaas-crm.oaas-system.svc"

@@ -170,7 +170,12 @@ func TestTwoReplicasKeepTheOrder(t *testing.T) {
 	want(t, "the newer one at the first", statusAt(t, first.as(t, a.own(t)), "cart-1", healthy, "newer", now), accepted)
 	// The second may not know yet; what it has taken must not win when it writes.
 	_ = statusAt(t, second.as(t, a.own(t)), "cart-1", unhealthy, "older", now.Add(-time.Second))
-	one.waitForMessage(t, "a.cart-1", "newer")
+	polltest.Until(t, "the newer one is stored", func() bool {
+		// The first waits for the bound where the second was faster.
+		clock.Step(reports.DefaultInterval)
+		state := one.state(t, "a.cart-1")
+		return state != nil && state.Status.Message == "newer"
+	})
 	clock.Step(time.Hour)
 	second.stop()
 	first.stop()
@@ -246,16 +251,21 @@ func TestDeletedStatesComeBackWithTheNextReport(t *testing.T) {
 	s.deploy(t, "cart", "shop-pkg", "a/cart-1")
 	client := serve(t, s, clock, reports.Config{}).as(t, a.own(t))
 	want(t, "the first", statusAt(t, client, "cart-1", healthy, "", clock.Now()), accepted)
-	polltest.Until(t, "it is stored", func() bool { return s.state(t, "a.cart-1") != nil })
+	cached := func() *pm.RuntimeState {
+		state, err := s.states.Cached(t.Context(), reports.Unit{Cluster: "a", DeploymentID: "cart-1", Namespace: namespace}.Key())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return state
+	}
+	// Not only stored: what the cache has not seen yet looks as if it were deleted.
+	polltest.Until(t, "the cache knows it", func() bool { return cached() != nil })
 
 	ctx := genericapirequest.WithNamespace(t.Context(), namespace)
 	if _, _, err := s.storage[resources.RuntimeStates].(rest.GracefulDeleter).Delete(ctx, "a.cart-1", rest.ValidateAllObjectFunc, &metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	polltest.Until(t, "the cache has noticed", func() bool {
-		cached, err := s.states.Cached(t.Context(), reports.Unit{Cluster: "a", DeploymentID: "cart-1", Namespace: namespace}.Key())
-		return err == nil && cached == nil
-	})
+	polltest.Until(t, "the cache has noticed", func() bool { return cached() == nil })
 	clock.Step(time.Minute)
 	want(t, "the next", statusAt(t, client, "cart-1", healthy, "", clock.Now()), accepted)
 	polltest.Until(t, "it is stored again", func() bool { return s.state(t, "a.cart-1") != nil })
