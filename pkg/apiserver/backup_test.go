@@ -123,6 +123,7 @@ func TestInformersFollowARestoration(t *testing.T) {
 	if got := informer.GetStore().ListKeys(); len(got) != 2 {
 		t.Fatalf("the informer has %v, want both packages", got)
 	}
+	to.current.Store(nil)
 	first.stop()
 	dir := dataFolder(t)
 	command(t, "etcd", "restore", "--snapshot", backup, "--data-dir", dir)

@@ -57,7 +57,7 @@ func (s scene) getPackage(name string) *pmv1alpha1.Package {
 func (s scene) updatePackage(name string, change func(*pmv1alpha1.Package)) *pmv1alpha1.Package {
 	s.Helper()
 	var updated *pmv1alpha1.Package
-	err := retry.RetryOnConflict(retry.DefaultBackoff, func() (err error) {
+	err := retry.RetryOnConflict(persistent, func() (err error) {
 		p := s.getPackage(name)
 		change(p)
 		updated, err = s.client.PmV1alpha1().Packages(s.namespace).Update(s.Context(), p, metav1.UpdateOptions{})
@@ -105,6 +105,7 @@ func throughput(rps int64) func(*pmv1alpha1.ClassDeploymentSpec) {
 
 func aPackageKeepsItsDeploymentsAsItSays(s scene) {
 	s.cluster("own", newRemote(s.T))
+	s.waitForCluster("own")
 	s.pkg()
 	pkg := s.updatePackage("store", func(p *pmv1alpha1.Package) {
 		p.Spec.Deployments = []pmv1alpha1.PackageDeployment{s.own("cart", throughput(2000))}
@@ -173,7 +174,7 @@ func whatACrashLeftHalfMadeIsFinished(s scene) {
 		p.Spec.Deployments = []pmv1alpha1.PackageDeployment{s.own("cart", throughput(2000))}
 	})
 	s.waitForPackage("store", pmv1alpha1.PackageDeploymentsApplied, metav1.ConditionFalse, packages.ReasonConflict, "cart")
-	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+	err := retry.RetryOnConflict(persistent, func() error {
 		d := s.get("cart")
 		d.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(pkg, pmv1alpha1.SchemeGroupVersion.WithKind("Package"))}
 		d.Spec.NFR.MinThroughputRPS = ptr.To[int64](2000)
@@ -275,6 +276,7 @@ func (s scene) images() {
 func onlyWhatAClassRunsIsSentAgain(s scene) {
 	at := newRemote(s.T)
 	s.cluster("dependency", at)
+	s.waitForCluster("dependency")
 	s.images()
 	s.pkg()
 	s.updatePackage("store", func(p *pmv1alpha1.Package) {

@@ -13,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/retry"
 	"k8s.io/utils/ptr"
@@ -75,6 +76,12 @@ type scene struct {
 	namespace string
 }
 
+// persistent outlasts controllers that write the same object meanwhile.
+var persistent = wait.Backoff{Duration: 10 * time.Millisecond, Factor: 1.5, Jitter: 0.1, Steps: 15, Cap: time.Second}
+
+// soonUnreachable is for clusters that hang.
+func soonUnreachable(c *pmv1alpha1.Cluster) { c.Spec.Timeout.Duration = time.Second }
+
 func (s scene) cluster(name string, at *remote, options ...func(*pmv1alpha1.Cluster)) *pmv1alpha1.Cluster {
 	s.Helper()
 	c := &pmv1alpha1.Cluster{
@@ -82,7 +89,9 @@ func (s scene) cluster(name string, at *remote, options ...func(*pmv1alpha1.Clus
 		Spec: pmv1alpha1.ClusterSpec{
 			// An environment of its own keeps the other tests' deployments away.
 			Endpoint: at.endpoint, Environments: []string{s.namespace, s.namespace + "-2"},
-			Timeout: &metav1.Duration{Duration: time.Second}, RetryAttempts: ptr.To[int32](0),
+			// No call is cut off that a busy machine answers late: its unit would count as
+			// sent and be sent again.
+			Timeout: &metav1.Duration{Duration: readyWithin}, RetryAttempts: ptr.To[int32](0),
 		},
 	}
 	for _, option := range options {
@@ -93,6 +102,16 @@ func (s scene) cluster(name string, at *remote, options ...func(*pmv1alpha1.Clus
 		s.Fatal(err)
 	}
 	return created
+}
+
+// waitForCluster waits until a cluster has told how it is, which deployments tell of.
+func (s scene) waitForCluster(name string) {
+	s.Helper()
+	s.eventually("cluster "+name+" is healthy", func() bool {
+		c, err := s.client.PmV1alpha1().Clusters().Get(s.Context(), name, metav1.GetOptions{})
+		return err == nil && c.Status.Health == pmv1alpha1.ClusterHealthy && meta.IsStatusConditionTrue(c.Status.Conditions, pmv1alpha1.ClusterReady) &&
+			c.Status.NodeCount == 3 && c.Status.LastSeen != nil && c.Status.CircuitBreaker.State == pmv1alpha1.CircuitClosed
+	})
 }
 
 func (s scene) pkg() {
@@ -112,7 +131,7 @@ func (s scene) pkg() {
 
 func (s scene) image(image string) {
 	s.Helper()
-	err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
+	err := retry.RetryOnConflict(persistent, func() error {
 		pkg, err := s.client.PmV1alpha1().Packages(s.namespace).Get(s.Context(), "store", metav1.GetOptions{})
 		if err != nil {
 			return err
@@ -139,7 +158,7 @@ func (s scene) deployment(name string, clusters ...string) {
 
 func (s scene) update(name string, change func(*pmv1alpha1.ClassDeployment)) {
 	s.Helper()
-	err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
+	err := retry.RetryOnConflict(persistent, func() error {
 		d := s.get(name)
 		change(d)
 		_, err := s.client.PmV1alpha1().ClassDeployments(s.namespace).Update(s.Context(), d, metav1.UpdateOptions{})
@@ -171,7 +190,7 @@ func (s scene) id(name string) string { return planner.UnitID(s.namespace, name,
 
 func (s scene) eventually(what string, condition func() bool) {
 	s.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(readyWithin)
 	for !condition() {
 		if time.Now().After(deadline) {
 			all, _ := s.client.PmV1alpha1().ClassDeployments(s.namespace).List(s.Context(), metav1.ListOptions{})

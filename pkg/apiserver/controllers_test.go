@@ -51,11 +51,7 @@ func aClassRunsOnceItsClusterSaysSo(s scene) {
 	at := newRemote(s.T)
 	s.cluster("runs", at)
 	s.pkg()
-	s.eventually("the cluster is healthy", func() bool {
-		c, err := s.client.PmV1alpha1().Clusters().Get(s.Context(), "runs", metav1.GetOptions{})
-		return err == nil && c.Status.Health == pmv1alpha1.ClusterHealthy && meta.IsStatusConditionTrue(c.Status.Conditions, pmv1alpha1.ClusterReady) &&
-			c.Status.NodeCount == 3 && c.Status.LastSeen != nil && c.Status.CircuitBreaker.State == pmv1alpha1.CircuitClosed
-	})
+	s.waitForCluster("runs")
 	s.deployment("cart")
 	got := s.waitForPhase("cart", pmv1alpha1.ClassDeploymentRunning)
 	for kind, want := range map[string]metav1.ConditionStatus{
@@ -184,7 +180,7 @@ func TestWhatWasBegunBeforeARestartIsFinishedAfterIt(t *testing.T) {
 	s := scene{T: t, client: client, namespace: "restart"}
 	at := newRemote(t)
 	at.hangs = true
-	s.cluster("restart", at)
+	s.cluster("restart", at, soonUnreachable)
 	s.pkg()
 	stop := startControllers(t, loopback)
 	s.deployment("cart", "restart")

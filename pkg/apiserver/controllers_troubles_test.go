@@ -19,7 +19,7 @@ func aClusterThatNeverAnswersHoldsUpNobodyElse(s scene) {
 	good, bad := newRemote(s.T), newRemote(s.T)
 	bad.hangs = true
 	s.cluster("hang-good", good)
-	s.cluster("hang-bad", bad)
+	s.cluster("hang-bad", bad, soonUnreachable)
 	s.pkg()
 	for i := range 20 {
 		s.deployment(fmt.Sprintf("bad-%d", i), "hang-bad")
@@ -47,6 +47,7 @@ func aRefusedUnitSaysWhyAndGoesOnAfterAChange(s scene) {
 	at := newRemote(s.T)
 	at.onDeploy = refuse(codes.InvalidArgument, "image is not allowed here")
 	s.cluster("refused", at)
+	s.waitForCluster("refused")
 	s.pkg()
 	s.deployment("cart", "refused")
 	s.waitForCondition("cart", "Dispatched", metav1.ConditionFalse, "UnitRefused", "image is not allowed here")
@@ -109,7 +110,7 @@ func aUnitThatLeftThePlanIsRemoved(s scene) {
 
 func aDeploymentOnAClusterThatWentAwayCanBeDeleted(s scene) {
 	at := newRemote(s.T)
-	s.cluster("abandoned", at)
+	s.cluster("abandoned", at, soonUnreachable)
 	s.pkg()
 	s.deployment("cart", "abandoned")
 	s.waitForPhase("cart", pmv1alpha1.ClassDeploymentRunning)

@@ -277,7 +277,7 @@ func hasFunction(p *v1alpha1.Package, key string) bool {
 func expectTrueLists(t *testing.T, s *server) {
 	t.Helper()
 	var diff string
-	err := wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, 10*time.Second, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, readyWithin, true, func(ctx context.Context) (bool, error) {
 		stored := listRace(ctx, t, s.client)
 		want, got := map[string][]string{}, map[string][]string{}
 		for name, p := range stored {

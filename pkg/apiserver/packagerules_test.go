@@ -115,7 +115,7 @@ func everyWriteHoldsDependencies(s probe) {
 // cache knows of it.
 func refreshDependents(s probe, name string) {
 	s.Helper()
-	err := wait.PollUntilContextTimeout(s.Context(), 10*time.Millisecond, 10*time.Second, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(s.Context(), 10*time.Millisecond, readyWithin, true, func(ctx context.Context) (bool, error) {
 		if err := s.dependents.Refresh(ctx, namespace, name); err != nil {
 			return false, err
 		}
@@ -167,7 +167,7 @@ func use(s probe, name, packageName string, owners ...metav1.OwnerReference) *v1
 	d := echoDeployment(name)
 	d.Spec.PackageName, d.OwnerReferences = packageName, owners
 	d = must(s.client.PmV1alpha1().ClassDeployments(namespace).Create(s.Context(), d, metav1.CreateOptions{}))(s.T)
-	err := wait.PollUntilContextTimeout(s.Context(), 10*time.Millisecond, 10*time.Second, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(s.Context(), 10*time.Millisecond, readyWithin, true, func(ctx context.Context) (bool, error) {
 		_, err := s.client.PmV1alpha1().ClassDeployments(namespace).List(ctx, metav1.ListOptions{ResourceVersion: d.ResourceVersion})
 		return err == nil, nil
 	})

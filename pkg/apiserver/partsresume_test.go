@@ -4,6 +4,7 @@
 package apiserver
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 
@@ -76,6 +78,7 @@ func TestWatchOfPartsIsExpiredByACompaction(t *testing.T) {
 		t.Fatal("the informer does not synchronise")
 	}
 	settles(t, "before the restart", func() string { return cmp.Diff([]string{"p.A", "p.B"}, informed(informer)) })
+	moving.current.Store(nil)
 	first.stop()
 
 	second := runServer(t, dir)
@@ -117,7 +120,9 @@ func compact(t *testing.T, s *server, version string) {
 	must(client.Compact(t.Context(), revision, clientv3.WithCompactPhysical()))(t)
 }
 
-// movingServer lets a client find a server again that restarted elsewhere.
+// movingServer lets a client find a server again that restarted elsewhere. Requests
+// wait while there is none: clients that were refused again and again would take a
+// minute to come back.
 type movingServer struct {
 	current atomic.Pointer[server]
 }
@@ -128,6 +133,11 @@ func (m *movingServer) client() versioned.Interface {
 
 // RoundTrip sends a request to where the server is now.
 func (m *movingServer) RoundTrip(request *http.Request) (*http.Response, error) {
+	if err := wait.PollUntilContextCancel(request.Context(), 20*time.Millisecond, true, func(context.Context) (bool, error) {
+		return m.current.Load() != nil, nil
+	}); err != nil {
+		return nil, err
+	}
 	config := m.current.Load().config
 	transport, err := rest.TransportFor(config)
 	if err != nil {

@@ -114,7 +114,7 @@ func streamedList(s probe) {
 }
 
 func watchTimesOut(s probe) {
-	watched := s.watchClasses("timed", metav1.ListOptions{TimeoutSeconds: new(int64(4)), AllowWatchBookmarks: true})
+	watched := s.watchClasses("timed", metav1.ListOptions{TimeoutSeconds: new(int64(10)), AllowWatchBookmarks: true})
 	// A watch without a version begins with what there is, which is nothing.
 	watched.want("BOOKMARK end")
 	// A write elsewhere moves the point that this watch resumes from.

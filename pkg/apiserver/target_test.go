@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"k8s.io/client-go/rest"
 
@@ -17,7 +18,8 @@ import (
 )
 
 // target leads the requests of a client to one server or another, as a load
-// balancer does.
+// balancer does. Requests wait while there is none: clients that were refused again
+// and again would take a minute to come back.
 type target struct {
 	current atomic.Pointer[httputil.ReverseProxy]
 }
@@ -41,6 +43,13 @@ func (r *target) set(s *server) {
 func (r *target) client(t *testing.T) versioned.Interface {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		for r.current.Load() == nil {
+			select {
+			case <-request.Context().Done():
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
 		r.current.Load().ServeHTTP(w, request)
 	}))
 	t.Cleanup(server.CloseClientConnections)

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -22,12 +23,13 @@ import (
 	"k8s.io/utils/clock"
 	clocktesting "k8s.io/utils/clock/testing"
 
+	"oaas.io/oaas/hack/localcluster/cluster"
 	"oaas.io/oaas/pkg/pki"
 )
 
 const (
 	prefix = "/registry/pm.oaas.io"
-	within = 30 * time.Second
+	within = time.Minute
 )
 
 // etcd is one that asks for certificates, user names and passwords.
@@ -39,14 +41,16 @@ type etcd struct {
 	dir  string
 }
 
+// freeAddress is one that nobody listens on, out of the range that outgoing
+// connections take theirs from.
 func freeAddress(t *testing.T) url.URL {
 	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	const loopback = "127.0.0.1"
+	port, err := cluster.FreePort(loopback)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = listener.Close() }()
-	return url.URL{Scheme: "https", Host: listener.Addr().String()}
+	return url.URL{Scheme: "https", Host: net.JoinHostPort(loopback, strconv.Itoa(port))}
 }
 
 func startEtcd(t *testing.T) etcd {
