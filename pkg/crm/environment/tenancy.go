@@ -107,6 +107,28 @@ func (t Tenancy) owner(namespace string) (owner, bool) {
 	return owner{tenant: first}, found
 }
 
+// owners tells for whom the mapping names namespaces: those that among has, or all
+// where among is nil.
+func (t Tenancy) owners(among map[string]owner) map[string]owner {
+	wanted := func(namespace string) bool {
+		_, has := among[namespace]
+		return has || among == nil
+	}
+	owners := map[string]owner{}
+	for tenant, namespace := range t.Mapping.Tenants {
+		if !wanted(namespace) {
+			continue
+		}
+		if before, named := owners[namespace]; !named || tenant < before.tenant {
+			owners[namespace] = owner{tenant: tenant}
+		}
+	}
+	if fixed := t.Mapping.Fixed; fixed != "" && !t.Mapping.OnlyTenants && wanted(fixed) {
+		owners[fixed] = owner{everyone: true}
+	}
+	return owners
+}
+
 // Conflict is a namespace that two environments name for different tenants. That
 // both let all their tenants into it is none.
 type Conflict struct {
@@ -143,14 +165,18 @@ func (t Tenancy) Conflicts(others []Tenancy) []Conflict {
 	}
 	slices.Sort(named)
 	others = slices.SortedFunc(slices.Values(others), compare)
+	own, theirOwn := t.owners(nil), make([]map[string]owner, len(others))
+	for i, other := range others {
+		theirOwn[i] = other.owners(own)
+	}
 	var conflicts []Conflict
 	for _, namespace := range slices.Compact(named) {
-		mine, ok := t.owner(namespace)
+		mine, ok := own[namespace]
 		if !ok {
 			continue
 		}
-		for _, other := range others {
-			theirs, named := other.owner(namespace)
+		for i, other := range others {
+			theirs, named := theirOwn[i][namespace]
 			if !named || mine == theirs || other.Environment == t.Environment {
 				continue
 			}

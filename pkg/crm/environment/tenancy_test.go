@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -211,4 +212,27 @@ func TestNobodySharesUnseen(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestConflictsOfManyTenants holds that conflicts are found in about as much time as it
+// takes to read the configurations: they are looked for whenever a record changes.
+func TestConflictsOfManyTenants(t *testing.T) {
+	const environments, tenants = 400, 1024
+	all := make([]Tenancy, 0, environments)
+	for e := range environments {
+		mapping := v1alpha1.NamespaceMapping{Tenants: make(map[string]string, tenants)}
+		for i := range tenants {
+			mapping.Tenants[fmt.Sprintf("tenant-%d", i)] = fmt.Sprintf("namespace-%d-%d", e, i)
+		}
+		all = append(all, Tenancy{Environment: fmt.Sprintf("environment-%d", e), Configured: true, Mapping: mapping})
+	}
+	all[1].Mapping.Tenants["tenant-0"] = "namespace-0-1"
+	start := time.Now()
+	conflicts := all[0].Conflicts(all)
+	if len(conflicts) != 1 || conflicts[0].Namespace != "namespace-0-1" {
+		t.Errorf("conflicts = %v, want one about namespace-0-1", conflicts)
+	}
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("took %s", took)
+	}
 }
