@@ -25,7 +25,7 @@ import (
 
 // mostWrites is more than any step of a life takes, so that every write is the
 // n-th once.
-const mostWrites = 12
+const mostWrites = 20
 
 // step is one change in the life of a record.
 type step struct {

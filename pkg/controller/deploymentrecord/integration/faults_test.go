@@ -302,7 +302,7 @@ func TestAPIServerIsAwayForAWhile(t *testing.T) {
 		t.Fatal(err)
 	}
 	waitFor(t, c, record, "the record runs", running)
-	between.down()
+	between.down(t)
 	// Meanwhile somebody changes the record and somebody else harms a child.
 	edit(t, c, record, func(r *v1alpha1.DeploymentRecord) { r.Spec.FunctionContainers[0].Image = "registry.example/echo:2" })
 	if err := c.Delete(t.Context(), &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: workloadOf(record).Name, Namespace: record.Namespace}}); err != nil {

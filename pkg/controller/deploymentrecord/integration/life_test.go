@@ -336,17 +336,20 @@ func TestStartCostsFewWritesAndRestNone(t *testing.T) {
 	if most := len(now.Status.ResourceRefs) + 3; len(writes) > most {
 		t.Errorf("%d writes for %d children, want %d at most:\n%s", len(writes), len(now.Status.ResourceRefs), most, strings.Join(writes, "\n"))
 	}
-	// What an apply left to look at again has been looked at.
+	// What an apply left to look at again is looked at, and then nothing any more.
 	p.calls.reset()
-	err := wait.PollUntilContextTimeout(t.Context(), time.Second, 15*time.Second, true, func(context.Context) (bool, error) {
+	since := time.Now()
+	eventually(t, "it is at rest", func(context.Context) error {
 		if reads, writes := p.calls.counted(); len(reads)+len(writes) > 0 {
-			return false, fmt.Errorf("calls at rest: %v %v", reads, writes)
+			p.calls.reset()
+			since = time.Now()
+			return fmt.Errorf("calls at rest: %v %v", reads, writes)
 		}
-		return false, nil
+		if rested := time.Since(since); rested < 15*time.Second {
+			return fmt.Errorf("it made no call for %v only", rested)
+		}
+		return nil
 	})
-	if !wait.Interrupted(err) {
-		t.Error(err)
-	}
 	start := time.Now()
 	const passes = 200
 	for range passes {

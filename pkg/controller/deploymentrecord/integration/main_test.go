@@ -30,7 +30,7 @@ import (
 )
 
 // patience bounds every wait; a slow machine needs it, a fast one does not use it.
-const patience = 90 * time.Second
+const patience = 3 * time.Minute
 
 var (
 	// kube is the control plane that all tests of the package share.

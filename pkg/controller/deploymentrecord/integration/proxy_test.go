@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"k8s.io/client-go/rest"
+
+	"oaas.io/oaas/pkg/internal/porttest"
 )
 
 // proxy stands between a client and the API server and can be closed and opened.
@@ -21,7 +23,9 @@ type proxy struct {
 
 	mu       sync.Mutex
 	listener net.Listener
-	open     map[net.Conn]struct{}
+	// release gives the port back that a closed proxy has.
+	release func()
+	open    map[net.Conn]struct{}
 }
 
 // newProxy returns an open proxy and a configuration that goes through it.
@@ -34,7 +38,7 @@ func newProxy(t *testing.T) (*proxy, *rest.Config) {
 	}
 	p := &proxy{target: target.Host, address: "127.0.0.1:0", open: map[net.Conn]struct{}{}}
 	p.up(t)
-	t.Cleanup(p.down)
+	t.Cleanup(func() { p.down(t) })
 	config.Host = "https://" + p.address
 	return p, config
 }
@@ -42,13 +46,17 @@ func newProxy(t *testing.T) (*proxy, *rest.Config) {
 // up lets connections through.
 func (p *proxy) up(t *testing.T) {
 	t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.release != nil {
+		p.release()
+		p.release = nil
+	}
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", p.address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.mu.Lock()
 	p.listener, p.address = listener, listener.Addr().String()
-	p.mu.Unlock()
 	go func() {
 		for {
 			client, err := listener.Accept()
@@ -60,11 +68,13 @@ func (p *proxy) up(t *testing.T) {
 	}()
 }
 
-// down closes every connection and refuses new ones.
-func (p *proxy) down() {
+// down closes every connection and refuses new ones. Nobody else gets the port.
+func (p *proxy) down(t *testing.T) {
+	t.Helper()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	_ = p.listener.Close()
+	_, p.release = porttest.Hold(t, p.address)
 	for conn := range p.open {
 		_ = conn.Close()
 	}
@@ -78,6 +88,10 @@ func (p *proxy) pass(client net.Conn) {
 		return
 	}
 	p.mu.Lock()
+	if p.release != nil {
+		// It was closed meanwhile.
+		_, _ = client.Close(), server.Close()
+	}
 	p.open[client], p.open[server] = struct{}{}, struct{}{}
 	p.mu.Unlock()
 	go func() {

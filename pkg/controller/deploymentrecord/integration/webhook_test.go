@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -15,6 +16,7 @@ import (
 
 	admissionv1 "k8s.io/api/admission/v1"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -29,6 +31,18 @@ func TestWebhookThatRefusesAChildWithAConflict(t *testing.T) {
 	waitFor(t, c, record, "the record runs", running)
 	asked := make(chan time.Time, 100)
 	hook := refuse(t, c, record.Namespace, asked)
+	// Webhooks are asked a moment after they were made.
+	eventually(t, "the webhook is asked", func(ctx context.Context) error {
+		probe := &appsv1.Deployment{}
+		if err := c.Get(ctx, workloadOf(record), probe); err != nil {
+			return err
+		}
+		probe.Spec.Template.Spec.Containers[0].Image = "registry.example/echo:2"
+		if err := c.Update(ctx, probe, client.DryRunAll); err == nil || !strings.Contains(err.Error(), "not on a Friday") {
+			return fmt.Errorf("it did not refuse: %w", err)
+		}
+		return nil
+	})
 	edit(t, c, record, func(r *v1alpha1.DeploymentRecord) { r.Spec.FunctionContainers[0].Image = "registry.example/echo:2" })
 	now := waitFor(t, c, record, "the refusal is told", because(v1alpha1.ConditionDegraded, metav1.ConditionTrue, "ApplyFailed"))
 	if !strings.Contains(now.Status.Message, "not on a Friday") {
