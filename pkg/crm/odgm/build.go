@@ -48,7 +48,7 @@ func plan(in Input) (*Grid, error) {
 		return nil, err
 	}
 	g.Members = slices.Sorted(slices.Values(joining))
-	if len(g.membersList()) > maxVariable {
+	if g.members = g.membersList(); len(g.members) > maxVariable {
 		return nil, &InvalidError{
 			Field: "replicas of all functions", Value: g.Nodes,
 			Reason: fmt.Sprintf("the ids of all nodes beside them do not fit the %d bytes that Linux gives one environment variable: ask for fewer replicas, or choose a template whose odgm.mode is Cluster", maxVariable),
@@ -147,7 +147,7 @@ func (g *Grid) fill(collections []wantedCollection, joining []uint64) error {
 			Partitions: assign(joining, int(c.partitions), copies, uint64(numbers[c.name])+1),
 		})
 	}
-	if len(g.collectionsJSON()) > maxVariable {
+	if g.collections = g.collectionsJSON(); len(g.collections) > maxVariable {
 		return g.tooLarge(collections)
 	}
 	return nil

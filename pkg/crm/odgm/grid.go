@@ -40,6 +40,8 @@ type Grid struct {
 	ports  ports
 	events events
 	ranges map[string]int32
+	// members and collections are what every node is told of them, which can be long.
+	members, collections string
 }
 
 // Collection is a named set of objects.

@@ -4,7 +4,9 @@
 package odgm_test
 
 import (
+	"fmt"
 	"maps"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -171,6 +173,33 @@ func TestSidecar(t *testing.T) {
 	}
 	if _, ok := grid.Sidecar("unknown"); ok {
 		t.Error("a function that is not there has a node")
+	}
+}
+
+// TestSidecarsOfManyFunctions holds that the places of all partitions, which every node
+// is told, are written once: the most functions that a record has took seconds.
+func TestSidecarsOfManyFunctions(t *testing.T) {
+	in := input(sidecarMode)
+	in.Functions = nil
+	for i := range 512 {
+		key := fmt.Sprintf("f%d", i)
+		in.Functions = append(in.Functions, odgm.Function{Key: key, Name: key, URL: "http://" + key + ".shop.svc:80", Port: 8080, Replicas: 1})
+		for j := range 2 {
+			in.Record.Spec.Bindings = append(in.Record.Spec.Bindings, v1alpha1.MethodBinding{Name: fmt.Sprintf("b%d-%d", i, j), FunctionKey: key})
+		}
+	}
+	grid := mustPlan(t, in)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for _, function := range in.Functions {
+		if _, ok := grid.Sidecar(function.Key); !ok {
+			t.Fatal("no sidecar for", function.Key)
+		}
+	}
+	runtime.ReadMemStats(&after)
+	const most = 32 << 20
+	if took := after.TotalAlloc - before.TotalAlloc; took > most {
+		t.Errorf("the sidecars took %d MiB, want at most %d", took>>20, most>>20)
 	}
 }
 
