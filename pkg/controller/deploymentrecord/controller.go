@@ -29,10 +29,8 @@ import (
 	"oaas.io/oaas/pkg/controller/setup"
 )
 
-const (
-	// Name is the controller's name in logs, metrics and events.
-	Name = "deploymentrecord"
-)
+// Name is the controller's name in logs, metrics and events.
+const Name = "deploymentrecord"
 
 // Options of a Reconciler. All fields but Grids are required.
 type Options struct {

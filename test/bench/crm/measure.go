@@ -100,6 +100,7 @@ func measure(ctx context.Context, s settings, hub *cluster.Cluster, m *manager, 
 	add("writes to the API server per record", writes/float64(records), "writes", fmt.Sprintf("<= %d", childrenOfRecord+3))
 	add("Events per record", float64(events)/float64(records), "writes", "")
 	add("writes beside, for templates and environments", made.writes-writes-float64(events), "writes", "")
+	add("passes per record", made.count/float64(records), "passes", "")
 	add("p99 pass over a record", quantile(made, 0.99)*1000, "ms", "")
 
 	if err := atRest(ctx, s, m, after, add); err != nil {
