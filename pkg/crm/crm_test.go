@@ -43,7 +43,7 @@ import (
 )
 
 // patience bounds every wait; a slow machine needs it, a fast one does not use it.
-const patience = 60 * time.Second
+const patience = 2 * time.Minute
 
 // kube is the control plane that all tests of the package share.
 var kube *cluster.Cluster

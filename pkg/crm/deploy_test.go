@@ -49,7 +49,8 @@ func TestUnitLivesAndGoes(t *testing.T) {
 	}
 	first := deploymentOf(t, c, unit)
 
-	// The same again changes nothing.
+	// The same again changes nothing, once Kubernetes has nothing to do any more.
+	assertComesToRest(t, c, namespace)
 	if got := p.deploy(t, unit).GetOutcome(); got != deploymentv1.DeployOutcome_DEPLOY_OUTCOME_UNCHANGED {
 		t.Errorf("outcome of the same unit = %v, want UNCHANGED", got)
 	}
@@ -310,7 +311,7 @@ func TestRestartConverges(t *testing.T) {
 		}
 		return nil
 	})
-	assertQuiet(t, c, namespace)
+	assertComesToRest(t, c, namespace)
 }
 
 func TestOneNamespaceForAll(t *testing.T) {

@@ -132,10 +132,7 @@ func TestARecordThatOutgrowsItsQuotaRunsOn(t *testing.T) {
 	}
 	waitForEnvironment(t, c, environment, "counts what runs", uses(1, 1))
 
-	environment.Spec.Quotas.Replicas = new(int32(3))
-	if err := c.Update(t.Context(), environment); err != nil {
-		t.Fatal(err)
-	}
+	changeEnvironment(t, c, environment, func(s *v1alpha1.EnvironmentConfigSpec) { s.Quotas.Replicas = new(int32(3)) })
 	eventually(t, "the record has grown", func(ctx context.Context) error { return replicas(ctx, 3) })
 	waitForEnvironment(t, c, environment, "counts the larger record", uses(1, 3))
 }

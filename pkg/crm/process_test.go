@@ -138,15 +138,15 @@ func TestCheckOfDefinitions(t *testing.T) {
 	if err := crds.Check(t.Context(), c, crdfiles.Files); err != nil {
 		t.Errorf("right after they were applied: %v", err)
 	}
-	crd := &apiextensionsv1.CustomResourceDefinition{}
-	if err := c.Get(t.Context(), client.ObjectKey{Name: "deploymentrecords.oaas.io"}, crd); err != nil {
-		t.Fatal(err)
-	}
-	older := crd.DeepCopy()
-	older.Spec.Versions[0].AdditionalPrinterColumns = older.Spec.Versions[0].AdditionalPrinterColumns[1:]
-	if err := c.Update(t.Context(), older); err != nil {
-		t.Fatal(err)
-	}
+	// The API server writes the status at the same time.
+	eventually(t, "the definition is an older one", func(ctx context.Context) error {
+		older := &apiextensionsv1.CustomResourceDefinition{}
+		if err := c.Get(ctx, client.ObjectKey{Name: "deploymentrecords.oaas.io"}, older); err != nil {
+			return err
+		}
+		older.Spec.Versions[0].AdditionalPrinterColumns = older.Spec.Versions[0].AdditionalPrinterColumns[1:]
+		return c.Update(ctx, older)
+	})
 	err := crds.Check(t.Context(), c, crdfiles.Files)
 	if err == nil || !strings.Contains(err.Error(), "deploymentrecords.oaas.io is of another version") {
 		t.Errorf("with an older definition: err = %v", err)

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/status"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -54,6 +55,23 @@ func waitForEnvironment(t *testing.T, c client.Client, environment *v1alpha1.Env
 			return fmt.Errorf("status is %+v", environment.Status)
 		}
 		return nil
+	})
+}
+
+// changeEnvironment gives an environment another content, as an editor would. The
+// program writes its status meanwhile.
+func changeEnvironment(t *testing.T, c client.Client, environment *v1alpha1.EnvironmentConfig, change func(*v1alpha1.EnvironmentConfigSpec)) {
+	t.Helper()
+	eventually(t, "the environment is changed", func(ctx context.Context) error {
+		if err := c.Get(ctx, client.ObjectKeyFromObject(environment), environment); err != nil {
+			return err
+		}
+		change(&environment.Spec)
+		err := c.Update(ctx, environment)
+		if err != nil && !apierrors.IsConflict(err) {
+			return terminal(err)
+		}
+		return err
 	})
 }
 
@@ -214,10 +232,7 @@ func TestQuotaOfWhatGrows(t *testing.T) {
 	waitForEnvironment(t, c, environment, "counts the larger unit", uses(1, 3))
 
 	// A quota that is lowered takes nothing away.
-	environment.Spec.Quotas.Replicas = new(int32(1))
-	if err := c.Update(t.Context(), environment); err != nil {
-		t.Fatal(err)
-	}
+	changeEnvironment(t, c, environment, func(s *v1alpha1.EnvironmentConfigSpec) { s.Quotas.Replicas = new(int32(1)) })
 	waitForEnvironment(t, c, environment, "counts what is there", uses(1, 3))
 	unit.PackageVersion = "1.0.1"
 	p.deploy(t, unit)
@@ -279,10 +294,7 @@ func TestEnvironmentTellsWhatIsWrongWithIt(t *testing.T) {
 		ready := meta.FindStatusCondition(s.Conditions, v1alpha1.EnvironmentReady)
 		return ready != nil && ready.Status == metav1.ConditionFalse && ready.ObservedGeneration == environment.Generation
 	})
-	environment.Spec.Namespaces.Fixed = ""
-	if err := c.Update(t.Context(), environment); err != nil {
-		t.Fatal(err)
-	}
+	changeEnvironment(t, c, environment, func(s *v1alpha1.EnvironmentConfigSpec) { s.Namespaces.Fixed = "" })
 	waitForEnvironment(t, c, environment, "is ready", func(s v1alpha1.EnvironmentConfigStatus) bool {
 		return meta.IsStatusConditionTrue(s.Conditions, v1alpha1.EnvironmentReady)
 	})

@@ -48,6 +48,21 @@ func TestShippedRoleIsEnough(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Roles take effect a moment after they were made, and the program needs its own at
+	// once.
+	eventually(t, "the role takes effect", func(ctx context.Context) error {
+		review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+			User:               user,
+			ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: "list", Group: "oaas.io", Resource: "deploymentrecords"},
+		}}
+		if err := c.Create(ctx, review); err != nil {
+			return err
+		}
+		if !review.Status.Allowed {
+			return errors.New("the user may not list records")
+		}
+		return nil
+	})
 	p := startProgramAs(t, restConfig)
 	unit := newUnit(newNamespace(t, c), func(u *deploymentv1.DeploymentUnit) {
 		u.ResourceAllocation = &deploymentv1.ResourceAllocation{MinReplicas: 2}

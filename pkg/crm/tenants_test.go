@@ -96,10 +96,9 @@ func TestEnvironmentsThatNameOneNamespace(t *testing.T) {
 		t.Errorf("err = %v, want that nothing was made", err)
 	}
 
-	winner.Spec.Namespaces.Tenants = map[string]string{winning: winning}
-	if err := c.Update(t.Context(), winner); err != nil {
-		t.Fatal(err)
-	}
+	changeEnvironment(t, c, winner, func(s *v1alpha1.EnvironmentConfigSpec) {
+		s.Namespaces.Tenants = map[string]string{winning: winning}
+	})
 	readyBecause(t, c, loser, environmentconfig.ReasonUsable)
 	eventually(t, "the record runs", func(ctx context.Context) error { return deploymentsOf(ctx, c, vault, record.Name) })
 }
@@ -163,10 +162,7 @@ func TestWebhooksKeepEnvironmentsApart(t *testing.T) {
 	}
 	for _, environment := range stored {
 		waitForEnvironment(t, c, environment, "is observed", func(v1alpha1.EnvironmentConfigStatus) bool { return true })
-		environment.Spec.Quotas.Deployments = new(int32(7))
-		if err := c.Update(t.Context(), environment); err != nil {
-			t.Errorf("another change was refused: %v", err)
-		}
+		changeEnvironment(t, c, environment, func(s *v1alpha1.EnvironmentConfigSpec) { s.Quotas.Deployments = new(int32(7)) })
 	}
 	record := direct(stored[0].Name, newNamespace(t, c), "mine")
 	record.Spec.DeploymentUnit.Namespace = "bank"
