@@ -55,6 +55,7 @@ func Compile(name string, spec *v1alpha1.DeploymentTemplateSpec) (*Template, fie
 	if when := spec.SelectionCriteria.When; when != "" {
 		compiled.when = c.condition(language.criteria, when, "", "selectionCriteria.when", path.Child("selectionCriteria", "when"))
 	}
+	c.sizes(spec.ResourceRequirements, path.Child("resourceRequirements"))
 	if len(spec.Manifests) == 0 {
 		c.report(field.Required(path.Child("manifests"), "a template makes at least one object"))
 	}

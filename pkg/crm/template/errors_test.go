@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -106,6 +108,44 @@ func TestRenderTellsWhatFailed(t *testing.T) {
 			at.Err = nil
 			if diff := cmp.Diff(tc.want, at); diff != "" {
 				t.Errorf("place differs (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestSizesThatNoReplicaCanHaveAreRefused holds that a template is told of its own
+// mistake, instead of each record that gets it. What reserves less than nothing would
+// also make room in quotas.
+func TestSizesThatNoReplicaCanHaveAreRefused(t *testing.T) {
+	list := func(name corev1.ResourceName, size string) corev1.ResourceList {
+		return corev1.ResourceList{name: resource.MustParse(size)}
+	}
+	for sentence, test := range map[string]struct {
+		sizes v1alpha1.FunctionResources
+		field string
+	}{
+		"a request of less than nothing":     {v1alpha1.FunctionResources{Requests: list("cpu", "-1")}, "requests[cpu]"},
+		"a limit of less than nothing":       {v1alpha1.FunctionResources{Limits: list("memory", "-1Gi")}, "limits[memory]"},
+		"a request that exceeds its limit":   {v1alpha1.FunctionResources{Requests: list("cpu", "2"), Limits: list("cpu", "1")}, "requests[cpu]"},
+		"a resource whose name is no name":   {v1alpha1.FunctionResources{Limits: list("a b", "1")}, "limits[a b]"},
+		"a request and a limit that fit":     {v1alpha1.FunctionResources{Requests: list("cpu", "1"), Limits: list("cpu", "1")}, ""},
+		"devices":                            {v1alpha1.FunctionResources{Limits: list("example.com/gpu", "1")}, ""},
+		"a request without a limit, of zero": {v1alpha1.FunctionResources{Requests: list("cpu", "0")}, ""},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			spec := specOf(t, "[{name: m, manifest: {apiVersion: v1, kind: ConfigMap, metadata: {name: x}}}]")
+			spec.ResourceRequirements = test.sizes
+			_, problems := Compile("sized", spec)
+			var fields []string
+			for _, problem := range problems {
+				fields = append(fields, problem.Field)
+			}
+			var want []string
+			if test.field != "" {
+				want = []string{"spec.resourceRequirements." + test.field}
+			}
+			if diff := cmp.Diff(want, fields); diff != "" {
+				t.Errorf("problems (-want +got):\n%s\n%v", diff, problems)
 			}
 		})
 	}

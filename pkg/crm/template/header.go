@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -96,5 +97,27 @@ func clusterScoped(kind schema.GroupKind) bool {
 		return sets.New("IngressClass", "IPAddress", "ServiceCIDR").Has(kind.Kind)
 	default:
 		return false
+	}
+}
+
+// sizes checks what a replica has where nobody asks for more, as the API server would
+// check it in every pod.
+func (c *compiler) sizes(sizes v1alpha1.FunctionResources, path *field.Path) {
+	for _, list := range []struct {
+		name  string
+		sizes corev1.ResourceList
+	}{{"requests", sizes.Requests}, {"limits", sizes.Limits}} {
+		for _, name := range slices.Sorted(maps.Keys(list.sizes)) {
+			at, size := path.Child(list.name).Key(string(name)), list.sizes[name]
+			if problems := validation.IsQualifiedName(string(name)); len(problems) > 0 {
+				c.invalid(at, string(name), "%s", strings.Join(problems, ", "))
+			}
+			if size.Sign() < 0 {
+				c.invalid(at, size.String(), "must not be negative")
+			}
+			if limit, limited := sizes.Limits[name]; limited && size.Cmp(limit) > 0 {
+				c.invalid(at, size.String(), "must not exceed the limit %s", limit.String())
+			}
+		}
 	}
 }
