@@ -138,14 +138,8 @@ func (w walker) expectedNamespace() string {
 }
 
 func (w walker) list() error {
-	for sentence, options := range map[string]metav1.ListOptions{
-		"all":                      {},
-		"any state will do":        {ResourceVersion: "0"},
-		"one by its name":          {FieldSelector: "metadata.name=" + w.name},
-		"in pages":                 {Limit: 1},
-		"not of another namespace": {FieldSelector: "metadata.name!=other"},
-	} {
-		list, err := w.client.List(w.Context(), options)
+	lists := func(ctx context.Context, sentence string, options metav1.ListOptions) error {
+		list, err := w.client.List(ctx, options)
 		if err != nil {
 			return fmt.Errorf("%s: %w", sentence, err)
 		}
@@ -156,7 +150,22 @@ func (w walker) list() error {
 		if !found && list.GetContinue() == "" {
 			return fmt.Errorf("%s: %s is not among %d", sentence, w.name, len(list.Items))
 		}
+		return nil
 	}
+	for sentence, options := range map[string]metav1.ListOptions{
+		"all":                      {},
+		"one by its name":          {FieldSelector: "metadata.name=" + w.name},
+		"in pages":                 {Limit: 1},
+		"not of another namespace": {FieldSelector: "metadata.name!=other"},
+	} {
+		if err := lists(w.Context(), sentence, options); err != nil {
+			return err
+		}
+	}
+	// This may be the state of a moment ago.
+	eventually(w.T, "a list of any state to have it", func(ctx context.Context) error {
+		return lists(ctx, "any state will do", metav1.ListOptions{ResourceVersion: "0"})
+	})
 	for sentence, options := range map[string]metav1.ListOptions{
 		"a name that nothing has":  {FieldSelector: "metadata.name=nothing"},
 		"a label that nothing has": {LabelSelector: "no=where"},
@@ -184,7 +193,7 @@ func (w walker) list() error {
 }
 
 func (w walker) watch() error {
-	watcher, err := w.client.Watch(w.Context(), metav1.ListOptions{TimeoutSeconds: new(int64(1))})
+	watcher, err := w.client.Watch(w.Context(), metav1.ListOptions{TimeoutSeconds: new(int64(soon.Seconds()))})
 	if err != nil {
 		return err
 	}

@@ -192,7 +192,7 @@ func TestConformanceWatchSurvivesRestartAndCompaction(t *testing.T) {
 	everyResource(t, func(t *testing.T, resource resources.Resource, s specimen) {
 		t.Helper()
 		client := typed(t, hub.oaas, resource.Plural, namespace)
-		options := metav1.ListOptions{ResourceVersion: versions[resource.Plural], TimeoutSeconds: new(int64(5))}
+		options := metav1.ListOptions{ResourceVersion: versions[resource.Plural], TimeoutSeconds: new(int64(soon.Seconds()))}
 		if err := watchError(t.Context(), client, options); !apierrors.IsResourceExpired(err) && !apierrors.IsGone(err) {
 			t.Errorf("resuming after the compaction: got %v, want that the version has expired", err)
 		}

@@ -61,10 +61,13 @@ func TestDeployFromPackageFile(t *testing.T) {
 	if container.Image != "registry.example/echo:1.0.0" {
 		t.Errorf("the pods run %s", container.Image)
 	}
-	if *workload.Spec.Replicas != 2 || workload.Status.AvailableReplicas != 2 {
-		t.Errorf("%d of %d replicas are available, want 2 of 2 for 1,500 requests per second",
-			workload.Status.AvailableReplicas, *workload.Spec.Replicas)
-	}
+	// Pods get ready after a deployment counts as available.
+	eventually(t, "2 of 2 replicas to be available for 1,500 requests per second", func(context.Context) error {
+		if now := onlyDeployment(t, namespace); *now.Spec.Replicas != 2 || now.Status.AvailableReplicas != 2 {
+			return fmt.Errorf("%d of %d are", now.Status.AvailableReplicas, *now.Spec.Replicas)
+		}
+		return nil
+	})
 	env := map[string]string{}
 	for _, variable := range container.Env {
 		env[variable.Name] = variable.Value

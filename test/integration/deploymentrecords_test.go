@@ -50,9 +50,14 @@ func TestDeploymentRecords(t *testing.T) {
 		if got, want := strings.Join(strings.Fields(lines[0]), " "), "NAME CLUSTER ENVIRONMENT CLASS CONDITION PHASE READY STALE AGE"; got != want {
 			t.Errorf("columns are %q, want %q", got, want)
 		}
-		if got, want := strings.Join(strings.Fields(lines[1])[:8], " "), name+" hub default shop.Cart Running Ready 2/2 false"; got != want {
-			t.Errorf("the row is %q, want %q", got, want)
-		}
+		// Pods get ready after a deployment counts as available.
+		eventually(t, "the row to tell of a record that runs", func(context.Context) error {
+			lines := strings.Split(get("deploymentrecords").stdout, "\n")
+			if got, want := strings.Join(strings.Fields(lines[1])[:8], " "), name+" hub default shop.Cart Running Ready 2/2 false"; got != want {
+				return fmt.Errorf("it is %q, want %q", got, want)
+			}
+			return nil
+		})
 		wide := get("deploymentrecords", "-o", "wide").stdout
 		for _, want := range []string{"CLASS DEPLOYMENT", "TEMPLATE", "MESSAGE", "cart"} {
 			if !strings.Contains(wide, want) {

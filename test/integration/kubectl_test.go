@@ -7,6 +7,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
+	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 
+	"oaas.io/oaas/hack/localcluster/binaries"
 	"oaas.io/oaas/pkg/apis/pm/v1alpha1"
 )
 
@@ -260,11 +263,21 @@ func testPages(t *testing.T, namespace string) {
 func TestKubectlGetWatch(t *testing.T) {
 	namespace := newNamespace(t)
 	mustKubectl(t, shopPackage, "apply", "-n", namespace, "-f", "-")
+	programs, err := binaries.Ensure(t.Context(), binaries.Options{}, binaries.Kubectl)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// As a program of its own, which can be ended when it has told everything.
 	var output transcript
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		kubectlTo(t, &output, "", "get", "packages", "-n", namespace, "-w", "--output-watch-events", "--request-timeout=10s")
+	watching := exec.CommandContext(t.Context(), programs.Path(binaries.Kubectl), "get", "packages", "-n", namespace, "-w", "--output-watch-events")
+	watching.Env = append(os.Environ(), "KUBECONFIG="+hub.cluster.KubeconfigPath(), "KUBECACHEDIR="+t.TempDir())
+	watching.Stdout, watching.Stderr = &output, &output
+	if err := watching.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = watching.Process.Kill()
+		_ = watching.Wait()
 	}()
 	output.awaits(t, "ADDED")
 	packages := hub.oaas.PmV1alpha1().Packages(namespace)
@@ -280,5 +293,4 @@ func TestKubectlGetWatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	output.awaits(t, "DELETED")
-	<-done
 }

@@ -77,10 +77,12 @@ func TestPackagesThatDependOnEachOther(t *testing.T) {
 	if !strings.Contains(status, "depends on package images >=1 <2 (is 1.2.0)") {
 		t.Errorf("the status of gallery does not tell its dependency:\n%s", status)
 	}
-	status = mustOaas(t, "", "status", "images", "-n", namespace)
-	if !strings.Contains(status, "needed by package gallery in version >=1 <2, which binds resize") {
-		t.Errorf("the status of images does not tell who needs it:\n%s", status)
-	}
+	eventually(t, "the status of images to tell who needs it", func(context.Context) error {
+		if status := mustOaas(t, "", "status", "images", "-n", namespace); !strings.Contains(status, "needed by package gallery in version >=1 <2, which binds resize") {
+			return fmt.Errorf("it is:\n%s", status)
+		}
+		return nil
+	})
 	expectEvents(t, namespace, "Package", "gallery", "Normal Resolved x1", "Normal Published x1", "Normal DeploymentCreated x1")
 
 	refused := oaas(t, "", "delete", "gallery", "-n", namespace)

@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"os/exec"
@@ -36,7 +35,7 @@ import (
 
 const (
 	// soon bounds what takes a second on a quiet machine.
-	soon = 60 * time.Second
+	soon = 2 * time.Minute
 	// describedWithin bounds what takes a second on a quiet machine, where
 	// kube-apiserver waits a minute before it tries again.
 	describedWithin = 2*time.Minute + soon
@@ -132,15 +131,6 @@ var kubectlOnce sync.Mutex
 // from the process itself, so that "-f -" becomes a file.
 func kubectl(t *testing.T, stdin string, args ...string) result {
 	t.Helper()
-	var stdout bytes.Buffer
-	r := kubectlTo(t, &stdout, stdin, args...)
-	r.stdout = stdout.String()
-	return r
-}
-
-// kubectlTo is kubectl that writes to stdout as it goes.
-func kubectlTo(t *testing.T, stdout io.Writer, stdin string, args ...string) result {
-	t.Helper()
 	if stdin != "" {
 		dir, err := os.MkdirTemp("", "stdin-") //nolint:usetesting // t.TempDir has the test's name in it, and kubectl splits -f at commas
 		if err != nil {
@@ -159,13 +149,13 @@ func kubectlTo(t *testing.T, stdout io.Writer, stdin string, args ...string) res
 	defer cmdutil.DefaultBehaviorOnFatal()
 	cmdutil.BehaviorOnFatal(func(message string, code int) { panic(kubectlError{message, code}) })
 
-	var stderr bytes.Buffer
-	streams := genericiooptions.IOStreams{In: strings.NewReader(""), Out: stdout, ErrOut: &stderr}
+	var stdout, stderr bytes.Buffer
+	streams := genericiooptions.IOStreams{In: strings.NewReader(""), Out: &stdout, ErrOut: &stderr}
 	flags := genericclioptions.NewConfigFlags(true).WithDeprecatedPasswordFlag()
 	command := kubectlcmd.NewKubectlCommand(kubectlcmd.KubectlOptions{IOStreams: streams, ConfigFlags: flags})
 	command.SetArgs(append([]string{"--kubeconfig=" + hub.cluster.KubeconfigPath(), "--cache-dir=" + t.TempDir()}, args...))
 	command.SetIn(streams.In)
-	command.SetOut(stdout)
+	command.SetOut(&stdout)
 	command.SetErr(&stderr)
 
 	run := func() (err error) {
@@ -180,7 +170,8 @@ func kubectlTo(t *testing.T, stdout io.Writer, stdin string, args ...string) res
 		}()
 		return command.ExecuteContext(t.Context())
 	}
-	return result{err: run(), stderr: stderr.String()}
+	err := run()
+	return result{stdout.String(), stderr.String(), err}
 }
 
 // transcript is what a program that still runs has written so far.
