@@ -172,7 +172,8 @@ func newControllers(
 		return nil, err
 	}
 	clusters, err := cluster.New(cluster.Config{
-		Client: client, Clusters: informers.Clusters(), Pool: config.Pool, Events: recorder, Interval: config.HealthInterval,
+		Client: client, Clusters: informers.Clusters(), ClassDeployments: informers.ClassDeployments(), Pool: config.Pool,
+		Events: recorder, Interval: config.HealthInterval,
 	})
 	if err != nil {
 		return nil, err

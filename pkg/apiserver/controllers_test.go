@@ -37,6 +37,7 @@ func TestControllers(t *testing.T) {
 		"repointed":  anotherClusterBehindTheSameNameGetsTheUnits,
 		"moved":      aUnitThatLeftThePlanIsRemoved,
 		"abandoned":  aDeploymentOnAClusterThatWentAwayCanBeDeleted,
+		"unowned":    aUnitThatNoDeploymentListsIsToldOfAndTakenOver,
 		"nopackage":  aDeploymentWaitsForItsPackage,
 		"undisputed": aTargetThatIsMissedIsToldAndClearedAgain,
 	} {

@@ -5,6 +5,7 @@ package apiserver
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -13,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
+	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
 )
 
 func aClusterThatNeverAnswersHoldsUpNobodyElse(s scene) {
@@ -41,6 +43,46 @@ func aClusterThatNeverAnswersHoldsUpNobodyElse(s scene) {
 	for i := range 20 {
 		s.waitForPhase(fmt.Sprintf("bad-%d", i), pmv1alpha1.ClassDeploymentRunning)
 	}
+}
+
+// After the restoration of an old snapshot a cluster runs what nobody here knows of.
+func aUnitThatNoDeploymentListsIsToldOfAndTakenOver(s scene) {
+	at := newRemote(s.T)
+	s.cluster("unowned", at)
+	s.waitForCluster("unowned")
+	s.pkg()
+	s.deployment("cart", "unowned")
+	s.waitForPhase("cart", pmv1alpha1.ClassDeploymentRunning)
+	units := func(status metav1.ConditionStatus) *metav1.Condition {
+		s.Helper()
+		var found *metav1.Condition
+		s.eventually(fmt.Sprintf("UnitsOwned of the cluster is %s", status), func() bool {
+			c, err := s.client.PmV1alpha1().Clusters().Get(s.Context(), "unowned", metav1.GetOptions{})
+			if err != nil {
+				return false
+			}
+			found = meta.FindStatusCondition(c.Status.Conditions, pmv1alpha1.ClusterUnitsOwned)
+			return found != nil && found.Status == status
+		})
+		return found
+	}
+	units(metav1.ConditionTrue)
+
+	stray := &deploymentv1.DeploymentUnit{Id: s.id("later"), Namespace: s.namespace, ClassDeployment: "later", Environment: s.namespace}
+	if _, err := at.Deploy(s.Context(), &deploymentv1.DeployRequest{Unit: stray}); err != nil {
+		s.Fatal(err)
+	}
+	told := units(metav1.ConditionFalse).Message
+	if !strings.Contains(told, stray.GetId()+" of class deployment "+s.namespace+"/later") || strings.Contains(told, s.id("cart")) {
+		s.Errorf("the condition says %q, want it to name the unit of later alone", told)
+	}
+	if at.record(stray.GetId()) == nil {
+		s.Error("the unit was removed, though somebody may need it")
+	}
+
+	s.deployment("later", "unowned")
+	s.waitForPhase("later", pmv1alpha1.ClassDeploymentRunning)
+	units(metav1.ConditionTrue)
 }
 
 func aRefusedUnitSaysWhyAndGoesOnAfterAChange(s scene) {

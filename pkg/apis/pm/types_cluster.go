@@ -118,6 +118,10 @@ const (
 const (
 	// ClusterReady is True while units can be sent to the cluster.
 	ClusterReady = "Ready"
+	// ClusterUnitsOwned is False while units run on the cluster that a Package Manager
+	// sent and that no ClassDeployment lists, such as those that were made after the
+	// snapshot that was restored. Nothing removes them; absent until it was looked.
+	ClusterUnitsOwned = "UnitsOwned"
 )
 
 // ClusterStatus is what a cluster last reported.
@@ -126,7 +130,7 @@ type ClusterStatus struct {
 	ObservedGeneration int64
 	// health sums the report up in one word.
 	Health ClusterHealth
-	// conditions tell the state: Ready.
+	// conditions tell the state: Ready, UnitsOwned.
 	Conditions []metav1.Condition
 	// crmVersion is the version of the Class Runtime Manager.
 	CRMVersion string

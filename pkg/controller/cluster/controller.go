@@ -20,6 +20,7 @@ import (
 	"oaas.io/oaas/pkg/controller/worker"
 	"oaas.io/oaas/pkg/crmclient"
 	"oaas.io/oaas/pkg/generated/clientset/versioned"
+	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
 	informers "oaas.io/oaas/pkg/generated/informers/externalversions/pm/v1alpha1"
 	listers "oaas.io/oaas/pkg/generated/listers/pm/v1alpha1"
 )
@@ -36,8 +37,9 @@ const (
 type Config struct {
 	// Client writes the status of Clusters.
 	Client versioned.Interface
-	// Clusters is the informer, not started yet.
-	Clusters informers.ClusterInformer
+	// Clusters and ClassDeployments are the informers, not started yet.
+	Clusters         informers.ClusterInformer
+	ClassDeployments informers.ClassDeploymentInformer
 	// Pool holds the links to the clusters, kept by the links controller.
 	Pool *crmclient.Pool
 	// Events gets the transitions.
@@ -52,7 +54,8 @@ type Config struct {
 type Controller struct {
 	client   versioned.Interface
 	clusters listers.ClusterLister
-	synced   cache.InformerSynced
+	synced   []cache.InformerSynced
+	strays   *strays
 	pool     *crmclient.Pool
 	events   events.EventRecorder
 	clock    clock.PassiveClock
@@ -91,7 +94,13 @@ func New(config Config) (*Controller, error) {
 	if err != nil {
 		return nil, fmt.Errorf("watching clusters: %w", err)
 	}
-	c.synced = handler.HasSynced
+	c.synced = []cache.InformerSynced{handler.HasSynced, config.ClassDeployments.Informer().HasSynced}
+	deployments := config.ClassDeployments.Lister()
+	c.strays = newStrays(2*c.interval, func(cluster string, unit *deploymentv1.DeploymentUnit) bool {
+		// The only error is that there is none.
+		deployment, _ := deployments.ClassDeployments(unit.GetNamespace()).Get(unit.GetClassDeployment())
+		return lists(deployment, cluster, unit.GetId())
+	})
 	c.forget = c.pool.Subscribe(func(change crmclient.Change) {
 		if change.DeploymentID == "" {
 			c.queue.Add(change.Cluster)
@@ -103,8 +112,8 @@ func New(config Config) (*Controller, error) {
 // Run works until ctx ends, and returns when nothing is under way any more.
 func (c *Controller) Run(ctx context.Context) error {
 	defer c.forget()
-	if !cache.WaitForCacheSync(ctx.Done(), c.synced) {
-		return fmt.Errorf("cluster controller: cache is not filled: %w", context.Cause(ctx))
+	if !cache.WaitForCacheSync(ctx.Done(), c.synced...) {
+		return fmt.Errorf("cluster controller: caches are not filled: %w", context.Cause(ctx))
 	}
 	worker.Run(ctx, c.queue, workers, c.reconcile)
 	return nil
@@ -120,6 +129,7 @@ func (c *Controller) enqueue(obj any) {
 func (c *Controller) reconcile(ctx context.Context, name string) (time.Duration, error) {
 	cluster, err := c.clusters.Get(name)
 	if apierrors.IsNotFound(err) {
+		c.strays.forget(name)
 		return 0, nil
 	}
 	if err != nil {
@@ -135,10 +145,26 @@ func (c *Controller) reconcile(ctx context.Context, name string) (time.Duration,
 	if ctx.Err() != nil {
 		return 0, fmt.Errorf("asking cluster %s: %w", name, ctx.Err())
 	}
-	if err := c.writeStatus(ctx, cluster, nextStatus(cluster, asked, c.clock.Now())); err != nil {
+	next := nextStatus(cluster, asked, c.clock.Now())
+	c.lookForStrays(cluster, state, &next)
+	if err := c.writeStatus(ctx, cluster, next); err != nil {
 		return 0, err
 	}
 	return c.interval, nil
+}
+
+// lookForStrays tells in the status of units without an owner. While the cluster is
+// out of contact, what was told before stays.
+func (c *Controller) lookForStrays(cluster *pmv1alpha1.Cluster, state crmclient.State, next *pmv1alpha1.ClusterStatus) {
+	if !state.Reliable() {
+		c.strays.forget(cluster.Name)
+		return
+	}
+	records, _, _ := state.Link.Records()
+	now := c.clock.Now()
+	if unowned, known := c.strays.find(cluster.Name, records, now); known {
+		tellOfUnits(next, unowned, cluster.Generation, now)
+	}
 }
 
 // ask asks the cluster how it is doing, over the link that there is.

@@ -24,11 +24,12 @@ func TestTheStatusWaitsForTheLinkToFollowTheSpec(t *testing.T) {
 	client := fake.NewClientset(present)
 	pool := crmclient.NewPool(crmclient.Options{})
 	t.Cleanup(pool.Close)
-	clusters := externalversions.NewSharedInformerFactory(client, 0).Pm().V1alpha1().Clusters()
+	factory := externalversions.NewSharedInformerFactory(client, 0).Pm().V1alpha1()
+	clusters := factory.Clusters()
 	if err := clusters.Informer().GetIndexer().Add(present); err != nil {
 		t.Fatal(err)
 	}
-	controller, err := New(Config{Client: client, Clusters: clusters, Pool: pool, Events: events.NewFakeRecorder(10)})
+	controller, err := New(Config{Client: client, Clusters: clusters, ClassDeployments: factory.ClassDeployments(), Pool: pool, Events: events.NewFakeRecorder(10)})
 	if err != nil {
 		t.Fatal(err)
 	}

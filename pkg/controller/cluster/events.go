@@ -41,6 +41,11 @@ func transitions(before, after pmv1alpha1.ClusterStatus) []transition {
 		changes = append(changes, transition{eventType(after.Health == pmv1alpha1.ClusterHealthy), ReasonHealthChanged,
 			fmt.Sprintf("the cluster was %s and is %s: %s", before.Health, after.Health, is.Message)})
 	}
+	// That all units have owners is no news but after some had none.
+	hadStrays := meta.IsStatusConditionFalse(before.Conditions, pmv1alpha1.ClusterUnitsOwned)
+	if units := meta.FindStatusCondition(after.Conditions, pmv1alpha1.ClusterUnitsOwned); units != nil && (units.Status == metav1.ConditionFalse) != hadStrays {
+		changes = append(changes, transition{eventType(hadStrays), units.Reason, units.Message})
+	}
 	// While it is open the breaker lets single calls through to find out, which is
 	// no news.
 	switch open := isOpen(after.CircuitBreaker); {

@@ -24,6 +24,12 @@ func TestTransitions(t *testing.T) {
 	failing := state(pmv1alpha1.ClusterUnhealthy, "False", ReasonUnreachable, pmv1alpha1.CircuitClosed)
 	open := state(pmv1alpha1.ClusterUnhealthy, "False", ReasonUnreachable, pmv1alpha1.CircuitOpen)
 	trying := state(pmv1alpha1.ClusterUnhealthy, "False", ReasonUnreachable, pmv1alpha1.CircuitHalfOpen)
+	units := func(status metav1.ConditionStatus, reason string) pmv1alpha1.ClusterStatus {
+		with := *healthy.DeepCopy()
+		with.Conditions = append(with.Conditions, metav1.Condition{Type: pmv1alpha1.ClusterUnitsOwned, Status: status, Reason: reason})
+		return with
+	}
+	owned, unowned := units("True", ReasonOwned), units("False", ReasonUnitsUnowned)
 	for name, test := range map[string]struct {
 		before, after pmv1alpha1.ClusterStatus
 		want          string
@@ -37,6 +43,11 @@ func TestTransitions(t *testing.T) {
 		"a breaker that opens at once":            {before: healthy, after: open, want: "Warning Unreachable, Warning CircuitBreakerOpened"},
 		"a breaker that lets a call through":      {before: open, after: trying},
 		"a breaker that opens after such a call":  {before: trying, after: open},
+		"units that all have an owner":            {before: healthy, after: owned},
+		"a unit that has no owner":                {before: owned, after: unowned, want: "Warning UnitsUnowned"},
+		"a unit that has no owner from the start": {before: healthy, after: unowned, want: "Warning UnitsUnowned"},
+		"a unit that still has no owner":          {before: unowned, after: unowned},
+		"a unit that was taken over":              {before: unowned, after: owned, want: "Normal Owned"},
 		"a cluster that is back closes the break": {before: trying, after: healthy, want: "Normal Answering, Normal CircuitBreakerClosed"},
 	} {
 		t.Run(name, func(t *testing.T) {

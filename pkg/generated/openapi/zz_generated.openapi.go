@@ -4809,7 +4809,7 @@ func schema_pkg_apis_pm_v1alpha1_ClusterStatus(ref common.ReferenceCallback) com
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "conditions tell the state: Ready.",
+							Description: "conditions tell the state: Ready, UnitsOwned.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{

@@ -164,6 +164,10 @@ const (
 const (
 	// ClusterReady is True while units can be sent to the cluster.
 	ClusterReady = "Ready"
+	// ClusterUnitsOwned is False while units run on the cluster that a Package Manager
+	// sent and that no ClassDeployment lists, such as those that were made after the
+	// snapshot that was restored. Nothing removes them; absent until it was looked.
+	ClusterUnitsOwned = "UnitsOwned"
 )
 
 // ClusterStatus is what a cluster last reported.
@@ -175,7 +179,7 @@ type ClusterStatus struct {
 	// +optional
 	// +k8s:optional
 	Health ClusterHealth `json:"health,omitempty" protobuf:"bytes,2,opt,name=health,casttype=ClusterHealth"`
-	// conditions tell the state: Ready.
+	// conditions tell the state: Ready, UnitsOwned.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

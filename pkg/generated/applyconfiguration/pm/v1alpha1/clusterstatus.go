@@ -21,7 +21,7 @@ type ClusterStatusApplyConfiguration struct {
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 	// health sums the report up in one word.
 	Health *pmv1alpha1.ClusterHealth `json:"health,omitempty"`
-	// conditions tell the state: Ready.
+	// conditions tell the state: Ready, UnitsOwned.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// crmVersion is the version of the Class Runtime Manager.
 	CRMVersion *string `json:"crmVersion,omitempty"`
