@@ -106,7 +106,7 @@ func TestServes(t *testing.T) {
 	data := t.TempDir()
 	for _, reflecting := range []bool{true, false} {
 		connection, stop := start(t, map[string]string{"ODGM_REFLECTION_ENABLED": strconv.FormatBool(reflecting), "ODGM_DATA_DIR": data})
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		health, err := healthv1.NewHealthClient(connection).Check(ctx, &healthv1.HealthCheckRequest{})
 		if err != nil || health.GetStatus() != healthv1.HealthCheckResponse_SERVING {
 			t.Errorf("health %v, error %v", health, err)

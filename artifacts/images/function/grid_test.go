@@ -22,8 +22,6 @@ func TestTellsAboutTheDataGrid(t *testing.T) {
 	noGRPC.Config.Protocols.SetUnencryptedHTTP2(true)
 	noGRPC.Start()
 	t.Cleanup(noGRPC.Close)
-	nobody := httptest.NewServer(nil)
-	nobody.Close()
 
 	tests := map[string]struct {
 		endpoint string
@@ -33,7 +31,7 @@ func TestTellsAboutTheDataGrid(t *testing.T) {
 		"without a grid it says so":                      {"", http.StatusNotFound, "ODGM_ENDPOINT is not set"},
 		"a grid that answers":                            {startGRPC(t, true), http.StatusOK, ""},
 		"a grid without the method answers, too":         {startGRPC(t, false), http.StatusOK, ""},
-		"a grid that is away is told":                    {nobody.URL, http.StatusBadGateway, "calling the data grid"},
+		"a grid that is away is told":                    {"http://127.0.0.1:1", http.StatusBadGateway, "calling the data grid"},
 		"something else at the endpoint is told":         {noGRPC.URL, http.StatusBadGateway, "does not speak gRPC"},
 		"an endpoint that is no URL is told by its name": {"::", http.StatusBadGateway, "ODGM_ENDPOINT"},
 	}

@@ -57,7 +57,7 @@ func TestWriterShowsALongStepIsAlive(t *testing.T) {
 	end := w.Begin("building etcd")
 	defer end(nil)
 
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for !strings.Contains(out.String(), "still at it after") {
 		if time.Now().After(deadline) {
 			t.Fatalf("no sign of life in %q", out.String())

@@ -90,7 +90,7 @@ func TestAProcessThatNobodyCollectsCountsAsEnded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	// Wait is not called meanwhile, so the process stays as a zombie.
 	if err := process.Kill(ctx, id); err != nil {
@@ -194,7 +194,7 @@ func startSleep(t *testing.T, s *process.Starter, env ...string) *process.Child 
 }
 
 func eventually(condition func() bool) bool {
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if condition() {
 			return true
 		}
