@@ -172,7 +172,8 @@ func checkSizes(functions []v1alpha1.FunctionContainer) error {
 			sizes corev1.ResourceList
 		}{{"requests", resources.Requests}, {"limits", resources.Limits}} {
 			for _, name := range namesOf(list.sizes) {
-				size, problem := list.sizes[name], ""
+				size := list.sizes[name]
+				var problem string
 				switch {
 				case size.Sign() < 0:
 					problem = "must not be negative"
