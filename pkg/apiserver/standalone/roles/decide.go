@@ -44,8 +44,10 @@ func (b *Binding) allows(request authorizer.Attributes, namespaced sets.Set[stri
 	}
 	reads := slices.Contains([]string{"get", "list", "watch"}, request.GetVerb())
 	writes := slices.Contains([]string{"create", "update", "patch", "delete", "deletecollection"}, request.GetVerb())
+	// A Class Runtime Manager that is known by a token reports for its Cluster.
+	reports := request.GetVerb() == "report" && request.GetResource() == resources.Clusters
 	switch {
-	case request.GetAPIGroup() != v1alpha1.GroupName || !reads && !writes:
+	case request.GetAPIGroup() != v1alpha1.GroupName || !reads && !writes && !reports:
 		return false
 	case b.everywhereAdmin():
 		return true

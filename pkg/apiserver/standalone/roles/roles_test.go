@@ -70,9 +70,11 @@ func TestRolesAllow(t *testing.T) {
 				"get packages in shop", "create packages in other", "update packages/status in other", "list packages",
 				"delete clusters", "update clusters/status", "list clusters", "get /metrics", "get /debug/pprof/heap", "get /apis",
 				"deletecollection classdeployments in shop", "patch classdeployments/scale in shop", "delete runtimestates in shop",
+				"report clusters",
 			},
 			mayNot: []string{
 				"get pods. in shop", "impersonate users.", "create subjectaccessreviews.authorization.k8s.io", "post /metrics", "bind packages in shop",
+				"report packages in shop",
 			},
 		},
 		"an administrator of one namespace": {
@@ -96,7 +98,7 @@ func TestRolesAllow(t *testing.T) {
 		"an editor of everything": {
 			who:    "everywhere",
 			may:    []string{"deletecollection packages", "create packages in other"},
-			mayNot: []string{"create clusters", "get clusters", "get /metrics", "patch packages/status in shop"},
+			mayNot: []string{"create clusters", "get clusters", "get /metrics", "patch packages/status in shop", "report clusters"},
 		},
 		"a reader": {
 			who: "carol",
