@@ -124,7 +124,7 @@ func issuer(t *testing.T, replica string) string {
 	t.Helper()
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(mustRegistration(t).Spec.CABundle)
-	dialer := &tls.Dialer{NetDialer: &net.Dialer{Timeout: 5 * time.Second}, Config: &tls.Config{
+	dialer := &tls.Dialer{NetDialer: &net.Dialer{Timeout: time.Minute}, Config: &tls.Config{
 		RootCAs: roots, ServerName: "oaas-apiserver." + platform.Namespace + ".svc", MinVersion: tls.VersionTLS12,
 	}}
 	connection, err := dialer.DialContext(t.Context(), "tcp", hub.platform.Address(replica))

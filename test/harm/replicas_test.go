@@ -13,7 +13,9 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	certutil "k8s.io/client-go/util/cert"
+	"k8s.io/client-go/util/retry"
 
 	"oaas.io/oaas/hack/localcluster/platform"
 	"oaas.io/oaas/pkg/apiserver/registration"
@@ -62,6 +64,9 @@ func TestReplicasThatStartTogetherShareOneAuthority(t *testing.T) {
 	}
 }
 
+// persistent outlasts others that write the same object.
+var persistent = wait.Backoff{Duration: 10 * time.Millisecond, Factor: 1.5, Jitter: 0.5, Steps: 15, Cap: time.Second}
+
 // Two replicas that count at the same time do not let more in than a quota
 // allows, nor less.
 func TestReplicasShareAQuota(t *testing.T) {
@@ -76,7 +81,11 @@ func TestReplicasShareAQuota(t *testing.T) {
 	var writers sync.WaitGroup
 	for i := range 20 {
 		writers.Go(func() {
-			_, err := clients[i%2].PmV1alpha1().Packages(namespace).Create(t.Context(), newPackage(fmt.Sprintf("p-%02d", i)), metav1.CreateOptions{})
+			// The quota is one object, which both replicas write.
+			err := retry.OnError(persistent, apierrors.IsConflict, func() error {
+				_, err := clients[i%2].PmV1alpha1().Packages(namespace).Create(t.Context(), newPackage(fmt.Sprintf("p-%02d", i)), metav1.CreateOptions{})
+				return err
+			})
 			switch {
 			case err == nil:
 				created.Add(1)
