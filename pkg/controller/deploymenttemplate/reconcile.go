@@ -133,6 +133,13 @@ func (r *Reconciler) observe(t *v1alpha1.DeploymentTemplate, records []rollout.R
 	if len(problems) > 0 {
 		// What is wrong is not rolled out; records go on with the revision they have.
 		r.set(t, v1alpha1.TemplateValid, metav1.ConditionFalse, ReasonInvalid, problems.ToAggregate().Error())
+		r.set(t, v1alpha1.TemplateRolledOut, metav1.ConditionFalse, ReasonInvalid, "The newest content is not in order: records keep the revision that they have.")
+		s.UpdatedRecords = 0
+		for _, record := range records {
+			if record.Hash == s.Hash {
+				s.UpdatedRecords++
+			}
+		}
 		return
 	}
 	s.Hash = hash
@@ -194,6 +201,10 @@ func (r *Reconciler) announce(ctx context.Context, before, after *v1alpha1.Deplo
 		}
 		if previous == nil && condition.Status == metav1.ConditionTrue {
 			// In order from the first moment on is no news.
+			continue
+		}
+		if condition.Type == v1alpha1.TemplateRolledOut && condition.Reason == ReasonInvalid {
+			// What is wrong is told once.
 			continue
 		}
 		eventType := corev1.EventTypeNormal

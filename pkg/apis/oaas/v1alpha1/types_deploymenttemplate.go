@@ -249,8 +249,9 @@ const (
 	// needs.
 	TemplateUsable = "Usable"
 	// TemplateRolledOut is True while every record that uses the template has its
-	// newest revision, and False with reason Stopped when a rollout stopped because
-	// the first records degraded.
+	// newest revision. It is False with reason Stopped when a rollout stopped because
+	// the first records degraded, and with reason Invalid while the newest content is
+	// not in order.
 	TemplateRolledOut = "RolledOut"
 )
 
