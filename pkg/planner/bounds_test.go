@@ -11,6 +11,34 @@ import (
 	"oaas.io/oaas/pkg/planner"
 )
 
+func TestADeploymentHasNoMoreUnitsThanItsStatusLists(t *testing.T) {
+	environments := make([]string, 0, 64)
+	for i := range cap(environments) {
+		environments = append(environments, fmt.Sprintf("e%02d", i))
+	}
+	var clusters []*pmv1alpha1.Cluster
+	var names []string
+	for i := range planner.MaxUnits/len(environments) + 1 {
+		names = append(names, fmt.Sprintf("c%03d", i))
+		clusters = append(clusters, cluster(names[i]))
+	}
+	make := func(names []string) planner.Plan {
+		t.Helper()
+		plan, err := planner.Make(planner.Input{Deployment: deployment(inEnvironments(environments...), onClusters(names...)), Package: store(), Clusters: clusters})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return plan
+	}
+	if plan := make(names[:len(names)-1]); plan.Halted || len(plan.Units) != planner.MaxUnits {
+		t.Errorf("%d units of %d are planned: %s", len(plan.Units), planner.MaxUnits, plan.Problems.Message())
+	}
+	plan := make(names)
+	if !plan.Halted || len(plan.Units) != 0 || len(plan.Problems) != 1 || plan.Problems[0].Type != planner.TooManyUnits {
+		t.Errorf("%d units are planned, halted %v, with the problems %v, want none because of too many", len(plan.Units), plan.Halted, plan.Problems)
+	}
+}
+
 // What a plan says is stored in a status, where a text has 32 KiB at the most.
 func TestAProblemIsTextForPeopleHoweverManyThingsItIsAbout(t *testing.T) {
 	many := func(n int, what string) []string {

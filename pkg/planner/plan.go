@@ -17,8 +17,13 @@ import (
 	"oaas.io/oaas/pkg/wording"
 )
 
-// DefaultEnvironment is where a deployment that names no environment runs.
-const DefaultEnvironment = "default"
+const (
+	// DefaultEnvironment is where a deployment that names no environment runs.
+	DefaultEnvironment = "default"
+	// MaxUnits is the number of units that a deployment can have. Each is listed in its
+	// status until it is gone, and a status is part of one object in etcd.
+	MaxUnits = 512
+)
 
 // Input is all that a plan depends on. The planner changes none of it.
 type Input struct {
@@ -146,6 +151,11 @@ func Make(in Input) (Plan, error) {
 		for _, cluster := range clusters {
 			plan.Units = append(plan.Units, Unit{Cluster: cluster, Content: content})
 		}
+	}
+	if len(plan.Units) > MaxUnits {
+		return halt(plan, Problem{Type: TooManyUnits, Message: fmt.Sprintf(
+			"%d environments on the clusters that host them are %d units, and a deployment has at most %d: name fewer in spec.targetEnvironments or spec.targetClusters, or make several deployments",
+			len(placement), len(plan.Units), MaxUnits)}), nil
 	}
 	plan.Problems.sort()
 	plan.Availability = compareAvailability(spec.NFR.Availability, required, placement, in.Clusters)

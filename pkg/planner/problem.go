@@ -41,6 +41,9 @@ const (
 	ClusterNotFound ProblemType = "ClusterNotFound"
 	// NoCluster means that no cluster fits an environment.
 	NoCluster ProblemType = "NoCluster"
+	// TooManyUnits means that the deployment would have more units than its status can
+	// list.
+	TooManyUnits ProblemType = "TooManyUnits"
 	// AvailabilityUnreachable means that the required availability is out of
 	// reach and the deployment prefers nothing over less.
 	AvailabilityUnreachable ProblemType = "AvailabilityUnreachable"

@@ -105,7 +105,8 @@ type DeploymentUnitStatus struct {
 	DispatchedHash string
 	// message tells in words what the unit waits for or why it failed.
 	Message string
-	// functions tell the readiness of each function of the unit.
+	// functions tell the readiness of each function of the unit. Of thousands in all
+	// units together each unit lists some, those that are not ready before others.
 	Functions []FunctionStatus
 	// lastUpdated is when the unit's state last changed.
 	LastUpdated metav1.Time

@@ -20,6 +20,10 @@ import (
 // the cluster has just accepted, before the unit is sent again.
 const streamGrace = 5 * time.Second
 
+// listedFunctions bounds the functions that a status lists, of all units together: a
+// class may have hundreds, and a status is part of one object in etcd.
+const listedFunctions = 1000
+
 // decision is what a reconcile leads to.
 type decision struct {
 	// status to be stored, before any call is made.
@@ -43,6 +47,9 @@ type unitView struct {
 	pmv1alpha1.DeploymentUnitStatus
 	hash string
 	seen observation
+	// replicas are those that all functions of the unit want, readyReplicas those that
+	// serve. While its record is not known, those of the functions that were listed.
+	replicas, readyReplicas int32
 	// staying is true while a unit that left the plan serves in place of the one
 	// that follows it on another cluster.
 	staying bool
@@ -62,7 +69,8 @@ func decide(deployment *pmv1alpha1.ClassDeployment, plan planner.Plan, seen map[
 	wanted := wantedUnits(deployment, plan)
 	var views []unitView
 
-	for _, unit := range mergeUnits(deployment.Status.Units, wanted) {
+	units := mergeUnits(deployment.Status.Units, wanted)
+	for _, unit := range units {
 		key := unitKey{unit.Cluster, unit.DeploymentID}
 		before := unit
 		content, planned := wanted[key]
@@ -83,6 +91,8 @@ func decide(deployment *pmv1alpha1.ClassDeployment, plan planner.Plan, seen map[
 			view.seen.outcome, view.seen.silence = outcome{}, ""
 		}
 		view.seen.fill(&unit)
+		view.replicas, view.readyReplicas = countReplicas(unit.Functions)
+		unit.Functions = firstFunctions(unit.Functions, max(1, listedFunctions/len(units)))
 		if !planned {
 			if view.staying = staysForNow(unit, view.seen, plan, seen); view.staying {
 				next.settled = append(next.settled, key)
@@ -149,6 +159,19 @@ func staysForNow(unit pmv1alpha1.DeploymentUnitStatus, its observation, plan pla
 		replaced = true
 	}
 	return replaced
+}
+
+// firstFunctions are as many functions as there is room for, those that are not ready
+// before others.
+func firstFunctions(functions []pmv1alpha1.FunctionStatus, room int) []pmv1alpha1.FunctionStatus {
+	if len(functions) <= room {
+		return functions
+	}
+	ordered := slices.Clone(functions)
+	slices.SortStableFunc(ordered, func(a, b pmv1alpha1.FunctionStatus) int {
+		return cmp.Compare(a.ReadyReplicas-a.Replicas, b.ReadyReplicas-b.Replicas)
+	})
+	return slices.Clone(ordered[:room])
 }
 
 // wantedUnits are the units that shall run, with nil content where nothing may

@@ -85,7 +85,11 @@ func summarize(deployment *pmv1alpha1.ClassDeployment, plan planner.Plan, views 
 		}
 	}
 	status.ObservedGeneration = deployment.Generation
-	status.Replicas, status.ReadyReplicas = countReplicas(status.Units)
+	status.Replicas, status.ReadyReplicas = 0, 0
+	for _, view := range views {
+		status.Replicas += view.replicas
+		status.ReadyReplicas += view.readyReplicas
+	}
 	if deployment.DeletionTimestamp != nil {
 		s.terminating()
 		return
@@ -342,13 +346,11 @@ func countUnits(n int) string {
 	return fmt.Sprintf("%d units", n)
 }
 
-// countReplicas sums up what the units report of all their functions.
-func countReplicas(units []pmv1alpha1.DeploymentUnitStatus) (wanted, ready int32) {
-	for _, unit := range units {
-		for _, function := range unit.Functions {
-			wanted += function.Replicas
-			ready += function.ReadyReplicas
-		}
+// countReplicas sums up what a unit reports of its functions.
+func countReplicas(functions []pmv1alpha1.FunctionStatus) (wanted, ready int32) {
+	for _, function := range functions {
+		wanted += function.Replicas
+		ready += function.ReadyReplicas
 	}
 	return wanted, ready
 }

@@ -5387,7 +5387,7 @@ func schema_pkg_apis_pm_v1alpha1_DeploymentUnitStatus(ref common.ReferenceCallba
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "functions tell the readiness of each function of the unit.",
+							Description: "functions tell the readiness of each function of the unit. Of thousands in all units together each unit lists some, those that are not ready before others.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{

@@ -144,7 +144,8 @@ type DeploymentUnitStatus struct {
 	// message tells in words what the unit waits for or why it failed.
 	// +optional
 	Message string `json:"message,omitempty" protobuf:"bytes,10,opt,name=message"`
-	// functions tell the readiness of each function of the unit.
+	// functions tell the readiness of each function of the unit. Of thousands in all
+	// units together each unit lists some, those that are not ready before others.
 	// +optional
 	// +listType=map
 	// +listMapKey=key

@@ -36,7 +36,8 @@ type DeploymentUnitStatusApplyConfiguration struct {
 	DispatchedHash *string `json:"dispatchedHash,omitempty"`
 	// message tells in words what the unit waits for or why it failed.
 	Message *string `json:"message,omitempty"`
-	// functions tell the readiness of each function of the unit.
+	// functions tell the readiness of each function of the unit. Of thousands in all
+	// units together each unit lists some, those that are not ready before others.
 	Functions []FunctionStatusApplyConfiguration `json:"functions,omitempty"`
 	// lastUpdated is when the unit's state last changed.
 	LastUpdated *v1.Time `json:"lastUpdated,omitempty"`
