@@ -7,7 +7,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -17,6 +19,7 @@ import (
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 	"oaas.io/oaas/pkg/crm/blueprint"
 	"oaas.io/oaas/pkg/crm/quota"
+	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
 )
 
 // direct is a record that somebody applies without asking the program.
@@ -95,6 +98,48 @@ func TestRecordsOutsideOfTheirNamespace(t *testing.T) {
 		if err := c.List(t.Context(), made, client.InNamespace(namespace)); err != nil || len(made.Items) > 0 {
 			t.Errorf("%d Deployments were made in %s (%v), want none", len(made.Items), namespace, err)
 		}
+	}
+}
+
+// TestAnIDIsThatOfItsFirstRecord holds that a record which somebody applies in a namespace
+// of their own, with the id of another's unit, is never taken for that unit.
+func TestAnIDIsThatOfItsFirstRecord(t *testing.T) {
+	c := newClient(t)
+	p := startProgram(t)
+	mine, theirs := newNamespace(t, c), newNamespace(t, c)
+	unit := newUnit(mine)
+	p.deploy(t, unit)
+	p.waitFor(t, unit.GetId(), "the unit runs", running)
+	// Ages of records are told in seconds.
+	time.Sleep(1100 * time.Millisecond)
+	second := direct("dev", theirs, unit.GetId())
+	if err := c.Create(t.Context(), second); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the second record is known", func(ctx context.Context) error {
+		list, err := p.ListDeploymentRecords(ctx, &deploymentv1.ListDeploymentRecordsRequest{PageSize: 1000})
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(list.GetRecords(), func(r *deploymentv1.DeploymentRecord) bool { return r.GetNamespace() == theirs }) {
+			return errors.New("it is not in the list")
+		}
+		return nil
+	})
+	for range 50 {
+		response, err := p.GetDeploymentRecord(t.Context(), &deploymentv1.GetDeploymentRecordRequest{DeploymentId: unit.GetId()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if namespace := response.GetRecord().GetNamespace(); namespace != mine {
+			t.Fatalf("the unit is that in namespace %s, want %s", namespace, mine)
+		}
+	}
+	if _, err := p.DeleteDeployment(t.Context(), &deploymentv1.DeleteDeploymentRequest{DeploymentId: unit.GetId()}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Get(t.Context(), client.ObjectKeyFromObject(second), second); err != nil || second.DeletionTimestamp != nil {
+		t.Errorf("the second record: %v, deleted at %v, want it left alone", err, second.DeletionTimestamp)
 	}
 }
 

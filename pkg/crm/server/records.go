@@ -112,10 +112,11 @@ func (d *deployments) find(ctx context.Context, id string) (*v1alpha1.Deployment
 	if err := d.live.List(ctx, list, client.MatchingFieldsSelector{Selector: fields.OneTermEqualSelector("metadata.name", id)}); err != nil {
 		return nil, statusOf(fmt.Errorf("look for record: %w", err))
 	}
-	if len(list.Items) == 0 {
+	record := oldest(list.Items)
+	if record == nil {
 		return nil, notFound(id)
 	}
-	return &list.Items[0], nil
+	return record, nil
 }
 
 // cached returns the record of an id from the cache, which is shared and must not
@@ -125,10 +126,20 @@ func (d *deployments) cached(ctx context.Context, id string) (*v1alpha1.Deployme
 	if err := d.client.List(ctx, list, client.MatchingFields{nameIndex: id}, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, statusOf(fmt.Errorf("look for record: %w", err))
 	}
-	if len(list.Items) == 0 {
-		return nil, nil
+	return oldest(list.Items), nil
+}
+
+// oldest is the record that an id stands for where several namespaces have one of the
+// name; nil for none. Deploy refuses an id that is taken, so the others were applied by
+// somebody else, who must not be able to pass for the first.
+func oldest(records []v1alpha1.DeploymentRecord) *v1alpha1.DeploymentRecord {
+	if len(records) == 0 {
+		return nil
 	}
-	return &list.Items[0], nil
+	first := slices.MinFunc(records, func(a, b v1alpha1.DeploymentRecord) int {
+		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Namespace, b.Namespace))
+	})
+	return &first
 }
 
 // ListDeploymentRecords returns records from the cache, ordered by id.
