@@ -6,6 +6,8 @@ package packages
 import (
 	"errors"
 	"fmt"
+	stdruntime "runtime"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,10 +18,83 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	clienttesting "k8s.io/client-go/testing"
+	"k8s.io/client-go/tools/events"
 
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
 	"oaas.io/oaas/pkg/generated/clientset/versioned/fake"
+	"oaas.io/oaas/pkg/generated/informers/externalversions"
 )
+
+// A namespace may have thousands of packages and of deployments. A look at one package
+// must not cost a look at the deployments of all others.
+func TestALookAtAPackageCostsNothingForTheDeploymentsOfOthers(t *testing.T) {
+	factory := externalversions.NewSharedInformerFactory(fake.NewClientset(), 0).Pm().V1alpha1()
+	controller, err := New(Config{
+		Client: fake.NewClientset(), Packages: factory.Packages(), ClassDeployments: factory.ClassDeployments(), Events: &events.FakeRecorder{},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 5000 {
+		if err := factory.ClassDeployments().Informer().GetIndexer().Add(&pmv1alpha1.ClassDeployment{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: fmt.Sprint("other-", i)}, Spec: pmv1alpha1.ClassDeploymentSpec{PackageName: "other"},
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pkg := makePackage()
+	const looks = 20
+	var before, after stdruntime.MemStats
+	stdruntime.ReadMemStats(&before)
+	for range looks {
+		if outcome, err := controller.applyDeployments(t.Context(), pkg); err != nil || outcome != (applied{}) {
+			t.Fatalf("applying nothing gave %+v, %v", outcome, err)
+		}
+	}
+	stdruntime.ReadMemStats(&after)
+	if taken := (after.TotalAlloc - before.TotalAlloc) / looks; taken > 16<<10 {
+		t.Errorf("a look took %d KiB", taken>>10)
+	}
+}
+
+// A deployment of another namespace says of itself what it likes.
+func TestADeploymentOfAnotherNamespaceIsNotThePackages(t *testing.T) {
+	factory := externalversions.NewSharedInformerFactory(fake.NewClientset(), 0).Pm().V1alpha1()
+	controller, err := New(Config{
+		Client: fake.NewClientset(), Packages: factory.Packages(), ClassDeployments: factory.ClassDeployments(), Events: &events.FakeRecorder{},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkg := makePackage(deploying("listed", "taken"))
+	made := func(namespace, name string, owner bool) {
+		t.Helper()
+		d := &pmv1alpha1.ClassDeployment{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+		if owner {
+			d.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(pkg, pmv1alpha1.SchemeGroupVersion.WithKind("Package"))}
+		}
+		if err := factory.ClassDeployments().Informer().GetIndexer().Add(d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	made("elsewhere", "listed", true)
+	made("elsewhere", "unlisted", true)
+	made("shop", "taken", false)
+	made("shop", "left", true)
+	made("shop", "unrelated", false)
+	existing, err := controller.existing(pkg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, d := range existing {
+		got = append(got, d.Namespace+"/"+d.Name)
+	}
+	slices.Sort(got)
+	if want := []string{"shop/left", "shop/taken"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
 
 // A policy or a quota may refuse every one of the deployments that a package lists.
 // The API takes no condition that tells of all of them.

@@ -35,10 +35,11 @@ const (
 	// a second.
 	listDelay = time.Second
 
-	// byPackage finds deployments by the package that they use, byDependency
-	// packages by what they depend on, byDeployment packages by the deployments
-	// that they list.
+	// byPackage finds deployments by the package that they use, byOwner by the one
+	// that they belong to, byDependency packages by what they depend on, byDeployment
+	// packages by the deployments that they list.
 	byPackage    = "packages.package"
+	byOwner      = "packages.owner"
 	byDependency = "packages.dependency"
 	byDeployment = "packages.deployment"
 )
@@ -99,7 +100,7 @@ func New(config Config) (*Controller, error) {
 		c.clock = clock.RealClock{}
 	}
 	err := errors.Join(
-		config.ClassDeployments.Informer().AddIndexers(cache.Indexers{byPackage: cached.PackageOfDeployment}),
+		config.ClassDeployments.Informer().AddIndexers(cache.Indexers{byPackage: cached.PackageOfDeployment, byOwner: ownerOf}),
 		config.Packages.Informer().AddIndexers(cache.Indexers{byDependency: cached.DependenciesOfPackage, byDeployment: deploymentsOf}),
 	)
 	if err != nil {
@@ -206,6 +207,20 @@ func (c *Controller) deploymentGone(obj any) {
 // users are the deployments that use a package.
 func (c *Controller) users(pkg *pmv1alpha1.Package) []*pmv1alpha1.ClassDeployment {
 	return cached.Find[*pmv1alpha1.ClassDeployment](c.deploymentIndex, byPackage, pkg.Namespace+"/"+pkg.Name)
+}
+
+// ownerOf indexes ClassDeployments by their namespace and the UID of what they belong
+// to. Nothing keeps a user from naming an owner of another namespace.
+func ownerOf(obj any) ([]string, error) {
+	deployment, ok := obj.(*pmv1alpha1.ClassDeployment)
+	if !ok {
+		return nil, nil
+	}
+	owner := metav1.GetControllerOfNoCopy(deployment)
+	if owner == nil {
+		return nil, nil
+	}
+	return []string{deployment.Namespace + "/" + string(owner.UID)}, nil
 }
 
 func deploymentsOf(obj any) ([]string, error) {

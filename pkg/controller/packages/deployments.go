@@ -16,7 +16,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
@@ -24,6 +23,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
+	"oaas.io/oaas/pkg/controller/cached"
 	"oaas.io/oaas/pkg/wording"
 )
 
@@ -77,8 +77,8 @@ type work struct {
 	conflicts, waiting []string
 }
 
-// compare decides what has to be done. existing are all deployments of the
-// package's namespace.
+// compare decides what has to be done. existing are the deployments that belong to
+// the package, and those of others that have the name of one that it lists.
 func compare(pkg *pmv1alpha1.Package, existing []*pmv1alpha1.ClassDeployment) work {
 	var todo work
 	byName := make(map[string]*pmv1alpha1.ClassDeployment, len(existing))
@@ -112,9 +112,9 @@ func compare(pkg *pmv1alpha1.Package, existing []*pmv1alpha1.ClassDeployment) wo
 // on after a failure, so that one deployment does not hold up the others; the
 // error is what another attempt may mend.
 func (c *Controller) applyDeployments(ctx context.Context, pkg *pmv1alpha1.Package) (applied, error) {
-	existing, err := c.deployments.ClassDeployments(pkg.Namespace).List(labels.Everything())
+	existing, err := c.existing(pkg)
 	if err != nil {
-		return applied{}, fmt.Errorf("listing the class deployments of namespace %s: %w", pkg.Namespace, err)
+		return applied{}, err
 	}
 	todo := compare(pkg, existing)
 	var outcome applied
@@ -147,6 +147,25 @@ func (c *Controller) applyDeployments(ctx context.Context, pkg *pmv1alpha1.Packa
 	}
 	outcome.unknown = len(failures) > 0
 	return outcome, errors.Join(failures...)
+}
+
+// existing are the deployments that belong to a package, and those of others that
+// have the name of one that it lists.
+func (c *Controller) existing(pkg *pmv1alpha1.Package) ([]*pmv1alpha1.ClassDeployment, error) {
+	existing := cached.Find[*pmv1alpha1.ClassDeployment](c.deploymentIndex, byOwner, pkg.Namespace+"/"+string(pkg.UID))
+	for _, wanted := range pkg.Spec.Deployments {
+		found, err := c.deployments.ClassDeployments(pkg.Namespace).Get(wanted.Name)
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading class deployment %s/%s: %w", pkg.Namespace, wanted.Name, err)
+		}
+		if !metav1.IsControlledBy(found, pkg) {
+			existing = append(existing, found)
+		}
+	}
+	return existing, nil
 }
 
 // isRefusal is true for an answer that stays the same until somebody changes
