@@ -61,7 +61,7 @@ func installsGrids(t *testing.T, s *site, volumes string) {
 	// one alone.
 	s.must(t, "", "kubectl set env -n "+system+" deployment/oaas-crm OPRC_CRM_PROFILE=dev OPRC_CRM_SECURITY_MTLS=true"+
 		" OPRC_CRM_ODGM_IMAGE="+image.ODGM().Reference)
-	s.must(t, "", "kubectl rollout status -n "+system+" deployment/oaas-crm --timeout=60s")
+	s.must(t, "", "kubectl rollout status -n "+system+" deployment/oaas-crm --timeout=180s")
 	for i := range volumeCount {
 		s.makesVolume(t, filepath.Join(volumes, fmt.Sprintf("e2e-%d", i)))
 	}
@@ -76,7 +76,7 @@ spec:
       requests: {cpu: 10m, memory: 32Mi}
       limits: {cpu: 500m, memory: 128Mi}
 `, storageClass), "kubectl apply -f -")
-	s.must(t, "", "kubectl wait envcfg/default --for=condition=Ready --timeout=30s")
+	s.must(t, "", "kubectl wait envcfg/default --for=condition=Ready --timeout=180s")
 }
 
 // makesVolume makes a persistent volume of a folder, as a storage class does elsewhere.

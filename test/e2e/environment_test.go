@@ -35,7 +35,7 @@ import (
 
 const (
 	// soon bounds what takes seconds on a quiet machine.
-	soon      = 90 * time.Second
+	soon      = 3 * time.Minute
 	lookEvery = 100 * time.Millisecond
 	// testTimeout leaves room for the cold build of images.
 	testTimeout = 20 * time.Minute

@@ -53,7 +53,7 @@ func joinsMember(t *testing.T, hub *site) {
 	manifest := west.must(t, "", "go run ./hack/install --member --name west --environments edge --endpoint "+endpoint+" --package-manager-ca "+dir+"/hub.crt")
 	startRuntimeManager(t, west, dir, endpoint)
 	hub.must(t, manifest, "kubectl apply -f -")
-	hub.must(t, "", "kubectl wait cluster.pm.oaas.io/west --for=condition=Ready --timeout=60s")
+	hub.must(t, "", "kubectl wait cluster.pm.oaas.io/west --for=condition=Ready --timeout=180s")
 
 	const namespace = "member"
 	hub.newNamespace(t, namespace)

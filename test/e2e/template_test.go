@@ -32,7 +32,7 @@ func runsOwnTemplate(t *testing.T, s *site) {
 		t.Errorf("the refusal does not tell what is wrong with the template: %s", message)
 	}
 	s.must(t, "", "kubectl apply -f "+file)
-	s.must(t, "", "kubectl wait dtpl/"+name+" --for=condition=Usable --timeout=30s")
+	s.must(t, "", "kubectl wait dtpl/"+name+" --for=condition=Usable --timeout=180s")
 
 	manifest := edited(t, s.example(t, "echo.yaml"), pin(name))
 	s.must(t, manifest, "kubectl oaas deploy --wait -n "+namespace+" -f -")
@@ -56,7 +56,7 @@ func runsOwnTemplate(t *testing.T, s *site) {
 	}
 
 	// It stays as long as a record needs it.
-	s.must(t, "", "kubectl wait dtpl/"+name+" --for=jsonpath='{.status.records}'=1 --timeout=30s")
+	s.must(t, "", "kubectl wait dtpl/"+name+" --for=jsonpath='{.status.records}'=1 --timeout=180s")
 	s.must(t, "", "kubectl delete dtpl "+name+" --wait=false")
 	sets := s.kube.AppsV1().ReplicaSets(namespace)
 	old, err := sets.List(t.Context(), f.selector())
@@ -78,6 +78,6 @@ func runsOwnTemplate(t *testing.T, s *site) {
 	})
 	s.must(t, manifest, "kubectl oaas delete --wait -n "+namespace+" -f -")
 	eventually(t, "nothing to be left", func(ctx context.Context) error { return s.leftovers(ctx, namespace) })
-	s.must(t, "", "kubectl wait dtpl/"+name+" --for=delete --timeout=30s")
+	s.must(t, "", "kubectl wait dtpl/"+name+" --for=delete --timeout=180s")
 	s.must(t, "", "kubectl delete --ignore-not-found -f "+file)
 }
