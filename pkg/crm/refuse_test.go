@@ -47,6 +47,17 @@ func TestDeployRefuses(t *testing.T) {
 				"unit.function_containers[0].resource_requests[memory]", "unit.function_containers[1].function_key",
 			},
 		},
+		"a unit that is larger than it looks, since each variable has an owner": {
+			change: func(u *deploymentv1.DeploymentUnit) {
+				env := make(map[string]string, 28_000)
+				for i := range 28_000 {
+					env[fmt.Sprintf("V%d", i)] = ""
+				}
+				u.FunctionContainers[0].Env = env
+			},
+			code:   codes.InvalidArgument,
+			fields: []string{"unit"},
+		},
 		"a namespace that does not exist": {
 			change: func(u *deploymentv1.DeploymentUnit) { u.Namespace = "nowhere" },
 			code:   codes.FailedPrecondition,

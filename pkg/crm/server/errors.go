@@ -105,6 +105,9 @@ func exhausted(exceeded *quota.ExceededError) error {
 // writeError tells why the API server did not take a record.
 func writeError(err error, namespace string) error {
 	switch {
+	case tooLarge(err):
+		return invalid(field.ErrorList{field.Invalid(field.NewPath("unit"), "<record>",
+			"is larger than what a cluster can store, with an owner noted for each field: use fewer variables, bindings or functions, or split the class")})
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
 		return precondition("NAMESPACE_TERMINATING", namespace, fmt.Sprintf("namespace %q is being removed: wait until it is gone and create it anew", namespace))
 	case apierrors.IsNotFound(err) && kindOf(err) != kindNamespaces:
@@ -115,6 +118,13 @@ func writeError(err error, namespace string) error {
 		return status.Error(codes.ResourceExhausted, err.Error())
 	}
 	return statusOf(err)
+}
+
+// tooLarge tells that etcd does not take an object for its size. The API server has no
+// reason for that and passes on the words of etcd, or of its client.
+func tooLarge(err error) bool {
+	return apierrors.IsRequestEntityTooLargeError(err) ||
+		strings.Contains(err.Error(), "etcdserver: request is too large") || strings.Contains(err.Error(), "trying to send message larger than max")
 }
 
 // kindNamespaces is how the API server names namespaces in its answers.

@@ -122,7 +122,7 @@ func (d *deployments) reserve(ctx context.Context, spec *v1alpha1.DeploymentReco
 // release gives back what was reserved for a write that did not happen. What may
 // have happened keeps its room until the reservation expires.
 func (d *deployments) release(ctx context.Context, reservation *quota.Reservation, cause error) {
-	if !quota.Definitive(cause) {
+	if !quota.Definitive(cause) && !tooLarge(cause) {
 		return
 	}
 	if err := d.ledger.Release(ctx, reservation); err != nil {
