@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -21,8 +22,12 @@ import (
 	"oaas.io/oaas/pkg/planner"
 )
 
-// maxRenders is how many clusters are asked at a time for one request.
-const maxRenders = 8
+const (
+	// maxRenders is how many clusters are asked at a time for one request.
+	maxRenders = 8
+	// maxRendered bounds the manifests in one answer, in bytes.
+	maxRendered = 32 << 20
+)
 
 // Clusters are asked what they would make of a unit. A *crmclient.Pool is one.
 type Clusters interface {
@@ -128,12 +133,14 @@ func (r *RenderREST) render(ctx context.Context, deployment *v1alpha1.ClassDeplo
 	for _, problem := range made.Problems {
 		rendering.Problems = append(rendering.Problems, pm.PlanProblem{Reason: string(problem.Type), Message: problem.Message})
 	}
+	var left atomic.Int64
+	left.Store(maxRendered)
 	var running sync.WaitGroup
 	room := make(chan struct{}, maxRenders)
 	for i, unit := range made.Units {
 		room <- struct{}{}
 		running.Go(func() {
-			rendering.Units[i] = r.renderUnit(ctx, unit)
+			rendering.Units[i] = r.renderUnit(ctx, unit, &left)
 			<-room
 		})
 	}
@@ -141,11 +148,26 @@ func (r *RenderREST) render(ctx context.Context, deployment *v1alpha1.ClassDeplo
 	return rendering, nil
 }
 
-func (r *RenderREST) renderUnit(ctx context.Context, unit planner.Unit) pm.RenderedUnit {
+// renderUnit asks the cluster of a unit, as long as the answer has bytes left. A unit is
+// rendered as a whole or not at all.
+func (r *RenderREST) renderUnit(ctx context.Context, unit planner.Unit, left *atomic.Int64) pm.RenderedUnit {
+	const full = "left out, because the answer is large: name fewer clusters in spec.targetClusters, or fewer environments"
 	rendered := pm.RenderedUnit{Cluster: unit.Cluster, DeploymentID: unit.Content.GetId(), Environment: unit.Content.GetEnvironment()}
+	if left.Load() <= 0 {
+		rendered.Message = full
+		return rendered
+	}
 	answer, err := r.links.Render(ctx, unit.Cluster, unit.Content)
 	if err != nil {
 		rendered.Message = err.Error()
+		return rendered
+	}
+	size := int64(0)
+	for _, manifest := range answer.GetManifests() {
+		size += int64(len(manifest))
+	}
+	if left.Add(-size) < 0 {
+		rendered.Message = full
 		return rendered
 	}
 	rendered.Namespace, rendered.Template, rendered.Manifests = answer.GetNamespace(), answer.GetTemplate(), answer.GetManifests()

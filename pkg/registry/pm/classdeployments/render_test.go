@@ -6,8 +6,10 @@ package classdeployments
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -110,6 +112,47 @@ func TestARenderingIsThatOfEveryCluster(t *testing.T) {
 	}
 	if _, err := r.Get(t.Context(), "nobody", &metav1.GetOptions{}); !apierrors.IsNotFound(err) {
 		t.Errorf("the rendering of nothing gives %v, want not found", err)
+	}
+}
+
+// verbose answers with a mebibyte for each unit.
+type verbose struct{ asked atomic.Int32 }
+
+func (v *verbose) Render(context.Context, string, *deploymentv1.DeploymentUnit) (*deploymentv1.RenderDeploymentResponse, error) {
+	v.asked.Add(1)
+	return &deploymentv1.RenderDeploymentResponse{Manifests: []string{strings.Repeat("x", 1<<19), strings.Repeat("y", 1<<19)}}, nil
+}
+
+// Whoever may read a deployment may ask what hundreds of clusters would make of it, and
+// each may answer with megabytes.
+func TestARenderingHoldsNoMoreThanTheServerHasRoomFor(t *testing.T) {
+	const clusters, mebibytes = 200, maxRendered >> 20
+	spec := pm.ClassDeploymentSpec{PackageName: "shop", ClassKey: "Cart"}
+	all := &pm.ClusterList{}
+	for i := range clusters {
+		name := fmt.Sprintf("c%03d", i)
+		spec.TargetClusters = append(spec.TargetClusters, name)
+		all.Items = append(all.Items, pm.Cluster{ObjectMeta: metav1.ObjectMeta{Name: name}, Status: pm.ClusterStatus{Health: pm.ClusterHealthy}})
+	}
+	r, _ := scene()
+	asked := &verbose{}
+	r.deployments = held{"cart": &pm.ClassDeployment{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "cart"}, Spec: spec}}
+	r.clusters, r.links = clusterList{ClusterList: all}, asked
+	got, err := r.Get(t.Context(), "cart", &metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := 0
+	for _, unit := range got.(*pm.ClassDeploymentRendering).Units {
+		switch {
+		case len(unit.Manifests) == 2:
+			whole++
+		case len(unit.Manifests) > 0 || !strings.Contains(unit.Message, "spec.targetClusters"):
+			t.Errorf("the unit on %s has %d objects and says %q, want all or none and what to do", unit.Cluster, len(unit.Manifests), unit.Message)
+		}
+	}
+	if whole != mebibytes || asked.asked.Load() > mebibytes+maxRenders {
+		t.Errorf("%d units are rendered after %d questions, want %d", whole, asked.asked.Load(), mebibytes)
 	}
 }
 
