@@ -21,6 +21,22 @@ func checkNamespace(check checkFunc, namespace string) {
 	}
 	problems := validation.IsDNS1123Label(namespace)
 	check(len(problems) == 0, "K8S_NAMESPACE is %q: %s", namespace, strings.Join(problems, ", "))
+	check(!strings.HasPrefix(namespace, "kube-"), "K8S_NAMESPACE is %q: a namespace of Kubernetes itself, in which no record may be: use another", namespace)
+}
+
+// checkListeners wants an address of its own for each; port 0 is any that is free.
+func checkListeners(check checkFunc, c Config) {
+	first := map[string]string{}
+	for _, listener := range []struct{ name, address string }{
+		{"GRPC_ADDRESS", c.GRPCAddress}, {"METRICS_ADDRESS", c.MetricsAddress}, {"HEALTH_ADDRESS", c.HealthAddress}, {"WEBHOOK_ADDRESS", c.Webhook.Address},
+	} {
+		other, taken := first[listener.address]
+		off := listener.address == "" || listener.address == "0" || strings.HasSuffix(listener.address, ":0")
+		check(off || !taken, "%s and %s are both %s: give each a port of its own", other, listener.name, listener.address)
+		if !taken {
+			first[listener.address] = listener.name
+		}
+	}
 }
 
 // checkImage wants an image reference or nothing.

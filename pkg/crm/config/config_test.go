@@ -175,7 +175,13 @@ func TestLoadRefuses(t *testing.T) {
 		},
 		"no pause between changes": {env: []string{"OPRC_CRM_ENFORCEMENT_COOLDOWN_SECS=0"}, want: []string{"ENFORCEMENT_COOLDOWN_SECS is 0: use 10 to 3600"}},
 		"steps of more than all":   {env: []string{"OPRC_CRM_ENFORCEMENT_MAX_REPLICA_DELTA=101"}, want: []string{"ENFORCEMENT_MAX_REPLICA_DELTA is 101: use 1 to 100 (percent)"}},
-		"a bad namespace":          {env: []string{"OPRC_CRM_K8S_NAMESPACE=Team_A"}, want: []string{"K8S_NAMESPACE"}},
+		"a namespace that no record may be in": {
+			env: []string{"OPRC_CRM_K8S_NAMESPACE=kube-system"}, want: []string{`K8S_NAMESPACE is "kube-system": a namespace of Kubernetes itself`},
+		},
+		"two listeners at one address": {
+			env: []string{"OPRC_CRM_METRICS_ADDRESS=:8081"}, want: []string{"GRPC_ADDRESS and METRICS_ADDRESS are both :8081: give each a port of its own"},
+		},
+		"a bad namespace": {env: []string{"OPRC_CRM_K8S_NAMESPACE=Team_A"}, want: []string{"K8S_NAMESPACE"}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -200,6 +200,7 @@ func (c Config) Validate() error {
 	checkAddress(check, "GRPC_ADDRESS", c.GRPCAddress, false)
 	checkAddress(check, "METRICS_ADDRESS", c.MetricsAddress, true)
 	checkAddress(check, "HEALTH_ADDRESS", c.HealthAddress, true)
+	checkListeners(check, c)
 	check(c.ReconcileConcurrency >= 1 && c.ReconcileConcurrency <= 64, "RECONCILE_CONCURRENCY is %d: use 1 to 64", c.ReconcileConcurrency)
 	check(c.Limits.MaxReplicas >= 1 && c.Limits.MaxReplicas <= 1000, "LIMITS_MAX_REPLICAS is %d: use 1 to 1000", c.Limits.MaxReplicas)
 
