@@ -38,6 +38,7 @@ func TestControllers(t *testing.T) {
 		"moved":      aUnitThatLeftThePlanIsRemoved,
 		"abandoned":  aDeploymentOnAClusterThatWentAwayCanBeDeleted,
 		"unowned":    aUnitThatNoDeploymentListsIsToldOfAndTakenOver,
+		"foreign":    aRecordOfAnotherDeploymentIsNeitherShownNorRemoved,
 		"nopackage":  aDeploymentWaitsForItsPackage,
 		"undisputed": aTargetThatIsMissedIsToldAndClearedAgain,
 	} {

@@ -85,6 +85,30 @@ func aUnitThatNoDeploymentListsIsToldOfAndTakenOver(s scene) {
 	units(metav1.ConditionTrue)
 }
 
+// Ids of units are short, so that names of objects can be made of them: whoever looks
+// long enough finds an environment by which a deployment has the id of another one's.
+func aRecordOfAnotherDeploymentIsNeitherShownNorRemoved(s scene) {
+	at := newRemote(s.T)
+	theirs := &deploymentv1.DeploymentUnit{Id: s.id("cart"), Namespace: "somebody-else", ClassDeployment: "cart", Environment: "prod", Hash: "theirs"}
+	if _, err := at.Deploy(s.Context(), &deploymentv1.DeployRequest{Unit: theirs}); err != nil {
+		s.Fatal(err)
+	}
+	at.onDeploy = refuse(codes.AlreadyExists, "belongs to ClassDeployment somebody-else/cart: use another id")
+	s.cluster("foreign", at)
+	s.waitForCluster("foreign")
+	s.pkg()
+	s.deployment("cart", "foreign")
+	s.waitForCondition("cart", "Dispatched", metav1.ConditionFalse, "UnitRefused", "somebody-else/cart")
+	if units := s.get("cart").Status.Units; len(units) != 1 || units[0].Available || units[0].DispatchedHash != "" {
+		s.Errorf("the status lists %+v, want a unit of which nothing runs", units)
+	}
+	s.remove("cart")
+	s.waitUntilGone("cart")
+	if left := at.record(theirs.GetId()); left == nil || left.GetDeletedAt() != nil {
+		s.Error("the record of another deployment was removed")
+	}
+}
+
 func aRefusedUnitSaysWhyAndGoesOnAfterAChange(s scene) {
 	at := newRemote(s.T)
 	at.onDeploy = refuse(codes.InvalidArgument, "image is not allowed here")

@@ -265,7 +265,7 @@ func (d *dispatcher) process(ctx context.Context, lane workqueue.TypedRateLimiti
 	owner, unit := current.owner, current.unit
 	d.mu.Unlock()
 
-	result := d.call(ctx, key, unit)
+	result := d.call(ctx, owner, key, unit)
 	if ctx.Err() != nil {
 		return
 	}
@@ -298,14 +298,14 @@ func (d *dispatcher) process(ctx context.Context, lane workqueue.TypedRateLimiti
 	}
 }
 
-func (d *dispatcher) call(ctx context.Context, key unitKey, unit *deploymentv1.DeploymentUnit) outcome {
+func (d *dispatcher) call(ctx context.Context, owner types.NamespacedName, key unitKey, unit *deploymentv1.DeploymentUnit) outcome {
 	log := klog.FromContext(ctx).WithValues("cluster", key.cluster, "deploymentID", key.id)
 	link, ok := d.pool.Get(key.cluster)
 	if !ok {
 		return outcome{err: crmclient.NoLink(key.cluster, "Deploy"), at: d.clock.Now()}
 	}
 	if unit == nil {
-		gone, err := link.Delete(ctx, key.id)
+		gone, err := remove(ctx, link, owner, key.id)
 		log.V(2).Info("Asked for the removal of a unit", "gone", gone, "err", err)
 		return outcome{gone: gone, err: err, at: d.clock.Now()}
 	}
@@ -315,6 +315,24 @@ func (d *dispatcher) call(ctx context.Context, key unitKey, unit *deploymentv1.D
 		return outcome{err: err, at: d.clock.Now()}
 	}
 	return outcome{hash: unit.GetHash(), at: d.clock.Now()}
+}
+
+// remove asks for the removal of a unit of a class deployment; gone is true once nothing
+// of it is left. The cluster removes whatever has the id, so that it is asked first whose
+// that is, unless its stream has told.
+func remove(ctx context.Context, link *crmclient.Link, owner types.NamespacedName, id string) (gone bool, err error) {
+	state := link.Record(id)
+	if !state.Known || state.Stale {
+		if state.Record, err = link.GetRecord(ctx, id); crmclient.IsNotFound(err) {
+			return true, nil
+		} else if err != nil {
+			return false, err
+		}
+	}
+	if state.Record != nil && !belongs(state.Record, owner) {
+		return true, nil
+	}
+	return link.Delete(ctx, id)
 }
 
 // isNews is true when the owner would see a difference.

@@ -6,6 +6,7 @@ package classdeployment
 import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
 	"oaas.io/oaas/pkg/clusterrecord"
@@ -37,11 +38,21 @@ type observation struct {
 	silence string
 }
 
+// belongs is true for a record of the class deployment. Another one's may have the same
+// id: ids are short, and who looks long enough finds an environment with which a
+// deployment has the id that he wants. It is none of ours then.
+func belongs(record *deploymentv1.DeploymentRecord, owner types.NamespacedName) bool {
+	return record.GetUnit().GetNamespace() == owner.Namespace && record.GetUnit().GetClassDeployment() == owner.Name
+}
+
 // observe collects what is known of a unit. cluster is nil when it is gone.
-func (c *Controller) observe(key unitKey, cluster *pmv1alpha1.Cluster) observation {
+func (c *Controller) observe(owner types.NamespacedName, key unitKey, cluster *pmv1alpha1.Cluster) observation {
 	seen := observation{clusterGone: cluster == nil, outcome: c.dispatcher.outcomeOf(key), removal: c.dispatcher.isRemoving(key)}
 	if link, ok := c.pool.Get(key.cluster); ok {
 		seen.record = link.Record(key.id)
+		if !belongs(seen.record.Record, owner) {
+			seen.record.Record = nil
+		}
 	}
 	switch {
 	case cluster == nil:

@@ -102,13 +102,14 @@ func (c *Controller) observeAll(deployment *pmv1alpha1.ClassDeployment, plan pla
 		byName[cluster.Name] = cluster
 	}
 	seen := map[unitKey]observation{}
+	owner := types.NamespacedName{Namespace: deployment.Namespace, Name: deployment.Name}
 	for _, unit := range deployment.Status.Units {
 		key := unitKey{unit.Cluster, unit.DeploymentID}
-		seen[key] = c.observe(key, byName[unit.Cluster])
+		seen[key] = c.observe(owner, key, byName[unit.Cluster])
 	}
 	for _, unit := range plan.Units {
 		key := unitKey{unit.Cluster, unit.Content.GetId()}
-		seen[key] = c.observe(key, byName[unit.Cluster])
+		seen[key] = c.observe(owner, key, byName[unit.Cluster])
 	}
 	return seen
 }
