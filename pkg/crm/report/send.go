@@ -83,11 +83,13 @@ func send[T interface{ GetUnit() *packagev1.Unit }](log logr.Logger, list []T, c
 				}
 				rest = append(rest, unit)
 			}
-			if len(rest) == 0 || len(rest) == len(part) {
+			if len(rest) == len(part) {
 				break
 			}
-			part = rest
-			err = call(part)
+			part, err = rest, nil
+			if len(part) > 0 {
+				err = call(part)
+			}
 		}
 		if err != nil {
 			return fmt.Errorf("%d units: %w", len(part), err)
