@@ -23,6 +23,7 @@ import (
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 	"oaas.io/oaas/pkg/crm/rollout"
 	"oaas.io/oaas/pkg/crm/template"
+	"oaas.io/oaas/pkg/wording"
 )
 
 // Reasons of a template's conditions, besides those of package rollout.
@@ -36,9 +37,6 @@ const (
 	// ReasonKindsMissing: the cluster does not serve a kind that the template needs.
 	ReasonKindsMissing = "KindsMissing"
 )
-
-// messageLimit is the room for a condition's message, in bytes.
-const messageLimit = 4096
 
 // staleRetry is the wait for a cache that is behind our own write.
 const staleRetry = 200 * time.Millisecond
@@ -183,11 +181,8 @@ func revisions(known []v1alpha1.TemplateRevision, newest v1alpha1.TemplateRevisi
 
 // set keeps the time of a condition whose status stays the same.
 func (r *Reconciler) set(t *v1alpha1.DeploymentTemplate, kind string, status metav1.ConditionStatus, reason, message string) {
-	if len(message) > messageLimit {
-		message = strings.ToValidUTF8(message[:messageLimit], "") + "…"
-	}
 	meta.SetStatusCondition(&t.Status.Conditions, metav1.Condition{
-		Type: kind, Status: status, Reason: reason, Message: message,
+		Type: kind, Status: status, Reason: reason, Message: wording.Cut(message, wording.MessageRoom),
 		ObservedGeneration: t.Generation, LastTransitionTime: metav1.NewTime(r.options.Clock.Now()),
 	})
 }
@@ -211,17 +206,8 @@ func (r *Reconciler) announce(ctx context.Context, before, after *v1alpha1.Deplo
 		if condition.Status != metav1.ConditionTrue && condition.Reason != rollout.ReasonInProgress && condition.Reason != ReasonKindsMissing {
 			eventType = corev1.EventTypeWarning
 		}
-		r.recorder.Eventf(after, nil, eventType, condition.Reason, "Check", "%s", limitNote(condition.Message))
+		r.recorder.Eventf(after, nil, eventType, condition.Reason, "Check", "%s", wording.Cut(condition.Message, wording.NoteRoom))
 		logf.FromContext(ctx).Info("condition changed", "condition", condition.Type, "status", condition.Status,
 			"reason", condition.Reason, "message", condition.Message)
 	}
-}
-
-// limitNote cuts a text to what an Event may hold.
-func limitNote(text string) string {
-	const room = 1024
-	if len(text) < room {
-		return text
-	}
-	return strings.ToValidUTF8(text[:room-len("…")], "") + "…"
 }

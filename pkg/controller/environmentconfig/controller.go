@@ -34,6 +34,7 @@ import (
 	"oaas.io/oaas/pkg/controller/setup"
 	"oaas.io/oaas/pkg/crm/environment"
 	"oaas.io/oaas/pkg/crm/quota"
+	"oaas.io/oaas/pkg/wording"
 )
 
 const (
@@ -149,7 +150,7 @@ func (r *Reconciler) observe(ctx context.Context, config *v1alpha1.EnvironmentCo
 func (r *Reconciler) tell(before *v1alpha1.EnvironmentConfigStatus, config *v1alpha1.EnvironmentConfig) {
 	was, is := meta.FindStatusCondition(before.Conditions, v1alpha1.EnvironmentReady), meta.FindStatusCondition(config.Status.Conditions, v1alpha1.EnvironmentReady)
 	if eventType, ok := transition(was, is); ok {
-		r.recorder.Eventf(config, nil, eventType, is.Reason, "Check", "%s", limitTo(noteRoom, is.Message))
+		r.recorder.Eventf(config, nil, eventType, is.Reason, "Check", "%s", wording.Cut(is.Message, wording.NoteRoom))
 	}
 }
 

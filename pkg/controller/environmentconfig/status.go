@@ -15,6 +15,7 @@ import (
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 	"oaas.io/oaas/pkg/crm/environment"
 	"oaas.io/oaas/pkg/crm/quota"
+	"oaas.io/oaas/pkg/wording"
 )
 
 // Reasons of the condition v1alpha1.EnvironmentReady.
@@ -27,12 +28,6 @@ const (
 	// ReasonInvalid tells that parts of the configuration cannot be used.
 	ReasonInvalid = "Invalid"
 )
-
-// noteRoom is the greatest length of the note of an event, in bytes.
-const noteRoom = 1000
-
-// messageRoom is the greatest length of the message of a condition, in bytes.
-const messageRoom = 32768
 
 // statusOf is the status of a configuration with a balance and conflicts with others.
 func statusOf(config *v1alpha1.EnvironmentConfig, balance quota.Balance, conflicts []environment.Conflict, now time.Time) v1alpha1.EnvironmentConfigStatus {
@@ -51,7 +46,7 @@ func statusOf(config *v1alpha1.EnvironmentConfig, balance quota.Balance, conflic
 	} else if message := lost(conflicts); message != "" {
 		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, ReasonConflicting, message
 	}
-	ready.Message = limitTo(messageRoom, ready.Message)
+	ready.Message = wording.Cut(ready.Message, wording.MessageRoom)
 	meta.SetStatusCondition(&status.Conditions, ready)
 	return status
 }
@@ -79,12 +74,4 @@ func transition(was, is *metav1.Condition) (eventType string, worth bool) {
 	default:
 		return corev1.EventTypeNormal, was != nil
 	}
-}
-
-// limitTo cuts a text that the API server would refuse for its length.
-func limitTo(room int, text string) string {
-	if len(text) <= room {
-		return text
-	}
-	return strings.ToValidUTF8(text[:room-len("…")], "") + "…"
 }
