@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -32,7 +33,11 @@ const (
 func interceptors(config Config) []grpc.ServerOption {
 	report := reporter{log: config.Log, observe: config.Observe}
 	recovered := recovery.WithRecoveryHandlerContext(func(ctx context.Context, p any) error {
-		logr.FromContextOrDiscard(ctx).Error(fmt.Errorf("panic: %v", p), "A call failed", "stack", string(debug.Stack()))
+		log := logr.FromContextOrDiscard(ctx)
+		if report, ok := ctx.Value(reportKey{}).(*callReport); ok {
+			log = report.log
+		}
+		log.Error(fmt.Errorf("panic: %v", p), "A call failed", "stack", string(debug.Stack()))
 		return status.Error(codes.Internal, "internal error")
 	})
 	admit := func(ctx context.Context) (context.Context, error) {
@@ -40,6 +45,9 @@ func interceptors(config Config) []grpc.ServerOption {
 		ctx, caller, err := config.Admit(ctx, method)
 		if err != nil {
 			return nil, err
+		}
+		if body, ok := ctx.Value(bodyKey{}).(*awaitedBody); ok {
+			body.admit()
 		}
 		return logr.NewContext(ctx, logr.FromContextOrDiscard(ctx).WithValues("caller", caller)), nil
 	}
@@ -76,28 +84,40 @@ func (r reporter) ServerReporter(ctx context.Context, call middleware.CallMeta) 
 	if id := CorrelationID(ctx); id != "" {
 		log = log.WithValues("correlationID", id)
 	}
-	if named, ok := call.ReqOrNil.(interface{ GetDeploymentId() string }); ok {
-		log = log.WithValues("deploymentID", named.GetDeploymentId())
-	}
-	return callReport{log: log, observe: r.observe, method: call.FullMethod()}, logr.NewContext(ctx, log)
+	report := &callReport{log: log, observe: r.observe, method: call.FullMethod()}
+	return report, context.WithValue(logr.NewContext(ctx, log), reportKey{}, report)
 }
+
+// reportKey finds the report of a call in its context.
+type reportKey struct{}
 
 type callReport struct {
 	middleware.NoopReporter
 	log     logr.Logger
 	observe func(method, code string, duration time.Duration)
 	method  string
+	// unreadable is true when the caller sent what is no message.
+	unreadable atomic.Bool
+}
+
+// PostMsgReceive notes that a message could not be read, for which gRPC has the same
+// code as for what goes wrong here.
+func (r *callReport) PostMsgReceive(_ any, err error, _ time.Duration) {
+	if status.Code(err) == codes.Internal {
+		r.unreadable.Store(true)
+	}
 }
 
 // PostCall ends the report. What the caller did wrong is its own business and
 // logged with the rest; what we did wrong is an error.
-func (r callReport) PostCall(err error, duration time.Duration) {
+func (r *callReport) PostCall(err error, duration time.Duration) {
 	code := status.Code(err)
 	r.observe(r.method, code.String(), duration)
-	switch code {
-	case codes.Internal, codes.Unknown, codes.DataLoss:
+	ours := code == codes.Internal || code == codes.Unknown || code == codes.DataLoss
+	switch {
+	case ours && !r.unreadable.Load():
 		r.log.Error(err, "call failed", "duration", duration.String())
-	case codes.OK:
+	case code == codes.OK:
 		r.log.V(1).Info("call", "duration", duration.String())
 	default:
 		r.log.V(1).Info("call refused", "code", code.String(), "reason", status.Convert(err).Message(), "duration", duration.String())

@@ -54,10 +54,9 @@ type Config struct {
 	Log logr.Logger
 }
 
-// Server serves gRPC. Services are registered before Serve is called.
+// Server serves gRPC. Services are registered before ServeUntil is called.
 type Server struct {
-	*grpc.Server
-
+	grpc   *grpc.Server
 	health *health.Server
 	tls    *tls.Config
 	http   http.Handler
@@ -80,11 +79,14 @@ func New(config Config) *Server {
 	if config.TLS != nil {
 		options = append(options, grpc.Creds(handshaken{credentials.NewTLS(config.TLS)}))
 	}
-	s := &Server{Server: grpc.NewServer(options...), health: health.NewServer(), tls: config.TLS, log: config.Log}
-	healthv1.RegisterHealthServer(s.Server, s.health)
-	reflection.Register(s.Server)
+	s := &Server{grpc: grpc.NewServer(options...), health: health.NewServer(), tls: config.TLS, log: config.Log}
+	healthv1.RegisterHealthServer(s, s.health)
+	reflection.Register(s)
 	return s
 }
+
+// GetServiceInfo tells which services were registered.
+func (s *Server) GetServiceInfo() map[string]grpc.ServiceInfo { return s.grpc.GetServiceInfo() }
 
 // HandleHTTP also answers HTTP on the same port: HTTP/1.1, and HTTP/2 on connections
 // that do not begin with a call of gRPC. It is called before ServeUntil.
@@ -108,13 +110,13 @@ func (s *Server) ServeUntil(ctx context.Context, listener net.Listener, ending f
 		if ending != nil {
 			ending()
 		}
-		force := time.AfterFunc(stopGrace, s.Stop)
+		force := time.AfterFunc(stopGrace, s.grpc.Stop)
 		defer force.Stop()
 		serving.end()
-		s.GracefulStop()
+		s.grpc.GracefulStop()
 	}()
 	s.log.Info("serving", "address", listener.Addr().String())
-	err := s.Serve(serving.listener)
+	err := s.grpc.Serve(serving.listener)
 	cancel()
 	<-stopped
 	if err != nil && !errors.Is(err, grpc.ErrServerStopped) {

@@ -39,7 +39,7 @@ func (s *Server) share(ctx context.Context, listener net.Listener) serving {
 		// when none is left, the gRPC server may drain.
 		if server.Shutdown(ctx) != nil {
 			_ = server.Close()
-			s.Stop()
+			s.grpc.Stop()
 		}
 	}}
 }

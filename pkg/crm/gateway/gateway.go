@@ -11,17 +11,31 @@ import (
 	"net/http"
 
 	"connectrpc.com/vanguard"
-	"connectrpc.com/vanguard/vanguardgrpc"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/reflection"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 )
 
+// Server answers calls of gRPC that a handler of HTTP brings. The transcoder decodes
+// what the server reads of a body, so it is to read when it knows who calls.
+type Server interface {
+	http.Handler
+	reflection.ServiceInfoProvider
+}
+
 // New returns a handler of all services that the server has by now.
-func New(server *grpc.Server) (http.Handler, error) {
-	transcoder, err := vanguardgrpc.NewTranscoder(server,
-		vanguard.WithDefaultServiceOptions(vanguard.WithMaxMessageBufferBytes(maxJSON)),
+func New(server Server) (http.Handler, error) {
+	var services []*vanguard.Service
+	for name := range server.GetServiceInfo() {
+		services = append(services, vanguard.NewService(name, server))
+	}
+	transcoder, err := vanguard.NewTranscoder(services,
+		vanguard.WithDefaultServiceOptions(
+			vanguard.WithTargetProtocols(vanguard.ProtocolGRPC),
+			vanguard.WithTargetCodecs(vanguard.CodecProto),
+			vanguard.WithMaxMessageBufferBytes(maxJSON),
+		),
 		// Before the codec: the option for compression takes codecs for its own.
 		vanguard.WithCompression("gzip", newCompressor, newDecompressor),
 		vanguard.WithCodec(newJSON),

@@ -100,7 +100,7 @@ func TestBodiesAreBounded(t *testing.T) {
 		"one that fits":                        {body: unit, code: http.StatusNotImplemented},
 		"one that fits, packed":                {body: pack(unit), packed: true, code: http.StatusNotImplemented},
 		"one that says how large it is":        {body: large[:grpcserver.MaxMessage+6], code: http.StatusRequestEntityTooLarge},
-		"one of which the size is not told":    {body: large[:grpcserver.MaxMessage+6], streamed: true, code: http.StatusRequestEntityTooLarge},
+		"one of which the size is not told":    {body: large[:grpcserver.MaxMessage+6], streamed: true, code: http.StatusTooManyRequests},
 		"one that is small until it is opened": {body: pack(large), packed: true, code: http.StatusTooManyRequests},
 		"one that says it is packed":           {body: unit, packed: true, code: http.StatusBadRequest},
 	} {

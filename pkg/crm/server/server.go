@@ -125,7 +125,7 @@ func New(ctx context.Context, options Options) (*Server, error) {
 		nodes:   s.nodes,
 		clock:   options.Clock,
 	})
-	others, err := gateway.New(s.grpc.Server)
+	others, err := gateway.New(s.grpc)
 	if err != nil {
 		return nil, err
 	}
