@@ -19,9 +19,13 @@ import (
 )
 
 const (
-	// DefaultCapacity is the number of events that a window keeps at least, once
-	// there were as many.
+	// DefaultCapacity is the number of events of the last minutes that a window keeps
+	// at least, once there were as many.
 	DefaultCapacity = 1 << 15
+	// keepFor is how long an event is kept at least, while there is room: longer than
+	// etcd keeps what Kubernetes' own resources resume from. An event holds two states
+	// of an object, which without this would be for weeks where little happens.
+	keepFor = 10 * time.Minute
 	// readyWithin is how long a watch waits for a window that starts.
 	readyWithin = 3 * time.Second
 	// batchSize bounds how many events a watcher holds at a time.
@@ -43,6 +47,9 @@ type Event struct {
 	Object runtime.Object
 	// Previous is the state before the event; nil for an added object.
 	Previous runtime.Object
+
+	// at is when the window was told of it.
+	at time.Time
 }
 
 // History recalls the events after one revision, up to and with another, from
@@ -113,15 +120,31 @@ func (w *Window) Publish(reached uint64, events ...Event) {
 	if len(events) == 0 && reached <= w.reached {
 		return
 	}
-	w.events = append(w.events, events...)
+	now := w.options.Clock.Now()
+	old := sort.Search(len(w.events), func(i int) bool { return now.Sub(w.events[i].at) < keepFor })
+	w.events = append(w.events, told(now, events)...)
 	// Cut in chunks, so that a full window does not move with each event.
+	dropped := 0
 	if len(w.events) > w.options.Capacity+w.options.Capacity/4 {
-		dropped := len(w.events) - w.options.Capacity
+		dropped = len(w.events) - w.options.Capacity
+	}
+	if old > len(w.events)/4 {
+		dropped = max(dropped, old)
+	}
+	if dropped > 0 {
 		w.floor = w.events[dropped-1].Revision
 		w.events = slices.Delete(w.events, 0, dropped)
 	}
 	w.reached = max(w.reached, reached)
 	w.notify()
+}
+
+// told notes in events that the window was told of them at a time.
+func told(now time.Time, events []Event) []Event {
+	for i := range events {
+		events[i].at = now
+	}
+	return events
 }
 
 // Close ends all watchers, now and later.
@@ -274,7 +297,8 @@ func (w *Window) prepend(since, floor uint64, events []Event) error {
 	if w.floor != floor || len(events)+len(w.events) > w.options.Capacity {
 		return expired(since, w.floor)
 	}
-	w.events = slices.Concat(events, w.events)
+	// They are wanted now, and all that came after them, however long ago they were.
+	w.events = told(w.options.Clock.Now(), slices.Concat(events, w.events))
 	w.floor = since
 	return nil
 }

@@ -189,6 +189,46 @@ func TestSlowWatcherIsEndedAndHoldsUpNobody(t *testing.T) {
 	})
 }
 
+// An event holds two states of an object. Tens of thousands of them, of large objects
+// that change now and then, would fill the memory in the course of weeks.
+func TestAWindowForgetsWhatIsOld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		window := newWindow(WindowOptions{})
+		revision := uint64(100)
+		follows := window.Watch(t.Context(), request(revision))
+		publish := func(n int, pause time.Duration) {
+			for range n {
+				revision++
+				window.Publish(revision, modified("cart", "old", "new", revision))
+				read(follows)
+				time.Sleep(pause)
+			}
+		}
+		publish(1000, time.Minute)
+		if held := len(window.events); held > 20 {
+			t.Errorf("the window holds %d events of the last 1000 minutes", held)
+		}
+		old := window.Watch(t.Context(), request(600))
+		if got := read(old); len(got) != 2 || got[0] != "ERROR 410" {
+			t.Errorf("a watch from an old revision is told %.3q, want that it is too old", got)
+		}
+		recent := window.Watch(t.Context(), request(revision-3))
+		if got := read(recent); len(got) != 3 {
+			t.Errorf("a watch from a moment ago is told %.5q, want 3 events", got)
+		}
+		// What comes at once is kept, however much.
+		publish(5000, time.Millisecond)
+		if held := len(window.events); held < 5000 {
+			t.Errorf("the window holds %d events of the last 5 seconds, want 5000", held)
+		}
+		if got := read(follows); len(got) != 0 {
+			t.Errorf("a watch that keeps up is told %.3q at the end", got)
+		}
+		follows.Stop()
+		recent.Stop()
+	})
+}
+
 func TestBookmarks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		window := newWindow(WindowOptions{})
