@@ -11,6 +11,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 	"k8s.io/apimachinery/pkg/api/resource"
+
+	"oaas.io/oaas/pkg/quantity"
 )
 
 // place is where a decoded value came from: enough to speak of it to the user.
@@ -262,7 +264,7 @@ func (d *decoder) decodeQuantity(n *yaml.Node, value reflect.Value, at place) {
 		d.refuse(at, "%s where a quantity is expected, such as 500m or 256Mi", describe(n))
 		return
 	}
-	q, err := resource.ParseQuantity(n.Value)
+	q, err := quantity.Parse(n.Value)
 	if err != nil {
 		d.refuse(at, "%q is not a quantity: write it like 500m, 2, 256Mi or 1Gi", n.Value)
 		return

@@ -21,6 +21,7 @@ import (
 	"oaas.io/oaas/pkg/apis/pm/validation"
 	"oaas.io/oaas/pkg/crmclient"
 	crmv1 "oaas.io/oaas/pkg/generated/grpc/oaas/crm/v1"
+	"oaas.io/oaas/pkg/quantity"
 	"oaas.io/oaas/pkg/wording"
 )
 
@@ -173,8 +174,8 @@ func quantities(written map[string]string) map[string]resource.Quantity {
 		if len(read) == resources {
 			break
 		}
-		if quantity, err := resource.ParseQuantity(written[name]); err == nil && len(name) <= nameRoom {
-			read[name] = quantity
+		if size, err := quantity.Parse(written[name]); err == nil && len(name) <= nameRoom {
+			read[name] = size
 		}
 	}
 	return read

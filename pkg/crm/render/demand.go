@@ -4,6 +4,7 @@
 package render
 
 import (
+	"fmt"
 	"math"
 	"slices"
 
@@ -13,7 +14,9 @@ import (
 	resourcehelper "k8s.io/component-helpers/resource"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+	"oaas.io/oaas/pkg/crm/nfr"
 	"oaas.io/oaas/pkg/crm/odgm"
+	"oaas.io/oaas/pkg/quantity"
 )
 
 // demandOf is what a rendering may come to use: the requests of all pods that its
@@ -92,15 +95,20 @@ func podsWith(object *Object, template, workload map[string]any) *podsMade {
 	// Only what decides about requests: a conversion of the whole costs several times
 	// as much.
 	sizes := only(content, "overhead", "resources")
+	readable := areSizes(content["overhead"]) && haveSizes(content["resources"])
 	for _, list := range []string{"containers", "initContainers"} {
 		containers, _ := content[list].([]any)
 		sized := make([]any, 0, len(containers))
 		for _, container := range containers {
 			if container, ok := container.(map[string]any); ok {
 				sized = append(sized, only(container, "resources", "restartPolicy"))
+				readable = readable && haveSizes(container["resources"])
 			}
 		}
 		sizes[list] = sized
+	}
+	if !readable {
+		return nil
 	}
 	var spec corev1.PodSpec
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(sizes, &spec); err != nil {
@@ -114,6 +122,25 @@ func podsWith(object *Object, template, workload map[string]any) *podsMade {
 		}
 	}
 	return pods
+}
+
+// haveSizes tells whether the requests and limits of a container are sizes that the API
+// server takes. An expression of a template may have made them of anybody's text, so
+// that they must not be converted unseen.
+func haveSizes(resources any) bool {
+	lists, _ := resources.(map[string]any)
+	return areSizes(lists["requests"]) && areSizes(lists["limits"])
+}
+
+func areSizes(list any) bool {
+	sizes, _ := list.(map[string]any)
+	for _, size := range sizes {
+		parsed, err := quantity.Parse(fmt.Sprint(size))
+		if err != nil || parsed.Sign() < 0 || nfr.TooLarge(parsed) {
+			return false
+		}
+	}
+	return true
 }
 
 // offered is the pod of the function as far as it has a size.

@@ -105,6 +105,20 @@ manifests:
           containers: "${ item.pod.spec.containers + [{'name': 'proxy', 'image': 'i', 'resources': {'requests': {'cpu': '300m'}, 'limits': {'cpu': '1', 'memory': '100Mi'}}}] }"
 `),
 		},
+		"sizes that the API server would refuse count as the pod that was offered": {
+			record: record(func(r *v1alpha1.DeploymentRecord) { r.Spec.FunctionContainers[0].Env = nil }), template: "deployment", want: used(1, "200m", "256Mi"),
+			change: custom(ofCustom + `
+- name: workload
+  forEach: functions
+  roles: [Workload]
+  manifest:
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: "${ item.name }"}
+    spec:
+      template: {spec: {containers: [{name: a, resources: {requests: {cpu: "-100", memory: "1e-2147483640"}}}]}}
+`),
+		},
 		"what a template runs beside functions, as often as it says": {
 			record: record(), template: "deployment", want: used(5, "2700m", "256Mi"),
 			change: custom(ofCustom + `

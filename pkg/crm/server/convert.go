@@ -10,10 +10,10 @@ import (
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
+	"oaas.io/oaas/pkg/quantity"
 )
 
 // defaultPort is the port of a container that names none.
@@ -82,8 +82,8 @@ func resourcesOf(texts map[string]string) corev1.ResourceList {
 	}
 	list := make(corev1.ResourceList, len(texts))
 	for name, text := range texts {
-		if quantity, err := resource.ParseQuantity(text); err == nil {
-			list[corev1.ResourceName(name)] = quantity
+		if size, err := quantity.Parse(text); err == nil {
+			list[corev1.ResourceName(name)] = size
 		}
 	}
 	return list

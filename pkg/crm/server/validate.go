@@ -6,7 +6,6 @@ package server
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -18,6 +17,7 @@ import (
 
 	"oaas.io/oaas/pkg/crm/nfr"
 	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
+	"oaas.io/oaas/pkg/quantity"
 )
 
 const (
@@ -34,10 +34,6 @@ const (
 	// maxText is the longest other name, in bytes.
 	maxText = 253
 )
-
-// quantityPattern is what the definitions take for a quantity. Without its bounds the
-// library of Kubernetes would compute some of a few characters for hours.
-var quantityPattern = regexp.MustCompile(`^(\+|-)?(([0-9]{1,64}(\.[0-9]{0,64})?)|(\.[0-9]{1,64}))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?[0-9]{1,2}))?$`)
 
 // validateUnit finds everything that is wrong with a unit. Paths are those of the
 // message.
@@ -132,20 +128,16 @@ func parseQuantities(path *field.Path, texts map[string]string) (map[string]reso
 		for _, text := range validation.IsQualifiedName(name) {
 			problems = append(problems, field.Invalid(at, name, text))
 		}
-		if !quantityPattern.MatchString(texts[name]) {
-			problems = append(problems, field.Invalid(at, texts[name], "must be a Kubernetes quantity, such as 200m or 256Mi"))
-			continue
-		}
-		quantity, err := resource.ParseQuantity(texts[name])
+		size, err := quantity.Parse(texts[name])
 		switch {
 		case err != nil:
-			problems = append(problems, field.Invalid(at, texts[name], "must be a Kubernetes quantity, such as 200m or 256Mi"))
-		case quantity.Sign() < 0:
+			problems = append(problems, field.Invalid(at, texts[name], err.Error()))
+		case size.Sign() < 0:
 			problems = append(problems, field.Invalid(at, texts[name], "must not be negative"))
-		case nfr.TooLarge(quantity):
+		case nfr.TooLarge(size):
 			problems = append(problems, field.Invalid(at, texts[name], nfr.TooLargeReason))
 		default:
-			parsed[name] = quantity
+			parsed[name] = size
 		}
 	}
 	return parsed, problems

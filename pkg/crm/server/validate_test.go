@@ -26,6 +26,7 @@ import (
 	"oaas.io/oaas/pkg/crm/render"
 	"oaas.io/oaas/pkg/crm/template"
 	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
+	"oaas.io/oaas/pkg/quantity"
 )
 
 func TestUnitThatNoClusterCanStoreIsRefused(t *testing.T) {
@@ -78,8 +79,8 @@ func TestQuantitiesThatTakeForeverToReadAreRefused(t *testing.T) {
 		}
 		for _, pattern := range patternsOfQuantities(definition) {
 			found++
-			if pattern != quantityPattern.String() {
-				t.Errorf("%s takes quantities of the pattern %s, the server %s", file.Name(), pattern, quantityPattern)
+			if pattern != quantity.Pattern {
+				t.Errorf("%s takes quantities of the pattern %s, the server %s", file.Name(), pattern, quantity.Pattern)
 			}
 		}
 	}
