@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -41,7 +42,9 @@ func refOf(object render.Object) v1alpha1.ResourceReference {
 	}
 }
 
-// inventoryOf is what is wanted, followed by what else was or is there.
+// inventoryOf is what is wanted, followed by what else was or is there. An object that
+// has the labels of a child and belongs to nobody may be somebody's copy of one: only
+// data is taken for the record's because of labels.
 func inventoryOf(known []v1alpha1.ResourceReference, wanted []render.Object, owned []*children.Object) []v1alpha1.ResourceReference {
 	before := make(map[refKey]v1alpha1.ResourceReference, len(known))
 	for _, ref := range known {
@@ -65,6 +68,9 @@ func inventoryOf(known []v1alpha1.ResourceReference, wanted []render.Object, own
 	}
 	var others []v1alpha1.ResourceReference
 	for _, object := range owned {
+		if metav1.GetControllerOfNoCopy(object) == nil && !holdsData(object.Kind.GroupKind()) {
+			continue
+		}
 		others = append(others, v1alpha1.ResourceReference{
 			APIVersion: object.Kind.GroupVersion().String(), Kind: object.Kind.Kind, Name: object.Name, UID: string(object.UID),
 			Keep: holdsData(object.Kind.GroupKind()),

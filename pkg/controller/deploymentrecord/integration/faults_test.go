@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -139,6 +140,31 @@ func TestNameTakenBySomebodyElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	waitFor(t, c, record, "the record runs with an object of its own", running)
+}
+
+// Whoever copies a child to look into something copies its labels, too.
+func TestACopyOfAChildIsNotTheRecords(t *testing.T) {
+	c, _, record := begin(t, &templates{})
+	waitFor(t, c, record, "the record runs", running)
+	child := &appsv1.Deployment{}
+	if err := c.Get(t.Context(), workloadOf(record), child); err != nil {
+		t.Fatal(err)
+	}
+	copied := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "look-into", Namespace: child.Namespace, Labels: child.Labels, Annotations: child.Annotations}, Spec: child.Spec}
+	copied.Spec.Replicas = new(int32(0))
+	if err := c.Create(t.Context(), copied); err != nil {
+		t.Fatal(err)
+	}
+	edit(t, c, record, func(r *v1alpha1.DeploymentRecord) { r.Spec.FunctionContainers[0].Image = "registry.example/echo:2" })
+	now := waitFor(t, c, record, "the record runs the new image", func(r *v1alpha1.DeploymentRecord) bool {
+		return r.Status.ObservedGeneration == 2 && running(r)
+	})
+	if err := c.Get(t.Context(), client.ObjectKeyFromObject(copied), copied); err != nil || copied.DeletionTimestamp != nil {
+		t.Errorf("the copy: %v, deleted at %v, want it left alone", err, copied.DeletionTimestamp)
+	}
+	if slices.ContainsFunc(now.Status.ResourceRefs, func(ref v1alpha1.ResourceReference) bool { return ref.Name == copied.Name }) {
+		t.Errorf("the inventory %v names the copy", now.Status.ResourceRefs)
+	}
 }
 
 func TestImmutableFieldsOfWorkloadsMakeThemAnew(t *testing.T) {
