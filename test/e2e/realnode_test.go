@@ -318,12 +318,10 @@ func survivesPackageManager(t *testing.T, s *site) {
 	}
 	killProcess(t, packageManager, "apiserver")
 	eventually(t, "the API to be gone", func(ctx context.Context) error {
-		if _, err := s.deployment(ctx, namespace, "greeter"); err != nil {
-			return nil
-		}
+		_, gone := s.deployment(ctx, namespace, "greeter")
 		// It may have come back before anybody looked.
 		now, err := s.kube.CoreV1().Pods(system).Get(ctx, packageManager.Name, metav1.GetOptions{})
-		if err == nil && restarts(now) == restarts(packageManager) {
+		if err == nil && gone == nil && restarts(now) == restarts(packageManager) {
 			err = errors.New("it still answers")
 		}
 		return err
