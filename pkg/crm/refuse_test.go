@@ -56,7 +56,7 @@ func TestDeployRefuses(t *testing.T) {
 				u.FunctionContainers[0].Env = env
 			},
 			code:   codes.InvalidArgument,
-			fields: []string{"unit"},
+			fields: []string{"unit.function_containers"},
 		},
 		"a namespace that does not exist": {
 			change: func(u *deploymentv1.DeploymentUnit) { u.Namespace = "nowhere" },

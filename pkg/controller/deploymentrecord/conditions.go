@@ -12,11 +12,16 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+	"oaas.io/oaas/pkg/wording"
 )
 
 const (
 	// messageLimit is the room for the message of a condition or an event, in bytes.
 	messageLimit = 1024
+	// messagesLimit is the room for the messages of all functions, in bytes, and
+	// leastOfEach what each has of it at least.
+	messagesLimit = 64 << 10
+	leastOfEach   = 100
 	// reasonLimit is the room for the reason of an event, in bytes.
 	reasonLimit = 128
 )
@@ -72,11 +77,12 @@ func reasonOf(text string) string {
 	return clean[:min(len(clean), reasonLimit)]
 }
 
-func limit(message string) string {
-	if len(message) <= messageLimit {
-		return message
-	}
-	return strings.ToValidUTF8(message[:messageLimit-len("…")], "") + "…"
+func limit(message string) string { return wording.Cut(message, messageLimit) }
+
+// limitOfEach cuts the message of one of several functions, which share the room that
+// there is in a status: a record has to fit into etcd with all of them.
+func limitOfEach(message string, functions int) string {
+	return wording.Cut(message, min(messageLimit, max(leastOfEach, messagesLimit/max(functions, 1))))
 }
 
 // transition is a change worth an event.

@@ -82,7 +82,7 @@ func tellWhatRuns(status *v1alpha1.DeploymentRecordStatus, functions []leftAlone
 		i := slices.IndexFunc(status.FunctionContainerStatus, func(s v1alpha1.FunctionContainerStatus) bool { return s.FunctionKey == f.key })
 		status.FunctionContainerStatus[i].ReadyReplicas, status.FunctionContainerStatus[i].Message = f.ready, ""
 		if f.trouble != nil {
-			status.FunctionContainerStatus[i].Message = limit(f.trouble.reason + ": " + f.trouble.text())
+			status.FunctionContainerStatus[i].Message = limitOfEach(f.trouble.reason+": "+f.trouble.text(), len(functions))
 		}
 		if !f.available {
 			missing = append(missing, f.key)

@@ -107,7 +107,7 @@ func computeStatus(record *v1alpha1.DeploymentRecord, seen *observation, now tim
 	for _, w := range workloads {
 		status.FunctionContainerStatus = append(status.FunctionContainerStatus, v1alpha1.FunctionContainerStatus{
 			FunctionKey: w.function.Key, Workload: w.name(), URL: w.url,
-			Replicas: w.function.Replicas, ReadyReplicas: w.ready, Message: w.message(),
+			Replicas: w.function.Replicas, ReadyReplicas: w.ready, Message: limitOfEach(w.message(), len(workloads)),
 		})
 	}
 	degraded := degradedOf(seen, workloads)

@@ -43,11 +43,11 @@ func (w workload) name() string {
 func (w workload) message() string {
 	switch {
 	case w.trouble != nil:
-		return limit(w.trouble.reason + ": " + w.trouble.text())
+		return w.trouble.reason + ": " + w.trouble.text()
 	case w.settled:
 		return ""
 	default:
-		return limit(w.waiting)
+		return w.waiting
 	}
 }
 

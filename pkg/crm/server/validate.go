@@ -31,6 +31,9 @@ const (
 	// maxUnit is the largest unit, in bytes: its record, with the status and the
 	// field managers, has to fit into etcd's 1.5 MiB.
 	maxUnit = 512 << 10
+	// maxVariables is the most environment variables of all functions together: of each
+	// field the API server keeps who owns it, which takes more than a short variable.
+	maxVariables = 4096
 	// maxText is the longest other name, in bytes.
 	maxText = 253
 )
@@ -63,6 +66,14 @@ func validateUnit(unit *deploymentv1.DeploymentUnit) field.ErrorList {
 	functions := path.Child("function_containers")
 	if count := len(unit.GetFunctionContainers()); count > maxFunctions {
 		return append(problems, field.TooMany(functions, count, maxFunctions))
+	}
+	variables := 0
+	for _, f := range unit.GetFunctionContainers() {
+		variables += len(f.GetEnv()) + len(f.GetSecretEnv())
+	}
+	if variables > maxVariables {
+		return append(problems, field.Invalid(functions, fmt.Sprintf("<%d environment variables>", variables),
+			fmt.Sprintf("must not have more than %d together: put them into a file or split the class", maxVariables)))
 	}
 	seen := map[string]bool{}
 	for i, f := range unit.GetFunctionContainers() {

@@ -5,6 +5,7 @@ package server
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -36,6 +37,25 @@ func TestUnitThatNoClusterCanStoreIsRefused(t *testing.T) {
 	problems := validateUnit(unit)
 	if len(problems) != 1 || problems[0].Field != "unit" || len(problems[0].Error()) > 1024 {
 		t.Errorf("problems = %.2000v, want one short one of the unit", problems)
+	}
+}
+
+func TestVariablesThatLeaveNoRoomForAStatusAreRefused(t *testing.T) {
+	unit := &deploymentv1.DeploymentUnit{Id: "echo", Namespace: "shop", ClassDeployment: "echo", PackageName: "echo", ClassKey: "Echo", Environment: "prod"}
+	for i := range 2 {
+		f := &deploymentv1.FunctionContainer{FunctionKey: fmt.Sprint("say-", i), Image: "echo:1", Env: map[string]string{}}
+		for v := range maxVariables / 2 {
+			f.Env[fmt.Sprint("V", v)] = ""
+		}
+		unit.FunctionContainers = append(unit.FunctionContainers, f)
+	}
+	if problems := validateUnit(unit); len(problems) > 0 {
+		t.Errorf("as many as may be: %v", problems)
+	}
+	unit.FunctionContainers[1].Env["ONE_MORE"] = ""
+	problems := validateUnit(unit)
+	if len(problems) != 1 || problems[0].Field != "unit.function_containers" || !strings.Contains(problems[0].Detail, "4096") {
+		t.Errorf("problems = %v, want one of the functions that tells how many may be", problems)
 	}
 }
 
