@@ -149,6 +149,7 @@ func (r *remote) DeleteDeployment(ctx context.Context, request *deploymentv1.Del
 	record := r.records[request.GetDeploymentId()]
 	switch {
 	case record == nil:
+	case record.GetUnit().GetNamespace() != request.GetNamespace() || record.GetUnit().GetClassDeployment() != request.GetClassDeployment():
 	case r.keeps:
 		leaving := proto.Clone(record).(*deploymentv1.DeploymentRecord)
 		leaving.DeletedAt = timestamppb.Now()
@@ -159,17 +160,6 @@ func (r *remote) DeleteDeployment(ctx context.Context, request *deploymentv1.Del
 		r.drop(request.GetDeploymentId())
 	}
 	return &deploymentv1.DeleteDeploymentResponse{Gone: true}, nil
-}
-
-func (r *remote) GetDeploymentRecord(ctx context.Context, request *deploymentv1.GetDeploymentRecordRequest) (*deploymentv1.GetDeploymentRecordResponse, error) {
-	if err := r.waitIfHanging(ctx); err != nil {
-		return nil, err
-	}
-	record := r.record(request.GetDeploymentId())
-	if record == nil {
-		return nil, status.Errorf(codes.NotFound, "there is no record %q", request.GetDeploymentId())
-	}
-	return &deploymentv1.GetDeploymentRecordResponse{Record: record}, nil
 }
 
 func (r *remote) GetClusterHealth(ctx context.Context, _ *crmv1.GetClusterHealthRequest) (*crmv1.GetClusterHealthResponse, error) {

@@ -207,6 +207,32 @@ func TestForeignObjectIsNotOverwritten(t *testing.T) {
 	})
 }
 
+// Ids are short, so that two class deployments may come by the same.
+func TestAUnitIsRemovedForItsOwnClassDeploymentAlone(t *testing.T) {
+	c, p := newClient(t), startProgram(t)
+	unit := newUnit(newNamespace(t, c))
+	p.deploy(t, unit)
+	remove := func(namespace, name string) bool {
+		t.Helper()
+		answer, err := p.DeleteDeployment(t.Context(), &deploymentv1.DeleteDeploymentRequest{
+			DeploymentId: unit.GetId(), Namespace: namespace, ClassDeployment: name,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer.GetGone()
+	}
+	for _, other := range [][2]string{{"elsewhere", unit.GetClassDeployment()}, {unit.GetNamespace(), "other"}, {"", unit.GetClassDeployment()}} {
+		if !remove(other[0], other[1]) {
+			t.Errorf("for %v: something is left, want nothing of theirs", other)
+		}
+	}
+	p.waitFor(t, unit.GetId(), "the unit runs", running)
+	if remove(unit.GetNamespace(), unit.GetClassDeployment()) {
+		t.Error("the unit was gone already")
+	}
+}
+
 func TestUnschedulablePodsAreTold(t *testing.T) {
 	c, p := newClient(t), startProgram(t)
 	unit := newUnit(newNamespace(t, c), func(u *deploymentv1.DeploymentUnit) {

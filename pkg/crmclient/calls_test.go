@@ -13,6 +13,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"k8s.io/apimachinery/pkg/types"
 
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
 	"oaas.io/oaas/pkg/crmclient"
@@ -44,7 +45,7 @@ func TestACallReachesTheClusterWithACorrelationID(t *testing.T) {
 
 func TestDeletingWhatDoesNotExistIsDone(t *testing.T) {
 	link := connect(t, newPool(t, quick()), clusterAt(serve(t, &manager{})))
-	gone, err := link.Delete(t.Context(), "u")
+	gone, err := link.Delete(t.Context(), types.NamespacedName{Namespace: "shop", Name: "cart"}, "u")
 	if err != nil || !gone {
 		t.Errorf("Delete gave %v, %v; want gone", gone, err)
 	}

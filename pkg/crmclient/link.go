@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
+	"k8s.io/apimachinery/pkg/types"
 
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
 	crmv1 "oaas.io/oaas/pkg/generated/grpc/oaas/crm/v1"
@@ -119,24 +120,18 @@ func (l *Link) Render(ctx context.Context, unit *deploymentv1.DeploymentUnit) (*
 	})
 }
 
-// Delete asks for the removal of a unit; gone is true once nothing of it is
-// left. Deleting what does not exist succeeds.
-func (l *Link) Delete(ctx context.Context, deploymentID string) (gone bool, err error) {
+// Delete asks for the removal of a unit of a class deployment; gone is true once
+// nothing of it is left. Deleting what does not exist, or is another one's, succeeds.
+func (l *Link) Delete(ctx context.Context, owner types.NamespacedName, deploymentID string) (gone bool, err error) {
 	answer, err := call(ctx, l, "DeleteDeployment", func(ctx context.Context) (*deploymentv1.DeleteDeploymentResponse, error) {
-		return l.deployments.DeleteDeployment(ctx, &deploymentv1.DeleteDeploymentRequest{DeploymentId: deploymentID})
+		return l.deployments.DeleteDeployment(ctx, &deploymentv1.DeleteDeploymentRequest{
+			DeploymentId: deploymentID, Namespace: owner.Namespace, ClassDeployment: owner.Name,
+		})
 	})
 	if IsNotFound(err) {
 		return true, nil
 	}
 	return answer.GetGone(), err
-}
-
-// GetRecord asks the cluster for a record. See IsNotFound.
-func (l *Link) GetRecord(ctx context.Context, deploymentID string) (*deploymentv1.DeploymentRecord, error) {
-	answer, err := call(ctx, l, "GetDeploymentRecord", func(ctx context.Context) (*deploymentv1.GetDeploymentRecordResponse, error) {
-		return l.deployments.GetDeploymentRecord(ctx, &deploymentv1.GetDeploymentRecordRequest{DeploymentId: deploymentID})
-	})
-	return answer.GetRecord(), err
 }
 
 // Health asks the cluster how it is doing. A cluster that takes longer than ten

@@ -305,7 +305,7 @@ func (d *dispatcher) call(ctx context.Context, owner types.NamespacedName, key u
 		return outcome{err: crmclient.NoLink(key.cluster, "Deploy"), at: d.clock.Now()}
 	}
 	if unit == nil {
-		gone, err := remove(ctx, link, owner, key.id)
+		gone, err := link.Delete(ctx, owner, key.id)
 		log.V(2).Info("Asked for the removal of a unit", "gone", gone, "err", err)
 		return outcome{gone: gone, err: err, at: d.clock.Now()}
 	}
@@ -315,24 +315,6 @@ func (d *dispatcher) call(ctx context.Context, owner types.NamespacedName, key u
 		return outcome{err: err, at: d.clock.Now()}
 	}
 	return outcome{hash: unit.GetHash(), at: d.clock.Now()}
-}
-
-// remove asks for the removal of a unit of a class deployment; gone is true once nothing
-// of it is left. The cluster removes whatever has the id, so that it is asked first whose
-// that is, unless its stream has told.
-func remove(ctx context.Context, link *crmclient.Link, owner types.NamespacedName, id string) (gone bool, err error) {
-	state := link.Record(id)
-	if !state.Known || state.Stale {
-		if state.Record, err = link.GetRecord(ctx, id); crmclient.IsNotFound(err) {
-			return true, nil
-		} else if err != nil {
-			return false, err
-		}
-	}
-	if state.Record != nil && !belongs(state.Record, owner) {
-		return true, nil
-	}
-	return link.Delete(ctx, id)
 }
 
 // isNews is true when the owner would see a difference.

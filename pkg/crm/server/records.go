@@ -73,6 +73,10 @@ func (d *deployments) DeleteDeployment(ctx context.Context, request *deploymentv
 	if err != nil {
 		return nil, err
 	}
+	if unit := record.Spec.DeploymentUnit; request.GetClassDeployment() != "" &&
+		(unit.Namespace != request.GetNamespace() || unit.ClassDeployment != request.GetClassDeployment()) {
+		return &deploymentv1.DeleteDeploymentResponse{Gone: true}, nil
+	}
 	if record.DeletionTimestamp == nil {
 		// The record that was found, not one that took its name since.
 		err := d.client.Delete(ctx, record, client.Preconditions{UID: new(record.UID)}, client.PropagationPolicy(metav1.DeletePropagationBackground))

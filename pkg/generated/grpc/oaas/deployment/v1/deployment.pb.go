@@ -2539,9 +2539,14 @@ func (x *GetDeploymentStatusResponse) GetStatus() *DeploymentStatus {
 type DeleteDeploymentRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the unit.
-	DeploymentId  string `protobuf:"bytes,1,opt,name=deployment_id,json=deploymentId,proto3" json:"deployment_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	DeploymentId string `protobuf:"bytes,1,opt,name=deployment_id,json=deploymentId,proto3" json:"deployment_id,omitempty"`
+	// Namespace of the ClassDeployment that the unit belongs to.
+	Namespace string `protobuf:"bytes,2,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	// Name of that ClassDeployment. Where it is given, a unit of the same id that belongs
+	// to another one is left alone, and the answer is that nothing is there.
+	ClassDeployment string `protobuf:"bytes,3,opt,name=class_deployment,json=classDeployment,proto3" json:"class_deployment,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *DeleteDeploymentRequest) Reset() {
@@ -2577,6 +2582,20 @@ func (*DeleteDeploymentRequest) Descriptor() ([]byte, []int) {
 func (x *DeleteDeploymentRequest) GetDeploymentId() string {
 	if x != nil {
 		return x.DeploymentId
+	}
+	return ""
+}
+
+func (x *DeleteDeploymentRequest) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
+func (x *DeleteDeploymentRequest) GetClassDeployment() string {
+	if x != nil {
+		return x.ClassDeployment
 	}
 	return ""
 }
@@ -3364,9 +3383,11 @@ const file_oaas_deployment_v1_deployment_proto_rawDesc = "" +
 	"\rdeployment_id\x18\x01 \x01(\tR\fdeploymentId\"\x80\x01\n" +
 	"\x1bGetDeploymentStatusResponse\x12#\n" +
 	"\rdeployment_id\x18\x01 \x01(\tR\fdeploymentId\x12<\n" +
-	"\x06status\x18\x02 \x01(\v2$.oaas.deployment.v1.DeploymentStatusR\x06status\">\n" +
+	"\x06status\x18\x02 \x01(\v2$.oaas.deployment.v1.DeploymentStatusR\x06status\"\x87\x01\n" +
 	"\x17DeleteDeploymentRequest\x12#\n" +
-	"\rdeployment_id\x18\x01 \x01(\tR\fdeploymentId\".\n" +
+	"\rdeployment_id\x18\x01 \x01(\tR\fdeploymentId\x12\x1c\n" +
+	"\tnamespace\x18\x02 \x01(\tR\tnamespace\x12)\n" +
+	"\x10class_deployment\x18\x03 \x01(\tR\x0fclassDeployment\".\n" +
 	"\x18DeleteDeploymentResponse\x12\x12\n" +
 	"\x04gone\x18\x01 \x01(\bR\x04gone\"\xb3\x01\n" +
 	"\fRecordFilter\x12!\n" +
