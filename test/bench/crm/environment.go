@@ -23,7 +23,7 @@ func touchEnvironment(ctx context.Context, hub *cluster.Cluster, name string, tu
 	if err != nil {
 		return fmt.Errorf("making a client: %w", err)
 	}
-	spec := map[string]any{}
+	spec := map[string]any{"odgm": map[string]any{"maxReplicaCount": int64(10)}}
 	if turn > 0 {
 		spec["quotas"] = map[string]any{"deployments": int64(1_000_000 + turn)}
 	}
