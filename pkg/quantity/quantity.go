@@ -8,6 +8,7 @@ package quantity
 
 import (
 	"errors"
+	"math"
 	"regexp"
 
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -27,4 +28,14 @@ func Parse(text string) (resource.Quantity, error) {
 		}
 	}
 	return resource.Quantity{}, errors.New("must be a Kubernetes quantity, such as 200m or 256Mi")
+}
+
+// TooLargeReason says what a quantity that is TooLarge must not exceed.
+const TooLargeReason = "must not exceed 9223372036854775807"
+
+// TooLarge tells of a quantity whether it exceeds what Kubernetes counts to. It
+// computes with it as little as possible: to compare 1e2147483647 with anything takes
+// gigabytes.
+func TooLarge(size resource.Quantity) bool {
+	return size.AsApproximateFloat64() > math.MaxInt64
 }

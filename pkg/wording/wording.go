@@ -45,3 +45,11 @@ func First(names []string, all int) string {
 	}
 	return text
 }
+
+// Count says how many of something there are, such as 1 unit or 2 units.
+func Count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

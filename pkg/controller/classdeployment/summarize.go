@@ -137,7 +137,7 @@ func (s *summary) plannedCondition() {
 		s.set(pmv1alpha1.ClassDeploymentPlanned, metav1.ConditionFalse, string(s.plan.Problems[0].Type), s.plan.Problems.Message())
 		return
 	}
-	s.set(pmv1alpha1.ClassDeploymentPlanned, metav1.ConditionTrue, ReasonPlanned, countUnits(len(s.planned))+" planned")
+	s.set(pmv1alpha1.ClassDeploymentPlanned, metav1.ConditionTrue, ReasonPlanned, wording.Count(len(s.planned), "unit")+" planned")
 }
 
 func (s *summary) dispatchedCondition() {
@@ -170,7 +170,7 @@ func (s *summary) dispatchedCondition() {
 	case pending != "":
 		set(metav1.ConditionFalse, ReasonDispatching, pending)
 	default:
-		set(metav1.ConditionTrue, ReasonAccepted, countUnits(len(s.planned))+" accepted")
+		set(metav1.ConditionTrue, ReasonAccepted, wording.Count(len(s.planned), "unit")+" accepted")
 	}
 }
 
@@ -221,7 +221,7 @@ func (s *summary) availableCondition() {
 	case silent != "":
 		set(metav1.ConditionUnknown, ReasonClusterUnreachable, silent)
 	default:
-		set(metav1.ConditionTrue, ReasonUnitsAvailable, countUnits(len(s.planned))+" available")
+		set(metav1.ConditionTrue, ReasonUnitsAvailable, wording.Count(len(s.planned), "unit")+" available")
 	}
 }
 
@@ -337,13 +337,6 @@ func describe(v unitView) string {
 		text += ": " + v.Message
 	}
 	return text
-}
-
-func countUnits(n int) string {
-	if n == 1 {
-		return "1 unit"
-	}
-	return fmt.Sprintf("%d units", n)
 }
 
 // countReplicas sums up what a unit reports of its functions.

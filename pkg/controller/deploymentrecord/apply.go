@@ -145,9 +145,9 @@ func (p *pass) holds(live *children.Object, intent *unstructured.Unstructured) (
 // marked tells whether a live object says whose it is, which its hash does not tell.
 // Otherwise path is what is wrong.
 func (p *pass) marked(live *children.Object, owned bool) (path string, marked bool) {
-	for label, value := range p.marks() {
-		if live.Labels[label] != value {
-			return "metadata.labels." + label, false
+	for _, mark := range p.marks() {
+		if live.Labels[mark.label] != mark.value {
+			return "metadata.labels." + mark.label, false
 		}
 	}
 	if owned != (metav1.GetControllerOfNoCopy(live) != nil) {

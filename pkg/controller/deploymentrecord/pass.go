@@ -4,7 +4,6 @@
 package deploymentrecord
 
 import (
-	"iter"
 	"maps"
 	"slices"
 
@@ -57,8 +56,8 @@ func (p *pass) complete(object render.Object) *unstructured.Unstructured {
 	labels, _ := metadata["labels"].(map[string]any)
 	labels = shallow(labels)
 	metadata["labels"] = labels
-	for label, value := range p.marks() {
-		labels[label] = value
+	for _, mark := range p.marks() {
+		labels[mark.label] = mark.value
 	}
 	if p.disowns(object) {
 		delete(metadata, "ownerReferences")
@@ -66,13 +65,15 @@ func (p *pass) complete(object render.Object) *unstructured.Unstructured {
 	return intent
 }
 
-// marks are the labels that say whose a child is.
-func (p *pass) marks() iter.Seq2[string, string] {
-	return func(yield func(label, value string) bool) {
-		_ = yield(v1alpha1.LabelDeploymentID, p.record.Name) &&
-			yield(v1alpha1.LabelManagedBy, v1alpha1.FieldManagerReconciler) &&
-			yield(applyset.LabelPartOf, applyset.ID(p.record)) &&
-			yield(v1alpha1.LabelTemplate, names.LabelValue(p.rendering.Template))
+// mark is a label that says whose a child is.
+type mark struct{ label, value string }
+
+func (p *pass) marks() []mark {
+	return []mark{
+		{v1alpha1.LabelDeploymentID, p.record.Name},
+		{v1alpha1.LabelManagedBy, v1alpha1.FieldManagerReconciler},
+		{applyset.LabelPartOf, applyset.ID(p.record)},
+		{v1alpha1.LabelTemplate, names.LabelValue(p.rendering.Template)},
 	}
 }
 

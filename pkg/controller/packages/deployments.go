@@ -61,7 +61,7 @@ func (a applied) verdict(wanted int) (reason, message string) {
 	case wanted == 0:
 		return ReasonApplied, "the package has no deployments of its own any more"
 	default:
-		return ReasonApplied, count(wanted, "deployment") + " as the package says"
+		return ReasonApplied, wording.Count(wanted, "deployment") + " as the package says"
 	}
 }
 

@@ -91,7 +91,7 @@ func terminatingStatus(pkg *pmv1alpha1.Package, left []string, now time.Time) pm
 	next := statusBefore(pkg, left)
 	message := "the package is being deleted"
 	if len(left) > 0 {
-		message = fmt.Sprintf("the package is being deleted and waits for %s to be undeployed: %s", count(len(left), "class deployment"), wording.First(next.Deployments, len(left)))
+		message = fmt.Sprintf("the package is being deleted and waits for %s to be undeployed: %s", wording.Count(len(left), "class deployment"), wording.First(next.Deployments, len(left)))
 	}
 	setCondition(pkg, &next, now, pmv1alpha1.PackageReady, metav1.ConditionFalse, ReasonTerminating, message)
 	return next
@@ -156,11 +156,4 @@ func conditionStatus(good bool) metav1.ConditionStatus {
 		return metav1.ConditionTrue
 	}
 	return metav1.ConditionFalse
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -42,8 +42,8 @@ func (e *NamespaceError) Error() string {
 
 // NamespaceOf is the namespace of this cluster in which the records of a tenant
 // run; a tenant is a namespace of ClassDeployments. It is a DNS label, never one of
-// Kubernetes' own, nor by a rule the program's, and no two tenants of the environment share one unless the
-// mapping is fixed. The error is a *NamespaceError.
+// Kubernetes' own, nor by a rule the program's, and no two tenants of the environment
+// share one unless the mapping is fixed. The error is a *NamespaceError.
 func (e Environment) NamespaceOf(tenant string) (string, error) {
 	return e.Tenancy().NamespaceOf(tenant)
 }

@@ -95,16 +95,8 @@ func (o owner) String() string {
 
 // owner tells for whom the mapping names a namespace; false where it does not.
 func (t Tenancy) owner(namespace string) (owner, bool) {
-	if t.Mapping.Fixed == namespace && !t.Mapping.OnlyTenants {
-		return owner{everyone: true}, true
-	}
-	first, found := "", false
-	for tenant, own := range t.Mapping.Tenants {
-		if own == namespace && (!found || tenant < first) {
-			first, found = tenant, true
-		}
-	}
-	return owner{tenant: first}, found
+	found, named := t.owners(map[string]owner{namespace: {}})[namespace]
+	return found, named
 }
 
 // owners tells for whom the mapping names namespaces: those that among has, or all

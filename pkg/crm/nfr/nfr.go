@@ -34,6 +34,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+	"oaas.io/oaas/pkg/quantity"
 )
 
 const (
@@ -153,16 +154,6 @@ func copiesFor(availability string) (int32, error) {
 	}
 }
 
-// TooLargeReason says what a quantity that is TooLarge must not exceed.
-const TooLargeReason = "must not exceed 9223372036854775807"
-
-// TooLarge tells of a quantity whether it exceeds what Kubernetes counts to. It
-// computes with it as little as possible: to compare 1e2147483647 with anything takes
-// gigabytes.
-func TooLarge(quantity resource.Quantity) bool {
-	return quantity.AsApproximateFloat64() > math.MaxInt64
-}
-
 // checkSizes refuses what nobody can reserve before it is counted anywhere.
 func checkSizes(functions []v1alpha1.FunctionContainer) error {
 	for i := range functions {
@@ -177,8 +168,8 @@ func checkSizes(functions []v1alpha1.FunctionContainer) error {
 				switch {
 				case size.Sign() < 0:
 					problem = "must not be negative"
-				case TooLarge(size):
-					problem = TooLargeReason
+				case quantity.TooLarge(size):
+					problem = quantity.TooLargeReason
 				default:
 					continue
 				}

@@ -14,7 +14,6 @@ import (
 	resourcehelper "k8s.io/component-helpers/resource"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
-	"oaas.io/oaas/pkg/crm/nfr"
 	"oaas.io/oaas/pkg/crm/odgm"
 	"oaas.io/oaas/pkg/quantity"
 )
@@ -136,7 +135,7 @@ func areSizes(list any) bool {
 	sizes, _ := list.(map[string]any)
 	for _, size := range sizes {
 		parsed, err := quantity.Parse(fmt.Sprint(size))
-		if err != nil || parsed.Sign() < 0 || nfr.TooLarge(parsed) {
+		if err != nil || parsed.Sign() < 0 || quantity.TooLarge(parsed) {
 			return false
 		}
 	}

@@ -15,7 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
-	"oaas.io/oaas/pkg/crm/nfr"
 	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
 	"oaas.io/oaas/pkg/quantity"
 )
@@ -145,8 +144,8 @@ func parseQuantities(path *field.Path, texts map[string]string) (map[string]reso
 			problems = append(problems, field.Invalid(at, texts[name], err.Error()))
 		case size.Sign() < 0:
 			problems = append(problems, field.Invalid(at, texts[name], "must not be negative"))
-		case nfr.TooLarge(size):
-			problems = append(problems, field.Invalid(at, texts[name], nfr.TooLargeReason))
+		case quantity.TooLarge(size):
+			problems = append(problems, field.Invalid(at, texts[name], quantity.TooLargeReason))
 		default:
 			parsed[name] = size
 		}

@@ -28,6 +28,7 @@ import (
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 	"oaas.io/oaas/pkg/crm/odgm/probe"
 	odgmv1 "oaas.io/oaas/pkg/generated/grpc/oaas/odgm/v1"
+	"oaas.io/oaas/pkg/internal/polltest"
 )
 
 // node is a node of a grid, in memory.
@@ -188,16 +189,6 @@ func (s *scene) asked(t *testing.T) v1alpha1.ODGMClusterStatus {
 	return s.told()
 }
 
-// waitFor polls.
-func waitFor(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("waited in vain: " + what)
-		}
-	}
-}
-
 func TestProbe(t *testing.T) {
 	well := func() *node { return &node{health: serving, info: info(1)} }
 	cases := map[string]struct {
@@ -278,9 +269,9 @@ func TestAtRest(t *testing.T) {
 		t.Errorf("%d further calls", s.dials.Load()-calls)
 	}
 	s.clock.Step(20 * time.Second)
-	waitFor(t, "the nodes are asked when the time has come", func() bool { return s.dials.Load() == 2*calls })
+	polltest.Until(t, "the nodes are asked when the time has come", func() bool { return s.dials.Load() == 2*calls })
 	// The next round begins when this one has ended.
-	waitFor(t, "the nodes are asked once more", func() bool { s.clock.Step(time.Minute); return s.dials.Load() >= 3*calls })
+	polltest.Until(t, "the nodes are asked once more", func() bool { s.clock.Step(time.Minute); return s.dials.Load() >= 3*calls })
 	for _, later := range []v1alpha1.ODGMClusterStatus{second, s.told()} {
 		if diff := cmp.Diff(first, later); diff != "" {
 			t.Errorf("a status that did not change would be written:\n%s", diff)
@@ -365,7 +356,7 @@ func TestAnAnswerThatComesTooLate(t *testing.T) {
 	first := &node{health: serving, info: info(1), gate: gate}
 	s := newScene(t, map[uint64]*node{1: first, 2: {health: serving, info: info(2)}})
 	s.told()
-	waitFor(t, "the first node is being asked", func() bool { return first.asked.Load() == 1 })
+	polltest.Until(t, "the first node is being asked", func() bool { return first.asked.Load() == 1 })
 	s.grid.Revision = "2"
 	s.told()
 	s.grid.Revision = ""
@@ -374,7 +365,7 @@ func TestAnAnswerThatComesTooLate(t *testing.T) {
 	}
 	close(gate)
 	// The record may be queued for an answer to the question in between, too.
-	waitFor(t, "the nodes have answered", func() bool { return s.told().ReadyNodes == 2 })
+	polltest.Until(t, "the nodes have answered", func() bool { return s.told().ReadyNodes == 2 })
 	if asked := first.asked.Load(); asked < 2 {
 		t.Errorf("the first node was asked %d times, want another answer than that to the first question", asked)
 	}
@@ -468,7 +459,7 @@ func TestGridsThatNeverAnswer(t *testing.T) {
 				// What they are asked anew makes them no better.
 				ask("2")
 			} else {
-				waitFor(t, "the hanging grids are asked", func() bool { return accepted.Load() >= int32(c.others) })
+				polltest.Until(t, "the hanging grids are asked", func() bool { return accepted.Load() >= int32(c.others) })
 			}
 			healthy := answering(t)
 			prober.Probe(healthy)
@@ -506,11 +497,11 @@ func TestItEnds(t *testing.T) {
 		t.Error("it starts twice")
 	}
 	prober.Probe(grid(1))
-	waitFor(t, "both grids are asked", func() bool { return accepted.Load() == 2 })
+	polltest.Until(t, "both grids are asked", func() bool { return accepted.Load() == 2 })
 	prober.Forget(grid(0).Record)
 	cancel()
 	q.ShutDown()
-	waitFor(t, "all that was started ends", func() bool { return runtime.NumGoroutine() <= before })
+	polltest.Until(t, "all that was started ends", func() bool { return runtime.NumGoroutine() <= before })
 	if q.Len() != 0 {
 		t.Error("who was not heard to the end is told")
 	}
