@@ -97,16 +97,8 @@ func TestNothingIsDecodedForCallersWhoAreNotAdmitted(t *testing.T) {
 				if token != "" {
 					request.Header.Set("Authorization", "Bearer "+token)
 				}
-				response, err := s.Client().Do(request)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer func() { _ = response.Body.Close() }()
-				answer, err := io.ReadAll(response.Body)
-				if err != nil {
-					t.Fatal(err)
-				}
-				return response.StatusCode, response.Header, answer
+				response, answered := answer(t, s, request)
+				return response.StatusCode, response.Header, answered
 			}
 
 			admissions.Store(0)
