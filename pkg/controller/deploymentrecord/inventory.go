@@ -139,8 +139,8 @@ func (r *Reconciler) lookUp(ctx context.Context, record *v1alpha1.DeploymentReco
 }
 
 // prune takes away what the record no longer asks for, and drops from the inventory
-// what is gone. It leaves everything in place until all that is wanted was applied,
-// and what serves a function until its successor does.
+// what is gone. It leaves everything but autoscalers in place until all that is wanted
+// was applied, and what serves a function until its successor does.
 func (r *Reconciler) prune(ctx context.Context, p *pass, seen *observation) error {
 	wanted := seen.byRef()
 	serving := map[string]bool{}
@@ -175,8 +175,12 @@ func (r *Reconciler) prune(ctx context.Context, p *pass, seen *observation) erro
 			seen.parting = append(seen.parting, ref.Kind+" "+ref.Name)
 			continue
 		}
-		// What is in the way of its successor would wait for it for ever.
-		removable := (seen.applied || p.inTheWay[live.UID]) && (replaced(live, serving) || p.obstructs(live))
+		// What is in the way of its successor would wait for it for ever. An autoscaler is
+		// missed by nobody, since its workload keeps its replicas, and two of them undo
+		// each other: where the other one is KEDA's, it is refused as long as this one is
+		// there.
+		removable := render.Autoscales(live.Kind.GroupKind()) ||
+			(seen.applied || p.inTheWay[live.UID]) && (replaced(live, serving) || p.obstructs(live))
 		if !removable {
 			if live.Health.Available && runsPods(live.Kind.GroupKind()) {
 				seen.serves(live.Labels[v1alpha1.LabelFunction])

@@ -55,6 +55,56 @@ manifests:
     spec: {selector: {matchLabels: "${ record.selector }"}}
 `
 
+// TestTheExampleWithKEDA scales by a ScaledObject where the cluster has them and the
+// function may have more replicas, and sets the number itself otherwise.
+func TestTheExampleWithKEDA(t *testing.T) {
+	content, err := os.ReadFile(filepath.Join("..", "..", "..", "artifacts", "examples", "templates", "keda.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	object := &v1alpha1.DeploymentTemplate{}
+	first, _, _ := strings.Cut(string(content), "\n---\n")
+	if err := yaml.UnmarshalStrict([]byte(first), object); err != nil {
+		t.Fatal(err)
+	}
+	for sentence, test := range map[string]struct {
+		most int32
+		want string
+	}{
+		"a function that may grow": {5, "Deployment Service PodDisruptionBudget ScaledObject"},
+		"a function of one size":   {2, "Deployment Service PodDisruptionBudget"},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			in := input(t, record(func(r *v1alpha1.DeploymentRecord) {
+				r.Spec.ResourceAllocation = v1alpha1.ResourceAllocation{MinReplicas: 2, MaxReplicas: test.most}
+			}), "deployment")
+			in.Template = compiled(t, "keda", &object.Spec)
+			in.Features.HPA = true
+			rendering := rendered(t, in)
+			var kinds []string
+			for _, object := range rendering.Objects {
+				kinds = append(kinds, object.Intent.GetKind())
+			}
+			if got := strings.Join(kinds, " "); got != test.want {
+				t.Errorf("objects %s, want %s", got, test.want)
+			}
+			_, sized, _ := unstructured.NestedInt64(rendering.Objects[0].Intent.Object, "spec", "replicas")
+			last := rendering.Objects[len(rendering.Objects)-1].Intent
+			scaled := last.GetKind() == "ScaledObject"
+			if sized == scaled {
+				t.Errorf("the Deployment has replicas of its own: %t, a ScaledObject: %t", sized, scaled)
+			}
+			if scaled {
+				least, _, _ := unstructured.NestedInt64(last.Object, "spec", "minReplicaCount")
+				most, _, _ := unstructured.NestedInt64(last.Object, "spec", "maxReplicaCount")
+				if least != 2 || most != 5 {
+					t.Errorf("scaled between %d and %d, want 2 and 5", least, most)
+				}
+			}
+		})
+	}
+}
+
 func TestASixthTemplate(t *testing.T) {
 	spec := &v1alpha1.DeploymentTemplateSpec{}
 	if err := yaml.UnmarshalStrict([]byte(sixth), spec); err != nil {

@@ -30,8 +30,8 @@ const (
 	suffixHeadless = "-pods"
 )
 
-// isAutoscaler tells whether objects of a kind decide on the replicas of workloads.
-func isAutoscaler(kind schema.GroupKind) bool {
+// Autoscales tells whether objects of a kind decide on the replicas of workloads.
+func Autoscales(kind schema.GroupKind) bool {
 	return kind == schema.GroupKind{Group: "autoscaling", Kind: "HorizontalPodAutoscaler"} ||
 		kind == schema.GroupKind{Group: "keda.sh", Kind: "ScaledObject"}
 }
@@ -102,7 +102,7 @@ func (f *function) warn(format string, args ...any) {
 func (f *function) autoscaled() bool {
 	return f.in.Features.HPA && f.sidecar == nil && f.size.Max > f.size.Replicas &&
 		slices.ContainsFunc(f.in.Template.Kinds(), func(kind template.Kind) bool {
-			return isAutoscaler(kind.GroupKind()) && f.in.served(kind.GroupKind())
+			return Autoscales(kind.GroupKind()) && f.in.served(kind.GroupKind())
 		})
 }
 

@@ -182,7 +182,7 @@ func (r *Rendering) describe(f *function) Function {
 			continue
 		}
 		ref := new(object.Ref)
-		if isAutoscaler(object.GroupKind()) {
+		if Autoscales(object.GroupKind()) {
 			described.Autoscaled = true
 		}
 		if described.Workload == nil && slices.Contains(object.Roles, v1alpha1.RoleWorkload) {

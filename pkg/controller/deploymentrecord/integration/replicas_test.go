@@ -35,6 +35,8 @@ type scaling struct {
 	on atomic.Bool
 	// stopped functions have no replicas, as long as no autoscaler is on.
 	stopped atomic.Bool
+	// other is the apiVersion of another kind of autoscaler to make instead.
+	other atomic.Pointer[string]
 }
 
 func newScaling(on bool) *scaling {
@@ -52,6 +54,10 @@ func newScaling(on bool) *scaling {
 		function := &rendering.Functions[0]
 		function.Autoscaled, function.MaxReplicas = true, mostReplicas
 		labels, _, _ := unstructured.NestedMap(intent.Object, "metadata", "labels")
+		if other := s.other.Load(); other != nil {
+			rendering.Objects = append(rendering.Objects, object(record, *other, "Widget", intent.GetName(), labels, map[string]any{}))
+			return nil
+		}
 		rendering.Objects = append(rendering.Objects, object(record, "autoscaling/v2", "HorizontalPodAutoscaler", intent.GetName(), labels, map[string]any{
 			"spec": map[string]any{
 				"scaleTargetRef": map[string]any{"apiVersion": "apps/v1", "kind": "Deployment", "name": intent.GetName()},
@@ -258,6 +264,28 @@ func TestAutoscaledFunctionsStartWithTheirLeastReplicas(t *testing.T) {
 		reach(t, p, record, "it is started", func(ctx context.Context) error { return scaled(ctx, c, key, 3, v1alpha1.FieldManagerReplicas) })
 		waitFor(t, c, record, "the record runs", running)
 	})
+}
+
+// TestAnAutoscalerMakesRoomForAnother: KEDA refuses to scale what another autoscaler
+// scales, so that waiting for the new one before the old one goes would never end.
+func TestAnAutoscalerMakesRoomForAnother(t *testing.T) {
+	r, widgets := newScaling(true), newWidgets("v1")
+	c, _, record := begin(t, r, threeReplicas)
+	key := workloadOf(record)
+	waitFor(t, c, record, "the record runs", running)
+	eventually(t, "it has an autoscaler", func(ctx context.Context) error { return autoscaler(ctx, c, key, true) })
+	scale(t, c, key, 5)
+	defer neverBelow(t, 5, fewest(t, c, record.Namespace))
+
+	r.other.Store(new(widgets.Spec.Group + "/v1"))
+	edit(t, c, record, func(r *v1alpha1.DeploymentRecord) { r.Spec.FunctionContainers[0].Image = "registry.example/echo:2" })
+	waitFor(t, c, record, "the other one cannot be made", because(v1alpha1.ConditionDegraded, metav1.ConditionTrue, "KindNotServed"))
+	eventually(t, "the autoscaler is gone", func(ctx context.Context) error { return autoscaler(ctx, c, key, false) })
+	if err := c.Create(t.Context(), widgets); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Delete(context.WithoutCancel(t.Context()), widgets) })
+	waitFor(t, c, record, "the record runs with the other one", running)
 }
 
 // TestHandOverOfReplicasSurvivesMishaps lets something go wrong at every write that
