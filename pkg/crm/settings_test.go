@@ -42,7 +42,19 @@ func TestSettingsAreUnchangedWhenTheyAreSentAgain(t *testing.T) {
 			u.DeletionPolicy = deploymentv1.DeletionPolicy_DELETION_POLICY_RETAIN
 			f := u.GetFunctionContainers()[0]
 			f.SecretEnv = []*deploymentv1.SecretVariable{{Name: "DB", SecretName: "db", Key: "url"}, {Name: "T", SecretName: "t", Key: "t", Optional: true}}
-			f.OdgmIntegration = &deploymentv1.OdgmIntegration{Collections: []string{"a"}, AccessMode: "ReadOnly", CachingStrategy: "None"}
+			f.OdgmIntegration = &deploymentv1.OdgmIntegration{
+				Collections: []string{"a"}, AccessMode: "ReadOnly", CachingStrategy: "None",
+				EventTriggers: []*deploymentv1.EventTrigger{{Binding: "say", Collections: []string{"a"}, AsyncExecution: true}},
+			}
+			f.VolumeMounts = []*deploymentv1.VolumeMount{
+				{Name: "scratch", MountPath: "/tmp/", Source: &deploymentv1.VolumeMount_EmptyDir{EmptyDir: &deploymentv1.EmptyVolume{}}},
+				{Name: "cache", MountPath: "/cache", Source: &deploymentv1.VolumeMount_EmptyDir{EmptyDir: &deploymentv1.EmptyVolume{Medium: "Memory", SizeLimit: "1024Mi"}}},
+				{Name: "models", MountPath: "/models", SubPath: ".v1//eu/", ReadOnly: true, Source: &deploymentv1.VolumeMount_PersistentVolumeClaim{
+					PersistentVolumeClaim: &deploymentv1.ClaimVolume{ClaimName: "models"},
+				}},
+				{Name: "keys", MountPath: "/keys", Source: &deploymentv1.VolumeMount_Secret{Secret: &deploymentv1.ObjectVolume{Name: "keys", Optional: true}}},
+				{Name: "config", MountPath: "/config", SubPath: ".", Source: &deploymentv1.VolumeMount_ConfigMap{ConfigMap: &deploymentv1.ObjectVolume{Name: "config"}}},
+			}
 		},
 		"settings that say nothing": func(u *deploymentv1.DeploymentUnit) {
 			u.State, u.Odgm, u.Telemetry = &deploymentv1.ClassState{}, &deploymentv1.OdgmSettings{}, &deploymentv1.TelemetrySettings{}

@@ -185,6 +185,26 @@ func toFunction(doc *functionDoc) pmv1alpha1.FunctionDefinition {
 			Limits:   quantities(p.CPULimit, p.MemoryLimit),
 		},
 	}
+	for i := range p.VolumeMounts {
+		out.Provision.VolumeMounts = append(out.Provision.VolumeMounts, toVolumeMount(&p.VolumeMounts[i]))
+	}
+	return out
+}
+
+func toVolumeMount(doc *volumeDoc) pmv1alpha1.VolumeMount {
+	out := pmv1alpha1.VolumeMount{Name: doc.Name, MountPath: doc.MountPath, SubPath: doc.SubPath, ReadOnly: doc.ReadOnly}
+	if o := doc.ConfigMap; o != nil {
+		out.ConfigMap = &pmv1alpha1.ObjectVolume{Name: o.Name, Optional: o.Optional}
+	}
+	if o := doc.Secret; o != nil {
+		out.Secret = &pmv1alpha1.ObjectVolume{Name: o.Name, Optional: o.Optional}
+	}
+	if c := doc.PersistentVolumeClaim; c != nil {
+		out.PersistentVolumeClaim = &pmv1alpha1.ClaimVolume{ClaimName: c.ClaimName}
+	}
+	if e := doc.EmptyDir; e != nil {
+		out.EmptyDir = &pmv1alpha1.EmptyVolume{Medium: e.Medium, SizeLimit: e.SizeLimit}
+	}
 	return out
 }
 

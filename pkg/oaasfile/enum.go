@@ -29,6 +29,8 @@ func enumValues(t reflect.Type) []string {
 		}
 	case reflect.TypeFor[pmv1alpha1.DeletionPolicy]():
 		return []string{string(pmv1alpha1.DeletionDelete), string(pmv1alpha1.DeletionRetain)}
+	case reflect.TypeFor[pmv1alpha1.VolumeMedium]():
+		return []string{string(pmv1alpha1.VolumeMediumMemory)}
 	}
 	return nil
 }

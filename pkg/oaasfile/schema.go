@@ -95,6 +95,32 @@ type provisionDoc struct {
 	MemoryLimit    *resource.Quantity `oaas:"memory_limit"`
 	MinScale       *int32             `oaas:"min_scale"`
 	MaxScale       *int32             `oaas:"max_scale"`
+	VolumeMounts   []volumeDoc        `oaas:"volume_mounts,unique"`
+}
+
+type volumeDoc struct {
+	Name                  string           `oaas:"name,required"`
+	MountPath             string           `oaas:"mount_path,required"`
+	SubPath               string           `oaas:"sub_path"`
+	ReadOnly              bool             `oaas:"read_only"`
+	ConfigMap             *objectVolumeDoc `oaas:"config_map"`
+	Secret                *objectVolumeDoc `oaas:"secret"`
+	PersistentVolumeClaim *claimVolumeDoc  `oaas:"persistent_volume_claim"`
+	EmptyDir              *emptyVolumeDoc  `oaas:"empty_dir"`
+}
+
+type objectVolumeDoc struct {
+	Name     string `oaas:"name,required"`
+	Optional bool   `oaas:"optional"`
+}
+
+type claimVolumeDoc struct {
+	ClaimName string `oaas:"claim_name,required"`
+}
+
+type emptyVolumeDoc struct {
+	Medium    pmv1alpha1.VolumeMedium `oaas:"medium"`
+	SizeLimit *resource.Quantity      `oaas:"size_limit"`
 }
 
 type deploymentDoc struct {

@@ -76,6 +76,7 @@ func TestEveryFieldReachesTheCluster(t *testing.T) {
 		class.Key, class.Disabled = "Cart", false
 		function.Key, function.Type, function.Disabled = "items", pmv1alpha1.FunctionCustom, false
 		class.FunctionBindings[0].FunctionKey = function.Key
+		function.Provision.VolumeMounts = eachSource(function.Provision.VolumeMounts[0])
 		class.Options = map[string]string{"of the class": "value"} // the deployment's win under the same key
 		p.Spec.Classes, p.Spec.Functions = []pmv1alpha1.ClassDefinition{*class}, []pmv1alpha1.FunctionDefinition{*function}
 		d.Spec.PackageName, d.Spec.ClassKey = p.Name, class.Key
@@ -155,6 +156,17 @@ func TestEveryFieldReachesTheCluster(t *testing.T) {
 	}
 }
 
+// eachSource makes a volume with all sources, which no package has, into one for each.
+func eachSource(all pmv1alpha1.VolumeMount) []pmv1alpha1.VolumeMount {
+	mounts := make([]pmv1alpha1.VolumeMount, 4)
+	for i := range mounts {
+		mounts[i] = pmv1alpha1.VolumeMount{Name: fmt.Sprint(all.Name, i), MountPath: all.MountPath, SubPath: all.SubPath, ReadOnly: all.ReadOnly}
+	}
+	mounts[0].ConfigMap, mounts[1].Secret = all.ConfigMap, all.Secret
+	mounts[2].PersistentVolumeClaim, mounts[3].EmptyDir = all.PersistentVolumeClaim, all.EmptyDir
+	return mounts
+}
+
 // fill sets everything that can be set, with values that the API would take.
 func fill(v reflect.Value) {
 	switch known := v.Addr().Interface().(type) {
@@ -223,7 +235,9 @@ func visit(v reflect.Value, path string, found func(path string, change func()))
 		// Far enough to need another replica.
 		found(path, func() { v.SetInt(v.Int() + 20_000) })
 	case reflect.Pointer:
-		visit(v.Elem(), path, found)
+		if !v.IsNil() { // one of several sources
+			visit(v.Elem(), path, found)
+		}
 	case reflect.Slice:
 		for i := range v.Len() {
 			visit(v.Index(i), fmt.Sprintf("%s[%d]", path, i), found)

@@ -4,6 +4,7 @@
 package planner
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -140,6 +141,7 @@ func functionContainer(function boundFunction, size pmv1alpha1.ComputedRequireme
 		MinReplicas:      least,
 		MaxReplicas:      greatest,
 		HealthCheck:      healthCheck(provision.Probes),
+		VolumeMounts:     volumeMounts(provision.VolumeMounts),
 	}
 }
 
@@ -176,4 +178,38 @@ func httpProbe(probe *pmv1alpha1.HTTPProbe) *deploymentv1.HttpProbe {
 		TimeoutSeconds:      probe.TimeoutSeconds,
 		FailureThreshold:    probe.FailureThreshold,
 	}
+}
+
+// volumeMounts are ordered by name, so that the order in a package decides nothing.
+func volumeMounts(mounts []pmv1alpha1.VolumeMount) []*deploymentv1.VolumeMount {
+	messages := make([]*deploymentv1.VolumeMount, 0, len(mounts))
+	for i := range mounts {
+		messages = append(messages, volumeMount(&mounts[i]))
+	}
+	slices.SortFunc(messages, func(a, b *deploymentv1.VolumeMount) int { return cmp.Compare(a.GetName(), b.GetName()) })
+	return messages
+}
+
+func volumeMount(mount *pmv1alpha1.VolumeMount) *deploymentv1.VolumeMount {
+	message := &deploymentv1.VolumeMount{Name: mount.Name, MountPath: mount.MountPath, SubPath: mount.SubPath, ReadOnly: mount.ReadOnly}
+	object := func(source *pmv1alpha1.ObjectVolume) *deploymentv1.ObjectVolume {
+		return &deploymentv1.ObjectVolume{Name: source.Name, Optional: source.Optional}
+	}
+	switch {
+	case mount.ConfigMap != nil:
+		message.Source = &deploymentv1.VolumeMount_ConfigMap{ConfigMap: object(mount.ConfigMap)}
+	case mount.Secret != nil:
+		message.Source = &deploymentv1.VolumeMount_Secret{Secret: object(mount.Secret)}
+	case mount.PersistentVolumeClaim != nil:
+		message.Source = &deploymentv1.VolumeMount_PersistentVolumeClaim{
+			PersistentVolumeClaim: &deploymentv1.ClaimVolume{ClaimName: mount.PersistentVolumeClaim.ClaimName},
+		}
+	case mount.EmptyDir != nil:
+		source := &deploymentv1.EmptyVolume{Medium: string(mount.EmptyDir.Medium)}
+		if limit := mount.EmptyDir.SizeLimit; limit != nil {
+			source.SizeLimit = limit.String()
+		}
+		message.Source = &deploymentv1.VolumeMount_EmptyDir{EmptyDir: source}
+	}
+	return message
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/testing/protocmp"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/utils/ptr"
 
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
@@ -138,6 +139,26 @@ func TestBindingsCarryHowTheyAreCalled(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, plannedUnit(t, deployment(), pkg).GetBindings(), protocmp.Transform()); diff != "" {
 		t.Errorf("bindings (-want +got):\n%s", diff)
+	}
+}
+
+func TestVolumesAreReferencesInTheOrderOfTheirNames(t *testing.T) {
+	pkg := store(func(p *pmv1alpha1.Package) {
+		p.Spec.Functions[0].Provision.VolumeMounts = []pmv1alpha1.VolumeMount{
+			{Name: "scratch", MountPath: "/tmp", EmptyDir: &pmv1alpha1.EmptyVolume{Medium: pmv1alpha1.VolumeMediumMemory, SizeLimit: new(resource.MustParse("64Mi"))}},
+			{Name: "models", MountPath: "/models", ReadOnly: true, PersistentVolumeClaim: &pmv1alpha1.ClaimVolume{ClaimName: "models"}},
+			{Name: "keys", MountPath: "/keys", Secret: &pmv1alpha1.ObjectVolume{Name: "keys"}},
+			{Name: "config", MountPath: "/etc/app.yaml", SubPath: "app.yaml", ConfigMap: &pmv1alpha1.ObjectVolume{Name: "app", Optional: true}},
+		}
+	})
+	want := []*deploymentv1.VolumeMount{
+		{Name: "config", MountPath: "/etc/app.yaml", SubPath: "app.yaml", Source: &deploymentv1.VolumeMount_ConfigMap{ConfigMap: &deploymentv1.ObjectVolume{Name: "app", Optional: true}}},
+		{Name: "keys", MountPath: "/keys", Source: &deploymentv1.VolumeMount_Secret{Secret: &deploymentv1.ObjectVolume{Name: "keys"}}},
+		{Name: "models", MountPath: "/models", ReadOnly: true, Source: &deploymentv1.VolumeMount_PersistentVolumeClaim{PersistentVolumeClaim: &deploymentv1.ClaimVolume{ClaimName: "models"}}},
+		{Name: "scratch", MountPath: "/tmp", Source: &deploymentv1.VolumeMount_EmptyDir{EmptyDir: &deploymentv1.EmptyVolume{Medium: "Memory", SizeLimit: "64Mi"}}},
+	}
+	if diff := cmp.Diff(want, plannedUnit(t, deployment(), pkg).GetFunctionContainers()[0].GetVolumeMounts(), protocmp.Transform()); diff != "" {
+		t.Errorf("volumes (-want +got):\n%s", diff)
 	}
 }
 

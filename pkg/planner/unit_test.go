@@ -177,6 +177,11 @@ func TestHashFollowsTheContentAlone(t *testing.T) {
 				p.Spec.Functions[0].SecretConfig = []pmv1alpha1.SecretVariable{{Name: "DB", SecretName: "db", Key: "url"}}
 			})
 		},
+		"volume": func() (*pmv1alpha1.ClassDeployment, *pmv1alpha1.Package) {
+			return deployment(), store(func(p *pmv1alpha1.Package) {
+				p.Spec.Functions[0].Provision.VolumeMounts = []pmv1alpha1.VolumeMount{{Name: "a", MountPath: "/a", EmptyDir: &pmv1alpha1.EmptyVolume{}}}
+			})
+		},
 		"deletion policy": func() (*pmv1alpha1.ClassDeployment, *pmv1alpha1.Package) {
 			return deployment(func(d *pmv1alpha1.ClassDeployment) { d.Spec.DeletionPolicy = pmv1alpha1.DeletionRetain }), store()
 		},

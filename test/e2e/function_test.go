@@ -142,6 +142,14 @@ func (f function) pods(ctx context.Context) ([]corev1.Pod, error) {
 // killProcess ends the program that runs in a pod, behind Kubernetes' back.
 func killProcess(t *testing.T, pod *corev1.Pod, program string) {
 	t.Helper()
+	if err := syscall.Kill(processOf(t, pod, program), syscall.SIGKILL); err != nil {
+		t.Fatalf("killing %s: %v", program, err)
+	}
+}
+
+// processOf is the process of a program in a pod of the node.
+func processOf(t *testing.T, pod *corev1.Pod, program string) int {
+	t.Helper()
 	files, err := filepath.Glob("/proc/[0-9]*/comm")
 	if err != nil {
 		t.Fatal(err)
@@ -159,12 +167,10 @@ func killProcess(t *testing.T, pod *corev1.Pod, program string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-			t.Fatalf("killing %s: %v", program, err)
-		}
-		return
+		return pid
 	}
 	t.Fatalf("no process %s runs in pod %s", program, pod.Name)
+	return 0
 }
 
 func restarts(pod *corev1.Pod) int32 {

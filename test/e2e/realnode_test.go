@@ -9,8 +9,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -24,6 +27,7 @@ import (
 	"oaas.io/oaas/hack/localcluster/realnode"
 	oaasv1alpha1 "oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
+	containers "oaas.io/oaas/pkg/crm/render/pods"
 )
 
 const (
@@ -46,6 +50,7 @@ func TestInstallationOnARealNode(t *testing.T) {
 		{"what cannot run is told and repaired", repairsTrouble},
 		{"a template of the user's own runs a class", runsOwnTemplate},
 		{"a class of two functions is deployed", deploysRecord},
+		{"a function gets the files that it asks for", mountsFiles},
 		{"manifests are deployed", deploysManifests},
 		{"a second cluster joins and leaves", joinsMember},
 		{"functions answer while the Package Manager is down", survivesPackageManager},
@@ -297,6 +302,36 @@ func deploysRecord(t *testing.T, s *site) {
 	}
 	s.must(t, "", "kubectl oaas delete --wait -n "+namespace+" -f artifacts/examples/record.yaml")
 	eventually(t, "nothing to be left", func(ctx context.Context) error { return s.leftovers(ctx, namespace) })
+}
+
+func mountsFiles(t *testing.T, s *site) {
+	t.Helper()
+	namespace := s.newNamespace(t, "files")
+	greeting := &corev1.ConfigMap{TypeMeta: metav1.TypeMeta{Kind: "ConfigMap"}, ObjectMeta: metav1.ObjectMeta{Name: "greeting"}, Data: map[string]string{"text": "good morning"}}
+	if _, err := s.kube.CoreV1().ConfigMaps(namespace).Create(t.Context(), greeting, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	s.must(t, "", "kubectl oaas deploy --wait -n "+namespace+" -f test/e2e/testdata/files.yaml")
+	f := function{s, namespace, "Files.read"}
+	f.mustAnswer(t, s.onlyUnit(t, namespace, "files").DeploymentID)
+	pods, err := f.pods(t.Context())
+	if err != nil || len(pods) != 1 {
+		t.Fatalf("%d pods, want one: %v", len(pods), err)
+	}
+	root := filepath.Join("/proc", strconv.Itoa(processOf(t, &pods[0], "function")), "root")
+	if text, err := os.ReadFile(filepath.Join(root, "etc/greeting/text")); err != nil || string(text) != "good morning" {
+		t.Errorf("the file of the ConfigMap holds %q: %v", text, err)
+	}
+	if scratch, err := os.Stat(filepath.Join(root, "scratch")); err != nil {
+		t.Error(err)
+	} else if owner := scratch.Sys().(*syscall.Stat_t); owner.Gid != containers.Nobody || scratch.Mode().Perm()&0o070 != 0o070 { //nolint:forcetypeassert // as on every Linux
+		t.Errorf("the folder belongs to group %d with %s, want all rights for %d, which the function runs as", owner.Gid, scratch.Mode(), containers.Nobody)
+	}
+	s.must(t, "", "kubectl oaas delete --wait -n "+namespace+" -f test/e2e/testdata/files.yaml")
+	eventually(t, "nothing else to be left", func(ctx context.Context) error { return s.leftovers(ctx, namespace, greeting.Kind) })
+	if _, err := s.kube.CoreV1().ConfigMaps(namespace).Get(t.Context(), greeting.Name, metav1.GetOptions{}); err != nil {
+		t.Errorf("what was mounted went with the function: %v", err)
+	}
 }
 
 // deploysManifests leaves the deployment for the steps that follow.

@@ -177,6 +177,66 @@ type FunctionProvision struct {
 	// probes tell the platform how to ask the container for its health; absent
 	// probes connect to the port.
 	Probes *FunctionProbes
+	// volumeMounts are files that the container gets beside those of its image. They
+	// are not sent: what a mount names must be in the namespace that each cluster runs
+	// the deployment in.
+	VolumeMounts []VolumeMount
+}
+
+// VolumeMount puts files of a cluster into a container. Exactly one of configMap,
+// secret, persistentVolumeClaim and emptyDir is set.
+type VolumeMount struct {
+	// name of the volume, a DNS label of at most 50 characters.
+	Name string
+	// mountPath is the folder in the container, an absolute path below / that no other
+	// mount has.
+	MountPath string
+	// subPath is the file or folder of the volume to mount, a relative path without
+	// ..; empty mounts all of it.
+	SubPath string
+	// readOnly keeps the container from writing. Volumes of ConfigMaps and Secrets
+	// never let it.
+	ReadOnly bool
+	// configMap has a file for each key.
+	ConfigMap *ObjectVolume
+	// secret has a file for each key.
+	Secret *ObjectVolume
+	// persistentVolumeClaim is there already, and stays when the deployment goes.
+	PersistentVolumeClaim *ClaimVolume
+	// emptyDir is empty when a replica starts, and lost when it ends.
+	EmptyDir *EmptyVolume
+}
+
+// ObjectVolume is a ConfigMap or a Secret.
+type ObjectVolume struct {
+	// name of the object.
+	Name string
+	// optional lets the container start without the object.
+	Optional bool
+}
+
+// ClaimVolume is a PersistentVolumeClaim.
+type ClaimVolume struct {
+	// claimName is the name of the claim. Where the function has several replicas, the
+	// claim has to allow access from all of their nodes.
+	ClaimName string
+}
+
+// VolumeMedium tells where an empty volume is kept.
+type VolumeMedium string
+
+const (
+	// VolumeMediumMemory keeps it in memory, which counts towards the container's.
+	VolumeMediumMemory VolumeMedium = "Memory"
+)
+
+// EmptyVolume is a folder of one replica.
+type EmptyVolume struct {
+	// medium is Memory for a folder in memory, which counts towards the container's
+	// memory; empty for one on the node's disk.
+	Medium VolumeMedium
+	// sizeLimit is the most that it holds; absent for no bound of its own.
+	SizeLimit *resource.Quantity
 }
 
 // FunctionResources are the resources of one replica of a function.

@@ -25,6 +25,9 @@ func From(object runtime.Object) (*unstructured.Unstructured, error) {
 	return &unstructured.Unstructured{Object: content}, nil
 }
 
+// emptyDir is a choice among volumes, whether or not anything is said of it.
+const emptyDir = "emptyDir"
+
 func dropEmpty(content map[string]any) {
 	for key, value := range content {
 		switch value := value.(type) {
@@ -32,7 +35,7 @@ func dropEmpty(content map[string]any) {
 			delete(content, key)
 		case map[string]any:
 			dropEmpty(value)
-			if len(value) == 0 {
+			if len(value) == 0 && key != emptyDir {
 				delete(content, key)
 			}
 		case []any:

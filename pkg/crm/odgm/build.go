@@ -180,25 +180,44 @@ func (g *Grid) tooLarge(collections []wantedCollection) error {
 	}
 }
 
-// checkIntegrations refuses a function that uses a collection which is not there.
+// checkIntegrations refuses a function that uses a collection, or triggers a method,
+// which is not there.
 func checkIntegrations(in Input, collections []wantedCollection) error {
+	names := make([]string, 0, len(collections))
+	for _, c := range collections {
+		names = append(names, c.name)
+	}
 	for i := range in.Record.Spec.FunctionContainers {
-		integration := in.Record.Spec.FunctionContainers[i].ODGMIntegration
-		if integration == nil {
+		container := &in.Record.Spec.FunctionContainers[i]
+		if container.ODGMIntegration == nil {
 			continue
 		}
-		for _, name := range integration.Collections {
-			if slices.ContainsFunc(collections, func(c wantedCollection) bool { return c.name == name }) {
-				continue
+		path, used := fmt.Sprintf("spec.functionContainers[%d].odgmIntegration", i), container.ODGMIntegration.Collections
+		if err := checkCollections(path, used, names, "the class has no such collection"); err != nil {
+			return err
+		}
+		if len(used) == 0 {
+			used = names
+		}
+		for j, t := range container.ODGMIntegration.EventTriggers {
+			at := fmt.Sprintf("%s.eventTriggers[%d]", path, j)
+			if !slices.ContainsFunc(in.Record.Spec.Bindings, func(b v1alpha1.MethodBinding) bool {
+				return b.Name == t.Binding && b.FunctionKey == container.FunctionKey
+			}) {
+				return &InvalidError{Field: at + ".binding", Value: t.Binding, Reason: "the function implements no such method: use the name of one of its bindings"}
 			}
-			names := make([]string, 0, len(collections))
-			for _, c := range collections {
-				names = append(names, c.name)
+			if err := checkCollections(at, t.Collections, used, "the function uses no such collection"); err != nil {
+				return err
 			}
-			return &InvalidError{
-				Field: fmt.Sprintf("spec.functionContainers[%d].odgmIntegration.collections", i), Value: name,
-				Reason: fmt.Sprintf("the class has no such collection: use some of %q", names),
-			}
+		}
+	}
+	return nil
+}
+
+func checkCollections(path string, asked, known []string, reason string) error {
+	for _, name := range asked {
+		if !slices.Contains(known, name) {
+			return &InvalidError{Field: path + ".collections", Value: name, Reason: fmt.Sprintf("%s: use some of %q", reason, known)}
 		}
 	}
 	return nil

@@ -91,9 +91,7 @@ func (g *Grid) settings() settings {
 	if state.SupportsBatchOperations {
 		patterns = append(patterns, "BatchRead")
 	}
-	names := make([]string, 0, len(g.Collections))
 	for _, c := range g.Collections {
-		names = append(names, c.Name)
 		s.Collections = append(s.Collections, collectionSettings{
 			Name:            c.Name,
 			PartitionCount:  len(c.Partitions),
@@ -104,8 +102,12 @@ func (g *Grid) settings() settings {
 		})
 	}
 	for _, t := range g.events.triggers {
+		collections := t.collections
+		if len(collections) == 0 {
+			collections = g.integration(t.function).Collections
+		}
 		s.Events.Triggers = append(s.Events.Triggers, triggerSettings{
-			Binding: t.binding, FunctionKey: t.function, TriggerType: "StateChange", Collections: names, Async: t.async,
+			Binding: t.binding, FunctionKey: t.function, TriggerType: "StateChange", Collections: collections, Async: t.async,
 		})
 	}
 	return s

@@ -29,7 +29,9 @@ type events struct {
 type trigger struct {
 	binding  string
 	function string
-	async    bool
+	// collections of the object; empty means all that the function uses.
+	collections []string
+	async       bool
 }
 
 func eventsOf(in Input) events {
@@ -41,12 +43,30 @@ func eventsOf(in Input) events {
 		// Half the latency: a trigger is a part of the call that set it off.
 		e.timeoutMs = max(*latency/2, minTriggerTimeoutMs)
 	}
-	for _, binding := range in.Record.Spec.Bindings {
-		if binding.TriggerOnStateChange {
-			e.triggers = append(e.triggers, trigger{binding: binding.Name, function: binding.FunctionKey, async: binding.AsyncExecution})
+	e.triggers = triggersOf(&in.Record.Spec)
+	return e
+}
+
+// triggersOf are what the functions ask for, and the bindings for themselves, in the
+// order of the bindings.
+func triggersOf(spec *v1alpha1.DeploymentRecordSpec) []trigger {
+	asked := map[string]v1alpha1.EventTrigger{}
+	for i := range spec.FunctionContainers {
+		if integration := spec.FunctionContainers[i].ODGMIntegration; integration != nil {
+			for _, t := range integration.EventTriggers {
+				asked[t.Binding] = t
+			}
 		}
 	}
-	return e
+	var triggers []trigger
+	for _, binding := range spec.Bindings {
+		if t, ok := asked[binding.Name]; ok {
+			triggers = append(triggers, trigger{binding: binding.Name, function: binding.FunctionKey, collections: t.Collections, async: t.AsyncExecution})
+		} else if binding.TriggerOnStateChange {
+			triggers = append(triggers, trigger{binding: binding.Name, function: binding.FunctionKey, async: binding.AsyncExecution})
+		}
+	}
+	return triggers
 }
 
 // routes are the bindings that a node can call, and the names of those that it

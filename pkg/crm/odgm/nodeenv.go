@@ -95,14 +95,8 @@ func (g *Grid) membersList() string {
 // functionEnv is what a function has to know to be a client of the grid.
 func (g *Grid) functionEnv(key string) []corev1.EnvVar {
 	integration := g.integration(key)
-	names := integration.Collections
-	if len(names) == 0 {
-		for _, c := range g.Collections {
-			names = append(names, c.Name)
-		}
-	}
 	// Strings alone, which can always be encoded.
-	collections, _ := json.Marshal(names) //nolint:errchkjson // see above
+	collections, _ := json.Marshal(integration.Collections) //nolint:errchkjson // see above
 	endpoint := g.Endpoint
 	if g.Mode == v1alpha1.ODGMSidecar {
 		endpoint = fmt.Sprintf("http://localhost:%d", g.ports.grpc)
@@ -123,7 +117,12 @@ func (g *Grid) integration(key string) v1alpha1.ODGMIntegration {
 	for i := range g.in.Record.Spec.FunctionContainers {
 		container := &g.in.Record.Spec.FunctionContainers[i]
 		if container.FunctionKey == key && container.ODGMIntegration != nil {
-			integration = *container.ODGMIntegration.DeepCopy()
+			integration = *container.ODGMIntegration
+		}
+	}
+	if len(integration.Collections) == 0 {
+		for _, c := range g.Collections {
+			integration.Collections = append(integration.Collections, c.Name)
 		}
 	}
 	if integration.AccessMode == "" {

@@ -4,9 +4,11 @@
 package odgm_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -84,6 +86,63 @@ func TestTriggers(t *testing.T) {
 			got := nodes(t, mustPlan(t, in), in)[1]
 			if got["ODGM_MAX_TRIGGER_DEPTH"] != c.depth || got["ODGM_TRIGGER_TIMEOUT_MS"] != c.timeout || got["ODGM_EVENTS_ENABLED"] != "false" {
 				t.Errorf("depth %s, timeout %s, events %s", got["ODGM_MAX_TRIGGER_DEPTH"], got["ODGM_TRIGGER_TIMEOUT_MS"], got["ODGM_EVENTS_ENABLED"])
+			}
+		})
+	}
+}
+
+func TestWhatSetsOffAMethod(t *testing.T) {
+	type trigger struct {
+		Binding, FunctionKey, TriggerType string
+		Collections                       []string
+		Async                             bool
+	}
+	asked := func(triggers ...v1alpha1.EventTrigger) func(*odgm.Input) {
+		return func(in *odgm.Input) {
+			in.Record.Spec.ODGMConfig = &v1alpha1.ODGMConfig{Collections: []string{"a", "b", "c"}}
+			in.Record.Spec.Bindings = []v1alpha1.MethodBinding{
+				{Name: "add", FunctionKey: "add", TriggerOnStateChange: true}, {Name: "sum", FunctionKey: "add"},
+			}
+			in.Record.Spec.FunctionContainers[0].ODGMIntegration = &v1alpha1.ODGMIntegration{Collections: []string{"a", "b"}, EventTriggers: triggers}
+		}
+	}
+	add := trigger{Binding: "add", FunctionKey: "add", TriggerType: "StateChange", Collections: []string{"a", "b"}}
+	cases := map[string]struct {
+		change func(*odgm.Input)
+		want   []trigger
+	}{
+		"nothing, without a word":                    {func(in *odgm.Input) { in.Record.Spec.Bindings[0].TriggerOnStateChange = false }, []trigger{}},
+		"what its binding says, in all that is used": {asked(), []trigger{add}},
+		"what the function says beside": {asked(v1alpha1.EventTrigger{Binding: "sum", Collections: []string{"b"}, AsyncExecution: true}), []trigger{
+			add, {Binding: "sum", FunctionKey: "add", TriggerType: "StateChange", Collections: []string{"b"}, Async: true},
+		}},
+		"what the function says wins over the binding": {asked(v1alpha1.EventTrigger{Binding: "add", Collections: []string{"a"}}), []trigger{
+			{Binding: "add", FunctionKey: "add", TriggerType: "StateChange", Collections: []string{"a"}},
+		}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			in := input(c.change)
+			grid := mustPlan(t, in)
+			var settings struct {
+				Events struct {
+					Enabled  bool
+					Triggers []trigger
+				}
+			}
+			for _, object := range grid.Objects() {
+				if m, ok := object.(*corev1.ConfigMap); ok {
+					if err := json.Unmarshal([]byte(m.Data["odgm.json"]), &settings); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			if diff := cmp.Diff(c.want, settings.Events.Triggers); diff != "" {
+				t.Error(diff)
+			}
+			enabled := strconv.FormatBool(len(c.want) > 0)
+			if got := nodes(t, grid, in)[1]["ODGM_EVENTS_ENABLED"]; got != enabled || strconv.FormatBool(settings.Events.Enabled) != enabled {
+				t.Errorf("nodes are told %s, the settings say %t, want %s", got, settings.Events.Enabled, enabled)
 			}
 		})
 	}

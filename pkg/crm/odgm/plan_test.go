@@ -228,6 +228,20 @@ func TestImpossible(t *testing.T) {
 				in.Record.Spec.FunctionContainers[0].ODGMIntegration = &v1alpha1.ODGMIntegration{Collections: []string{"orders"}}
 			}, `spec.functionContainers[0].odgmIntegration.collections: orders: the class has no such collection: use some of ["Cart_data"]`,
 		},
+		"a trigger of a method that the function does not implement": {
+			func(in *odgm.Input) {
+				in.Record.Spec.Bindings = append(in.Record.Spec.Bindings, v1alpha1.MethodBinding{Name: "sum", FunctionKey: "sum"})
+				in.Record.Spec.FunctionContainers[0].ODGMIntegration = &v1alpha1.ODGMIntegration{EventTriggers: []v1alpha1.EventTrigger{{Binding: "add"}, {Binding: "sum"}}}
+			}, `spec.functionContainers[0].odgmIntegration.eventTriggers[1].binding: sum: the function implements no such method`,
+		},
+		"a trigger of a collection that the function does not use": {
+			func(in *odgm.Input) {
+				in.Record.Spec.ODGMConfig = &v1alpha1.ODGMConfig{Collections: []string{"a", "b"}}
+				in.Record.Spec.FunctionContainers[0].ODGMIntegration = &v1alpha1.ODGMIntegration{
+					Collections: []string{"b"}, EventTriggers: []v1alpha1.EventTrigger{{Binding: "add", Collections: []string{"a"}}},
+				}
+			}, `spec.functionContainers[0].odgmIntegration.eventTriggers[0].collections: a: the function uses no such collection: use some of ["b"]`,
+		},
 		"more replicas than ids": {
 			func(in *odgm.Input) { in.Mode, in.Functions[0].Replicas = v1alpha1.ODGMSidecar, 1001 },
 			`replicas of function "add": 1001:`,

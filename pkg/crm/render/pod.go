@@ -47,6 +47,7 @@ func (f *function) podSpec() corev1.PodSpec {
 	spec.Containers = []corev1.Container{f.function()}
 	spec.TopologySpreadConstraints = f.spread()
 	f.addSidecar(&spec)
+	f.addVolumes(&spec)
 	switch f.in.Template.Spec.Type {
 	case v1alpha1.TemplateTypeJob:
 		// The container runs to its end and is not asked whether it serves.
@@ -101,6 +102,53 @@ func (f *function) addSidecar(spec *corev1.PodSpec) {
 	spec.Volumes = append(spec.Volumes, f.sidecar.Volumes...)
 	spec.Affinity = f.sidecar.Affinity.DeepCopy()
 	pods.WithVolumes(spec)
+}
+
+// volumePrefix keeps the function's volumes apart from those of the data grid.
+const volumePrefix = "function-"
+
+// addVolumes mounts what the function asks for.
+func (f *function) addVolumes(spec *corev1.PodSpec) {
+	container := &spec.Containers[0]
+	for i := range f.container.VolumeMounts {
+		mount := &f.container.VolumeMounts[i]
+		name := volumePrefix + mount.Name
+		spec.Volumes = append(spec.Volumes, corev1.Volume{Name: name, VolumeSource: sourceOf(mount)})
+		container.VolumeMounts = append(container.VolumeMounts, corev1.VolumeMount{
+			Name: name, MountPath: mount.MountPath, SubPath: mount.SubPath,
+			// Nobody writes to a ConfigMap or a Secret, and Knative wants to hear it.
+			ReadOnly: mount.ReadOnly || mount.ConfigMap != nil || mount.Secret != nil,
+		})
+	}
+	if len(f.container.VolumeMounts) > 0 {
+		pods.WithVolumes(spec)
+	}
+}
+
+// sourceOf is where the files of a mount come from, which is one place alone.
+func sourceOf(mount *v1alpha1.VolumeMount) corev1.VolumeSource {
+	optional := func(source *v1alpha1.ObjectVolume) *bool {
+		if source.Optional {
+			return new(true)
+		}
+		return nil
+	}
+	switch {
+	case mount.ConfigMap != nil:
+		return corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
+			LocalObjectReference: corev1.LocalObjectReference{Name: mount.ConfigMap.Name}, Optional: optional(mount.ConfigMap),
+		}}
+	case mount.Secret != nil:
+		return corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: mount.Secret.Name, Optional: optional(mount.Secret)}}
+	case mount.PersistentVolumeClaim != nil:
+		return corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{
+			ClaimName: mount.PersistentVolumeClaim.ClaimName, ReadOnly: mount.ReadOnly,
+		}}
+	case mount.EmptyDir != nil:
+		return corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{Medium: mount.EmptyDir.Medium, SizeLimit: mount.EmptyDir.SizeLimit}}
+	default:
+		return corev1.VolumeSource{}
+	}
 }
 
 // forKnative says the same in the fields that Knative has without further settings

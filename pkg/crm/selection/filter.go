@@ -24,6 +24,7 @@ func (c contest) obstacles(by way) []string {
 	found = append(found, c.unserved()...)
 	found = append(found, c.unmatched()...)
 	found = append(found, c.incapable()...)
+	found = append(found, c.unmountable(by)...)
 	found = append(found, c.asleep(by)...)
 	return append(found, c.forgetful()...)
 }
@@ -91,6 +92,23 @@ func (c contest) incapable() []string {
 		for _, excess := range nfr.Exceeds(container.Resources, ceiling) {
 			found = append(found, fmt.Sprintf("may not give function %q %s of %s: the environment's ceiling is %s",
 				container.FunctionKey, excess.Asked.String(), excess.Name, excess.Most.String()))
+		}
+	}
+	return found
+}
+
+// unmountable: Knative takes claims only where an operator turned that on, which a pin
+// says, and refuses a function that has some elsewhere.
+func (c contest) unmountable(by way) []string {
+	if by == pinned || c.candidate.Spec.Type != v1alpha1.TemplateTypeKnative {
+		return nil
+	}
+	var found []string
+	for i := range c.Record.FunctionContainers {
+		container := &c.Record.FunctionContainers[i]
+		if slices.ContainsFunc(container.VolumeMounts, func(m v1alpha1.VolumeMount) bool { return m.PersistentVolumeClaim != nil }) {
+			found = append(found, fmt.Sprintf("does not mount the PersistentVolumeClaims of function %q unless Knative's config-features say so: "+
+				"pin the template where they do", container.FunctionKey))
 		}
 	}
 	return found

@@ -82,6 +82,13 @@ func gridConfigured(s *scene) { s.defaults.ODGMImage = "odgm:1" }
 
 func mayRest(s *scene) { s.spec.FunctionContainers[0].MinReplicas = new(int32(0)) }
 
+func mountsClaim(s *scene) {
+	s.spec.FunctionContainers[0].VolumeMounts = []v1alpha1.VolumeMount{
+		{Name: "tmp", MountPath: "/tmp", EmptyDir: &v1alpha1.EmptyVolume{}},
+		{Name: "models", MountPath: "/models", PersistentVolumeClaim: &v1alpha1.ClaimVolume{ClaimName: "models"}},
+	}
+}
+
 func fixedSize(s *scene) {
 	s.spec.ResourceAllocation.MaxReplicas = s.spec.ResourceAllocation.MinReplicas
 }

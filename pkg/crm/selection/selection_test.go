@@ -72,6 +72,10 @@ func TestSelect(t *testing.T) {
 			given: []change{knativeServed, mayRest, allow(v1alpha1.AllowedTemplate{Name: "deployment"})},
 			want:  "deployment", reasons: said{"knative": `not among the allowedTemplates of environment "prod"`, "statefulset": "not among the allowedTemplates"},
 		},
+		"Knative loses where a function mounts a claim": {given: []change{knativeServed, mayRest, mountsClaim}, want: "deployment", reasons: said{
+			"knative": `does not mount the PersistentVolumeClaims of function "add"`,
+		}},
+		"a pin says that Knative mounts claims": {given: []change{knativeServed, mayRest, mountsClaim, pin("knative")}, want: "knative"},
 		"a latency bound excludes what scales to zero": {given: []change{knativeServed, mayRest, latency(200)}, want: "deployment", reasons: said{
 			"knative": "cannot keep 200 ms: it scales to zero, and a cold start may take 5000 ms",
 		}},

@@ -70,6 +70,7 @@ func specOf(unit *deploymentv1.DeploymentUnit) v1alpha1.DeploymentRecordSpec {
 			MaxReplicas:     f.MaxReplicas,
 			HealthCheck:     healthCheckOf(f.GetHealthCheck()),
 			ODGMIntegration: odgmIntegrationOf(f.GetOdgmIntegration()),
+			VolumeMounts:    volumeMountsOf(f.GetVolumeMounts()),
 		})
 	}
 	return spec
@@ -184,6 +185,7 @@ func unitOf(spec *v1alpha1.DeploymentRecordSpec) *deploymentv1.DeploymentUnit {
 			MaxReplicas:      f.MaxReplicas,
 			HealthCheck:      healthCheckMessage(f.HealthCheck),
 			OdgmIntegration:  odgmIntegrationMessage(f.ODGMIntegration),
+			VolumeMounts:     volumeMountMessages(f.VolumeMounts),
 		})
 	}
 	return unit

@@ -232,22 +232,35 @@ func odgmIntegrationOf(integration *deploymentv1.OdgmIntegration) *v1alpha1.ODGM
 	if empty(integration) {
 		return nil
 	}
-	return &v1alpha1.ODGMIntegration{
+	config := &v1alpha1.ODGMIntegration{
 		Collections:     slices.Clone(integration.GetCollections()),
 		AccessMode:      integration.GetAccessMode(),
 		CachingStrategy: integration.GetCachingStrategy(),
 	}
+	for _, t := range integration.GetEventTriggers() {
+		config.EventTriggers = append(config.EventTriggers, v1alpha1.EventTrigger{
+			Binding: t.GetBinding(), Collections: slices.Clone(t.GetCollections()), AsyncExecution: t.GetAsyncExecution(),
+		})
+	}
+	return config
 }
 
 func odgmIntegrationMessage(integration *v1alpha1.ODGMIntegration) *deploymentv1.OdgmIntegration {
 	if integration == nil {
 		return nil
 	}
-	return &deploymentv1.OdgmIntegration{
+	message := &deploymentv1.OdgmIntegration{
 		Collections:     slices.Clone(integration.Collections),
 		AccessMode:      integration.AccessMode,
 		CachingStrategy: integration.CachingStrategy,
 	}
+	for i := range integration.EventTriggers {
+		t := &integration.EventTriggers[i]
+		message.EventTriggers = append(message.EventTriggers, &deploymentv1.EventTrigger{
+			Binding: t.Binding, Collections: slices.Clone(t.Collections), AsyncExecution: t.AsyncExecution,
+		})
+	}
+	return message
 }
 
 func templateSelectionMessage(selection *v1alpha1.TemplateSelection) *deploymentv1.TemplateSelection {

@@ -40,7 +40,19 @@ func fullUnit() *deploymentv1.DeploymentUnit {
 				{Name: "DB_URL", SecretName: "db", Key: "url"},
 				{Name: "TOKEN", SecretName: "api.keys", Key: "token", Optional: true},
 			},
-			OdgmIntegration: &deploymentv1.OdgmIntegration{Collections: []string{"carts"}, AccessMode: "ReadOnly", CachingStrategy: "ReadThrough"},
+			OdgmIntegration: &deploymentv1.OdgmIntegration{
+				Collections: []string{"carts"}, AccessMode: "ReadOnly", CachingStrategy: "ReadThrough",
+				EventTriggers: []*deploymentv1.EventTrigger{{Binding: "sum", Collections: []string{"carts"}, AsyncExecution: true}},
+			},
+			VolumeMounts: []*deploymentv1.VolumeMount{
+				{
+					Name: "config", MountPath: "/etc/app.yaml", SubPath: "app.yaml", ReadOnly: true,
+					Source: &deploymentv1.VolumeMount_ConfigMap{ConfigMap: &deploymentv1.ObjectVolume{Name: "app", Optional: true}},
+				},
+				{Name: "keys", MountPath: "/keys", Source: &deploymentv1.VolumeMount_Secret{Secret: &deploymentv1.ObjectVolume{Name: "keys"}}},
+				{Name: "models", MountPath: "/models", Source: &deploymentv1.VolumeMount_PersistentVolumeClaim{PersistentVolumeClaim: &deploymentv1.ClaimVolume{ClaimName: "models"}}},
+				{Name: "scratch", MountPath: "/tmp", Source: &deploymentv1.VolumeMount_EmptyDir{EmptyDir: &deploymentv1.EmptyVolume{Medium: "Memory", SizeLimit: "64Mi"}}},
+			},
 		}},
 		State: &deploymentv1.ClassState{
 			ConsistencyModel: deploymentv1.ConsistencyModel_CONSISTENCY_MODEL_STRONG,
@@ -49,6 +61,7 @@ func fullUnit() *deploymentv1.DeploymentUnit {
 		Bindings: []*deploymentv1.MethodBinding{
 			{Name: "add", FunctionKey: "items", TriggerOnStateChange: true, AsyncExecution: true},
 			{Name: "pay", FunctionKey: "logical", Stateless: true},
+			{Name: "sum", FunctionKey: "items"},
 		},
 		Odgm: &deploymentv1.OdgmSettings{
 			Collections: []string{"carts", "audit"}, PartitionCount: 8, ReplicaCount: 3, ShardType: "raft", Log: "info",
@@ -133,7 +146,9 @@ func TestValidateSettings(t *testing.T) {
 			func(u *deploymentv1.DeploymentUnit) { u.Bindings[0].FunctionKey = strings.Repeat("k", 265) }, []string{tooLong + "bindings[0].function_key"},
 		},
 		"too many methods are refused": {
-			func(u *deploymentv1.DeploymentUnit) { u.Bindings = make([]*deploymentv1.MethodBinding, 1025) }, []string{tooMany + "bindings"},
+			func(u *deploymentv1.DeploymentUnit) {
+				u.Bindings, u.FunctionContainers[0].OdgmIntegration = make([]*deploymentv1.MethodBinding, 1025), nil
+			}, []string{tooMany + "bindings"},
 		},
 		"the same collection twice is refused": {
 			func(u *deploymentv1.DeploymentUnit) { u.Odgm.Collections[1] = "carts" }, []string{duplicate + "odgm.collections[1]"},
@@ -206,10 +221,90 @@ func TestValidateSettings(t *testing.T) {
 		"a function uses collections that are there": {
 			func(u *deploymentv1.DeploymentUnit) {
 				u.FunctionContainers[0].OdgmIntegration.Collections = []string{"orders"}
+				u.FunctionContainers[0].OdgmIntegration.EventTriggers = nil
 			}, []string{unsupported + function + "odgm_integration.collections[0]"},
 		},
 		"a function may name a collection where the class names none": {
 			change: func(u *deploymentv1.DeploymentUnit) { u.Odgm = nil },
+		},
+		"a trigger calls a method of the function": {
+			func(u *deploymentv1.DeploymentUnit) {
+				u.FunctionContainers[0].OdgmIntegration.EventTriggers = []*deploymentv1.EventTrigger{{Binding: "pay"}, {}}
+			}, []string{invalid + function + "odgm_integration.event_triggers[0].binding", required + function + "odgm_integration.event_triggers[1].binding"},
+		},
+		"a method has one trigger": {
+			func(u *deploymentv1.DeploymentUnit) {
+				u.FunctionContainers[0].OdgmIntegration.EventTriggers = []*deploymentv1.EventTrigger{{Binding: "add"}, {Binding: "add"}}
+			}, []string{duplicate + function + "odgm_integration.event_triggers[1].binding"},
+		},
+		"a trigger is of collections that the function uses": {
+			func(u *deploymentv1.DeploymentUnit) {
+				u.FunctionContainers[0].OdgmIntegration.EventTriggers[0].Collections = []string{"audit"}
+			}, []string{unsupported + function + "odgm_integration.event_triggers[0].collections[0]"},
+		},
+		"more triggers than methods can be are refused": {
+			func(u *deploymentv1.DeploymentUnit) {
+				u.FunctionContainers[0].OdgmIntegration.EventTriggers = make([]*deploymentv1.EventTrigger, 1025)
+			}, []string{tooMany + function + "odgm_integration.event_triggers"},
+		},
+		"a volume needs a name, a place and a source": {
+			func(u *deploymentv1.DeploymentUnit) {
+				u.FunctionContainers[0].VolumeMounts = []*deploymentv1.VolumeMount{{}}
+			}, []string{required + function + "volume_mounts[0]", required + function + "volume_mounts[0].mount_path", required + function + "volume_mounts[0].name"},
+		},
+		"a volume's name leaves room for a prefix": {
+			func(u *deploymentv1.DeploymentUnit) {
+				u.FunctionContainers[0].VolumeMounts[0].Name = strings.Repeat("a", 51)
+			},
+			[]string{tooLong + function + "volume_mounts[0].name"},
+		},
+		"two volumes with one name are refused": {
+			func(u *deploymentv1.DeploymentUnit) { u.FunctionContainers[0].VolumeMounts[1].Name = "config" },
+			[]string{duplicate + function + "volume_mounts[1].name"},
+		},
+		"two volumes in one place are refused": {
+			func(u *deploymentv1.DeploymentUnit) { u.FunctionContainers[0].VolumeMounts[2].MountPath = "/keys/" },
+			[]string{duplicate + function + "volume_mounts[2].mount_path"},
+		},
+		"a volume is mounted at an absolute path": {
+			func(u *deploymentv1.DeploymentUnit) { u.FunctionContainers[0].VolumeMounts[1].MountPath = "keys" },
+			[]string{invalid + function + "volume_mounts[1].mount_path"},
+		},
+		"a volume does not hide the image": {
+			func(u *deploymentv1.DeploymentUnit) { u.FunctionContainers[0].VolumeMounts[1].MountPath = "/./" },
+			[]string{invalid + function + "volume_mounts[1].mount_path"},
+		},
+		"a part of a volume does not lead out of it": {
+			func(u *deploymentv1.DeploymentUnit) { u.FunctionContainers[0].VolumeMounts[0].SubPath = "a/../../b" },
+			[]string{invalid + function + "volume_mounts[0].sub_path"},
+		},
+		"a volume's object has the name of one": {
+			func(u *deploymentv1.DeploymentUnit) {
+				u.FunctionContainers[0].VolumeMounts[0].GetConfigMap().Name = "../a"
+				u.FunctionContainers[0].VolumeMounts[1].GetSecret().Name = ""
+				u.FunctionContainers[0].VolumeMounts[2].GetPersistentVolumeClaim().ClaimName = "A"
+			}, []string{
+				invalid + function + "volume_mounts[0].config_map.name", invalid + function + "volume_mounts[1].secret.name",
+				invalid + function + "volume_mounts[2].persistent_volume_claim.claim_name",
+			},
+		},
+		"a folder is on disk or in memory, and of a size": {
+			func(u *deploymentv1.DeploymentUnit) {
+				u.FunctionContainers[0].VolumeMounts[3].GetEmptyDir().Medium = "Tape"
+				u.FunctionContainers[0].VolumeMounts[3].GetEmptyDir().SizeLimit = "much"
+			}, []string{unsupported + function + "volume_mounts[3].empty_dir.medium", invalid + function + "volume_mounts[3].empty_dir.size_limit"},
+		},
+		"more volumes than a function can have are refused": {
+			func(u *deploymentv1.DeploymentUnit) {
+				u.FunctionContainers[0].VolumeMounts = make([]*deploymentv1.VolumeMount, 65)
+			}, []string{tooMany + function + "volume_mounts"},
+		},
+		"more volumes than a record can have are refused": {
+			func(u *deploymentv1.DeploymentUnit) {
+				for range 8 {
+					u.FunctionContainers = append(u.FunctionContainers, &deploymentv1.FunctionContainer{VolumeMounts: make([]*deploymentv1.VolumeMount, 64)})
+				}
+			}, []string{invalid + "function_containers"},
 		},
 		"an unknown access mode is refused": {
 			func(u *deploymentv1.DeploymentUnit) { u.FunctionContainers[0].OdgmIntegration.AccessMode = "All" },

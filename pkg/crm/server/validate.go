@@ -33,6 +33,8 @@ const (
 	// maxVariables is the most environment variables of all functions together: of each
 	// field the API server keeps who owns it, which takes more than a short variable.
 	maxVariables = 4096
+	// maxVolumes is the most volumes of all functions together, for the same reason.
+	maxVolumes = 512
 	// maxText is the longest other name, in bytes.
 	maxText = 253
 )
@@ -66,13 +68,18 @@ func validateUnit(unit *deploymentv1.DeploymentUnit) field.ErrorList {
 	if count := len(unit.GetFunctionContainers()); count > maxFunctions {
 		return append(problems, field.TooMany(functions, count, maxFunctions))
 	}
-	variables := 0
+	variables, volumes := 0, 0
 	for _, f := range unit.GetFunctionContainers() {
 		variables += len(f.GetEnv()) + len(f.GetSecretEnv())
+		volumes += len(f.GetVolumeMounts())
 	}
 	if variables > maxVariables {
 		return append(problems, field.Invalid(functions, fmt.Sprintf("<%d environment variables>", variables),
 			fmt.Sprintf("must not have more than %d together: put them into a file or split the class", maxVariables)))
+	}
+	if volumes > maxVolumes {
+		return append(problems, field.Invalid(functions, fmt.Sprintf("<%d volumes>", volumes),
+			fmt.Sprintf("must not have more than %d together: split the class", maxVolumes)))
 	}
 	seen := map[string]bool{}
 	for i, f := range unit.GetFunctionContainers() {
@@ -82,7 +89,7 @@ func validateUnit(unit *deploymentv1.DeploymentUnit) field.ErrorList {
 		}
 		seen[f.GetFunctionKey()] = true
 		problems = append(problems, validateFunction(at, f)...)
-		problems = append(problems, validateIntegration(at.Child("odgm_integration"), f.GetOdgmIntegration(), unit.GetOdgm().GetCollections())...)
+		problems = append(problems, validateIntegration(at.Child("odgm_integration"), f, unit)...)
 	}
 	return problems
 }
@@ -107,6 +114,7 @@ func validateFunction(path *field.Path, f *deploymentv1.FunctionContainer) field
 		}
 	}
 	problems = append(problems, validateSecretEnv(path.Child("secret_env"), f)...)
+	problems = append(problems, validateVolumeMounts(path.Child("volume_mounts"), f.GetVolumeMounts())...)
 	problems = append(problems, validateNotNegative(path.Child("min_replicas"), int64(f.GetMinReplicas()))...)
 	problems = append(problems, validateNotNegative(path.Child("max_replicas"), int64(f.GetMaxReplicas()))...)
 	problems = append(problems, validateOrder(path, f.GetMinReplicas(), f.GetMaxReplicas())...)
@@ -138,19 +146,26 @@ func parseQuantities(path *field.Path, texts map[string]string) (map[string]reso
 		for _, text := range validation.IsQualifiedName(name) {
 			problems = append(problems, field.Invalid(at, name, text))
 		}
-		size, err := quantity.Parse(texts[name])
-		switch {
-		case err != nil:
-			problems = append(problems, field.Invalid(at, texts[name], err.Error()))
-		case size.Sign() < 0:
-			problems = append(problems, field.Invalid(at, texts[name], "must not be negative"))
-		case quantity.TooLarge(size):
-			problems = append(problems, field.Invalid(at, texts[name], quantity.TooLargeReason))
-		default:
+		size, more := parseQuantity(at, texts[name])
+		if problems = append(problems, more...); len(more) == 0 {
 			parsed[name] = size
 		}
 	}
 	return parsed, problems
+}
+
+func parseQuantity(path *field.Path, text string) (resource.Quantity, field.ErrorList) {
+	size, err := quantity.Parse(text)
+	switch {
+	case err != nil:
+		return size, field.ErrorList{field.Invalid(path, text, err.Error())}
+	case size.Sign() < 0:
+		return size, field.ErrorList{field.Invalid(path, text, "must not be negative")}
+	case quantity.TooLarge(size):
+		return size, field.ErrorList{field.Invalid(path, text, quantity.TooLargeReason)}
+	default:
+		return size, nil
+	}
 }
 
 func validateProbe(path *field.Path, probe *deploymentv1.HttpProbe) field.ErrorList {

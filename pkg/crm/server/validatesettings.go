@@ -70,7 +70,7 @@ func validateBindings(path *field.Path, bindings []*deploymentv1.MethodBinding) 
 }
 
 func validateODGM(path *field.Path, settings *deploymentv1.OdgmSettings) field.ErrorList {
-	problems := validateCollections(path.Child("collections"), settings.GetCollections())
+	problems := validateCollections(path.Child("collections"), settings.GetCollections(), nil)
 	problems = append(problems, validateCount(path.Child("partition_count"), settings.GetPartitionCount(), maxPartitions)...)
 	problems = append(problems, validateCount(path.Child("replica_count"), settings.GetReplicaCount(), maxCopies)...)
 	problems = append(problems, validateOneOf(path.Child("shard_type"), settings.GetShardType(), "raft", "mst", "basic", "none")...)
@@ -84,7 +84,8 @@ func validateODGM(path *field.Path, settings *deploymentv1.OdgmSettings) field.E
 	return problems
 }
 
-func validateCollections(path *field.Path, collections []string) field.ErrorList {
+// validateCollections takes names that are known; without any, all are.
+func validateCollections(path *field.Path, collections, known []string) field.ErrorList {
 	if count := len(collections); count > maxCollections {
 		return field.ErrorList{field.TooMany(path, count, maxCollections)}
 	}
@@ -93,6 +94,9 @@ func validateCollections(path *field.Path, collections []string) field.ErrorList
 	for i, collection := range collections {
 		problems = append(problems, validateText(path.Index(i), collection, maxKey)...)
 		problems = append(problems, validateOnce(seen, path.Index(i), collection)...)
+		if len(known) > 0 && collection != "" && !slices.Contains(known, collection) {
+			problems = append(problems, field.NotSupported(path.Index(i), collection, known))
+		}
 	}
 	return problems
 }
@@ -162,16 +166,45 @@ func validateSecretEnv(path *field.Path, f *deploymentv1.FunctionContainer) fiel
 	return problems
 }
 
-// validateIntegration takes collections of the unit where the unit names any.
-func validateIntegration(path *field.Path, integration *deploymentv1.OdgmIntegration, collections []string) field.ErrorList {
-	problems := validateCollections(path.Child("collections"), integration.GetCollections())
-	for i, collection := range integration.GetCollections() {
-		if len(collections) > 0 && i < maxCollections && collection != "" && !slices.Contains(collections, collection) {
-			problems = append(problems, field.NotSupported(path.Child("collections").Index(i), collection, collections))
+// validateIntegration takes collections of the unit where the unit names any, and
+// methods that the function implements.
+func validateIntegration(path *field.Path, f *deploymentv1.FunctionContainer, unit *deploymentv1.DeploymentUnit) field.ErrorList {
+	integration, known := f.GetOdgmIntegration(), unit.GetOdgm().GetCollections()
+	problems := validateCollections(path.Child("collections"), integration.GetCollections(), known)
+	problems = append(problems, validateOneOf(path.Child("access_mode"), integration.GetAccessMode(), "ReadWrite", "ReadOnly", "WriteOnly")...)
+	problems = append(problems, validateOneOf(path.Child("caching_strategy"), integration.GetCachingStrategy(), "None", "ReadThrough", "WriteBehind")...)
+	if len(integration.GetEventTriggers()) == 0 {
+		return problems
+	}
+	if used := integration.GetCollections(); len(used) > 0 {
+		known = used
+	}
+	methods := sets.New[string]()
+	for _, binding := range unit.GetBindings() {
+		if binding.GetFunctionKey() == f.GetFunctionKey() {
+			methods.Insert(binding.GetName())
 		}
 	}
-	problems = append(problems, validateOneOf(path.Child("access_mode"), integration.GetAccessMode(), "ReadWrite", "ReadOnly", "WriteOnly")...)
-	return append(problems, validateOneOf(path.Child("caching_strategy"), integration.GetCachingStrategy(), "None", "ReadThrough", "WriteBehind")...)
+	return append(problems, validateTriggers(path.Child("event_triggers"), integration.GetEventTriggers(), methods, known)...)
+}
+
+func validateTriggers(path *field.Path, triggers []*deploymentv1.EventTrigger, methods sets.Set[string], collections []string) field.ErrorList {
+	if count := len(triggers); count > maxBindings {
+		return field.ErrorList{field.TooMany(path, count, maxBindings)}
+	}
+	var problems field.ErrorList
+	seen := sets.New[string]()
+	for i, t := range triggers {
+		at := path.Index(i)
+		if name := t.GetBinding(); name == "" {
+			problems = append(problems, field.Required(at.Child("binding"), "name the method that is called"))
+		} else if !methods.Has(name) {
+			problems = append(problems, field.Invalid(at.Child("binding"), name, "must be the name of a binding of the function"))
+		}
+		problems = append(problems, validateOnce(seen, at.Child("binding"), t.GetBinding())...)
+		problems = append(problems, validateCollections(at.Child("collections"), t.GetCollections(), collections)...)
+	}
+	return problems
 }
 
 // validateEnum refuses numbers that this version has no name for: the sender is

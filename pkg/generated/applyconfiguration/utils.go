@@ -21,6 +21,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 	// Group=pm.oaas.io, Version=v1alpha1
 	case v1alpha1.SchemeGroupVersion.WithKind("CircuitBreakerStatus"):
 		return &pmv1alpha1.CircuitBreakerStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClaimVolume"):
+		return &pmv1alpha1.ClaimVolumeApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ClassDefinition"):
 		return &pmv1alpha1.ClassDefinitionApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ClassDeployment"):
@@ -43,6 +45,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &pmv1alpha1.ComputedRequirementsApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("DeploymentUnitStatus"):
 		return &pmv1alpha1.DeploymentUnitStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("EmptyVolume"):
+		return &pmv1alpha1.EmptyVolumeApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Enforcement"):
 		return &pmv1alpha1.EnforcementApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("FunctionBinding"):
@@ -63,6 +67,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &pmv1alpha1.KeySpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("NFRRequirements"):
 		return &pmv1alpha1.NFRRequirementsApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ObjectVolume"):
+		return &pmv1alpha1.ObjectVolumeApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ODGMSpec"):
 		return &pmv1alpha1.ODGMSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Package"):
@@ -89,6 +95,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &pmv1alpha1.StateSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TelemetrySpec"):
 		return &pmv1alpha1.TelemetrySpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("VolumeMount"):
+		return &pmv1alpha1.VolumeMountApplyConfiguration{}
 
 	}
 	return nil

@@ -98,6 +98,7 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		runtime.Unknown{}.OpenAPIModelName():                     schema_k8sio_apimachinery_pkg_runtime_Unknown(ref),
 		version.Info{}.OpenAPIModelName():                        schema_k8sio_apimachinery_pkg_version_Info(ref),
 		v1alpha1.CircuitBreakerStatus{}.OpenAPIModelName():       schema_pkg_apis_pm_v1alpha1_CircuitBreakerStatus(ref),
+		v1alpha1.ClaimVolume{}.OpenAPIModelName():                schema_pkg_apis_pm_v1alpha1_ClaimVolume(ref),
 		v1alpha1.Class{}.OpenAPIModelName():                      schema_pkg_apis_pm_v1alpha1_Class(ref),
 		v1alpha1.ClassDefinition{}.OpenAPIModelName():            schema_pkg_apis_pm_v1alpha1_ClassDefinition(ref),
 		v1alpha1.ClassDeployment{}.OpenAPIModelName():            schema_pkg_apis_pm_v1alpha1_ClassDeployment(ref),
@@ -120,6 +121,7 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		v1alpha1.DeploymentRecordSpec{}.OpenAPIModelName():       schema_pkg_apis_pm_v1alpha1_DeploymentRecordSpec(ref),
 		v1alpha1.DeploymentRecordStatus{}.OpenAPIModelName():     schema_pkg_apis_pm_v1alpha1_DeploymentRecordStatus(ref),
 		v1alpha1.DeploymentUnitStatus{}.OpenAPIModelName():       schema_pkg_apis_pm_v1alpha1_DeploymentUnitStatus(ref),
+		v1alpha1.EmptyVolume{}.OpenAPIModelName():                schema_pkg_apis_pm_v1alpha1_EmptyVolume(ref),
 		v1alpha1.Enforcement{}.OpenAPIModelName():                schema_pkg_apis_pm_v1alpha1_Enforcement(ref),
 		v1alpha1.Function{}.OpenAPIModelName():                   schema_pkg_apis_pm_v1alpha1_Function(ref),
 		v1alpha1.FunctionBinding{}.OpenAPIModelName():            schema_pkg_apis_pm_v1alpha1_FunctionBinding(ref),
@@ -136,6 +138,7 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		v1alpha1.NFRRequirements{}.OpenAPIModelName():            schema_pkg_apis_pm_v1alpha1_NFRRequirements(ref),
 		v1alpha1.NamedPackage{}.OpenAPIModelName():               schema_pkg_apis_pm_v1alpha1_NamedPackage(ref),
 		v1alpha1.ODGMSpec{}.OpenAPIModelName():                   schema_pkg_apis_pm_v1alpha1_ODGMSpec(ref),
+		v1alpha1.ObjectVolume{}.OpenAPIModelName():               schema_pkg_apis_pm_v1alpha1_ObjectVolume(ref),
 		v1alpha1.Package{}.OpenAPIModelName():                    schema_pkg_apis_pm_v1alpha1_Package(ref),
 		v1alpha1.PackageDependency{}.OpenAPIModelName():          schema_pkg_apis_pm_v1alpha1_PackageDependency(ref),
 		v1alpha1.PackageDependent{}.OpenAPIModelName():           schema_pkg_apis_pm_v1alpha1_PackageDependent(ref),
@@ -161,6 +164,7 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		v1alpha1.SecretVariable{}.OpenAPIModelName():             schema_pkg_apis_pm_v1alpha1_SecretVariable(ref),
 		v1alpha1.StateSpec{}.OpenAPIModelName():                  schema_pkg_apis_pm_v1alpha1_StateSpec(ref),
 		v1alpha1.TelemetrySpec{}.OpenAPIModelName():              schema_pkg_apis_pm_v1alpha1_TelemetrySpec(ref),
+		v1alpha1.VolumeMount{}.OpenAPIModelName():                schema_pkg_apis_pm_v1alpha1_VolumeMount(ref),
 	}
 }
 
@@ -3803,6 +3807,28 @@ func schema_pkg_apis_pm_v1alpha1_CircuitBreakerStatus(ref common.ReferenceCallba
 	}
 }
 
+func schema_pkg_apis_pm_v1alpha1_ClaimVolume(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ClaimVolume is a PersistentVolumeClaim.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"claimName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "claimName is the name of the claim. Where the function has several replicas, the claim has to allow access from all of their nodes.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"claimName"},
+			},
+		},
+	}
+}
+
 func schema_pkg_apis_pm_v1alpha1_Class(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -5413,6 +5439,35 @@ func schema_pkg_apis_pm_v1alpha1_DeploymentUnitStatus(ref common.ReferenceCallba
 	}
 }
 
+func schema_pkg_apis_pm_v1alpha1_EmptyVolume(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "EmptyVolume is a folder of one replica.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"medium": {
+						SchemaProps: spec.SchemaProps{
+							Description: "medium is Memory for a folder in memory, which counts towards the container's memory; empty for one on the node's disk.\n\nPossible enum values:\n - `\"Memory\"` keeps it in memory, which counts towards the container's.",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"Memory"},
+						},
+					},
+					"sizeLimit": {
+						SchemaProps: spec.SchemaProps{
+							Description: "sizeLimit is the most that it holds; absent for no bound of its own.",
+							Ref:         ref(resource.Quantity{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			resource.Quantity{}.OpenAPIModelName()},
+	}
+}
+
 func schema_pkg_apis_pm_v1alpha1_Enforcement(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -5826,11 +5881,34 @@ func schema_pkg_apis_pm_v1alpha1_FunctionProvision(ref common.ReferenceCallback)
 							Ref:         ref(v1alpha1.FunctionProbes{}.OpenAPIModelName()),
 						},
 					},
+					"volumeMounts": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"name",
+								},
+								"x-kubernetes-list-type":       "map",
+								"x-kubernetes-patch-merge-key": "name",
+								"x-kubernetes-patch-strategy":  "merge",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "volumeMounts are files that the container gets beside those of its image. They are not sent: what a mount names must be in the namespace that each cluster runs the deployment in.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.VolumeMount{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
 				},
 			},
 		},
 		Dependencies: []string{
-			v1alpha1.FunctionProbes{}.OpenAPIModelName(), v1alpha1.FunctionResources{}.OpenAPIModelName()},
+			v1alpha1.FunctionProbes{}.OpenAPIModelName(), v1alpha1.FunctionResources{}.OpenAPIModelName(), v1alpha1.VolumeMount{}.OpenAPIModelName()},
 	}
 }
 
@@ -6292,6 +6370,35 @@ func schema_pkg_apis_pm_v1alpha1_ODGMSpec(ref common.ReferenceCallback) common.O
 						},
 					},
 				},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_pm_v1alpha1_ObjectVolume(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ObjectVolume is a ConfigMap or a Secret.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "name of the object.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"optional": {
+						SchemaProps: spec.SchemaProps{
+							Description: "optional lets the container start without the object.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"name"},
 			},
 		},
 	}
@@ -7834,5 +7941,75 @@ func schema_pkg_apis_pm_v1alpha1_TelemetrySpec(ref common.ReferenceCallback) com
 				},
 			},
 		},
+	}
+}
+
+func schema_pkg_apis_pm_v1alpha1_VolumeMount(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "VolumeMount puts files of a cluster into a container. Exactly one of configMap, secret, persistentVolumeClaim and emptyDir is set.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "name of the volume, a DNS label of at most 50 characters.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"mountPath": {
+						SchemaProps: spec.SchemaProps{
+							Description: "mountPath is the folder in the container, an absolute path below / that no other mount has.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"subPath": {
+						SchemaProps: spec.SchemaProps{
+							Description: "subPath is the file or folder of the volume to mount, a relative path without ..; empty mounts all of it.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"readOnly": {
+						SchemaProps: spec.SchemaProps{
+							Description: "readOnly keeps the container from writing. Volumes of ConfigMaps and Secrets never let it.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"configMap": {
+						SchemaProps: spec.SchemaProps{
+							Description: "configMap has a file for each key.",
+							Ref:         ref(v1alpha1.ObjectVolume{}.OpenAPIModelName()),
+						},
+					},
+					"secret": {
+						SchemaProps: spec.SchemaProps{
+							Description: "secret has a file for each key.",
+							Ref:         ref(v1alpha1.ObjectVolume{}.OpenAPIModelName()),
+						},
+					},
+					"persistentVolumeClaim": {
+						SchemaProps: spec.SchemaProps{
+							Description: "persistentVolumeClaim is there already, and stays when the deployment goes.",
+							Ref:         ref(v1alpha1.ClaimVolume{}.OpenAPIModelName()),
+						},
+					},
+					"emptyDir": {
+						SchemaProps: spec.SchemaProps{
+							Description: "emptyDir is empty when a replica starts, and lost when it ends.",
+							Ref:         ref(v1alpha1.EmptyVolume{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"name", "mountPath"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.ClaimVolume{}.OpenAPIModelName(), v1alpha1.EmptyVolume{}.OpenAPIModelName(), v1alpha1.ObjectVolume{}.OpenAPIModelName()},
 	}
 }

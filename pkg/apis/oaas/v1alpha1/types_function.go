@@ -5,6 +5,7 @@ package v1alpha1
 
 import (
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 )
 
 // FunctionContainer is a function that has a workload.
@@ -50,6 +51,12 @@ type FunctionContainer struct {
 	// +listType=map
 	// +listMapKey=name
 	SecretEnv []SecretVariable `json:"secretEnv,omitempty"`
+	// volumeMounts are files that the container gets beside those of its image.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
+	VolumeMounts []VolumeMount `json:"volumeMounts,omitempty"`
 	// minReplicas of this function; wins over the record's.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
@@ -88,6 +95,81 @@ type SecretVariable struct {
 	// optional lets the container start without the Secret or the key.
 	// +optional
 	Optional bool `json:"optional,omitempty"`
+}
+
+// VolumeMount puts files of the cluster into a container. What it names has to be in
+// the record's namespace.
+//
+// +kubebuilder:validation:XValidation:rule="(has(self.configMap) ? 1 : 0) + (has(self.secret) ? 1 : 0) + (has(self.persistentVolumeClaim) ? 1 : 0) + (has(self.emptyDir) ? 1 : 0) == 1",message="set exactly one of configMap, secret, persistentVolumeClaim and emptyDir: it is where the files come from"
+type VolumeMount struct {
+	// name of the volume, unique in the function.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=50
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	Name string `json:"name"`
+	// mountPath is the folder in the container, an absolute path below / that no other
+	// mount has.
+	// +required
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:Pattern=`^/[^:/][^:]*$`
+	MountPath string `json:"mountPath"`
+	// subPath is the file or folder of the volume to mount, a relative path without
+	// ..; empty mounts all of it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:Pattern=`^(([^/.][^/]*|\.[^/.][^/]*|\.\.[^/]+)(/([^/.][^/]*|\.[^/.][^/]*|\.\.[^/]+))*)?$`
+	SubPath string `json:"subPath,omitempty"`
+	// readOnly keeps the container from writing. Volumes of ConfigMaps and Secrets
+	// never let it.
+	// +optional
+	ReadOnly bool `json:"readOnly,omitempty"`
+	// configMap has a file for each key.
+	// +optional
+	ConfigMap *ObjectVolume `json:"configMap,omitempty"`
+	// secret has a file for each key.
+	// +optional
+	Secret *ObjectVolume `json:"secret,omitempty"`
+	// persistentVolumeClaim is there already, and stays when the record goes.
+	// +optional
+	PersistentVolumeClaim *ClaimVolume `json:"persistentVolumeClaim,omitempty"`
+	// emptyDir is empty when a replica starts, and lost when it ends.
+	// +optional
+	EmptyDir *EmptyVolume `json:"emptyDir,omitempty"`
+}
+
+// ObjectVolume is a ConfigMap or a Secret.
+type ObjectVolume struct {
+	// name of the object.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+	// optional lets the container start without the object.
+	// +optional
+	Optional bool `json:"optional,omitempty"`
+}
+
+// ClaimVolume is a PersistentVolumeClaim.
+type ClaimVolume struct {
+	// claimName is the name of the claim. Where the function has several replicas, the
+	// claim has to allow access from all of their nodes.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	ClaimName string `json:"claimName"`
+}
+
+// EmptyVolume is a folder of one replica.
+type EmptyVolume struct {
+	// medium is Memory for a folder in memory, which counts towards the container's
+	// memory; empty for one on the node's disk.
+	// +optional
+	// +kubebuilder:validation:Enum=Memory
+	Medium corev1.StorageMedium `json:"medium,omitempty"`
+	// sizeLimit is the most that it holds; absent for no bound of its own.
+	// +optional
+	SizeLimit *resource.Quantity `json:"sizeLimit,omitempty"`
 }
 
 // FunctionResources are the resources of one replica.

@@ -137,6 +137,34 @@ type ODGMIntegration struct {
 	// +optional
 	// +kubebuilder:validation:Enum=None;ReadThrough;WriteBehind
 	CachingStrategy string `json:"cachingStrategy,omitempty"`
+	// eventTriggers are methods of the function that a change of state calls, beside
+	// those whose binding says so itself.
+	// +optional
+	// +listType=map
+	// +listMapKey=binding
+	// +kubebuilder:validation:MaxItems=1024
+	EventTriggers []EventTrigger `json:"eventTriggers,omitempty"`
+}
+
+// EventTrigger calls a method when the state of an object changes.
+type EventTrigger struct {
+	// binding is the name of the method, one that the function implements. The trigger
+	// wins over what the binding says itself.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=200
+	Binding string `json:"binding"`
+	// collections whose objects it is called for; empty means all that the function
+	// uses.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=253
+	Collections []string `json:"collections,omitempty"`
+	// asyncExecution runs the call without anybody waiting for it.
+	// +optional
+	AsyncExecution bool `json:"asyncExecution,omitempty"`
 }
 
 // Telemetry are the OpenTelemetry settings of containers.

@@ -306,6 +306,106 @@ type FunctionProvision struct {
 	// +optional
 	// +k8s:optional
 	Probes *FunctionProbes `json:"probes,omitempty" protobuf:"bytes,10,opt,name=probes"`
+	// volumeMounts are files that the container gets beside those of its image. They
+	// are not sent: what a mount names must be in the namespace that each cluster runs
+	// the deployment in.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +patchMergeKey=name
+	// +patchStrategy=merge
+	// +k8s:optional
+	// +k8s:listType=map
+	// +k8s:listMapKey=name
+	// +k8s:maxItems=64
+	VolumeMounts []VolumeMount `json:"volumeMounts,omitempty" patchStrategy:"merge" patchMergeKey:"name" protobuf:"bytes,11,rep,name=volumeMounts"`
+}
+
+// VolumeMount puts files of a cluster into a container. Exactly one of configMap,
+// secret, persistentVolumeClaim and emptyDir is set.
+type VolumeMount struct {
+	// name of the volume, a DNS label of at most 50 characters.
+	// +required
+	// +k8s:required
+	// +k8s:maxLength=50
+	// +k8s:format=k8s-short-name
+	Name string `json:"name" protobuf:"bytes,1,opt,name=name"`
+	// mountPath is the folder in the container, an absolute path below / that no other
+	// mount has.
+	// +required
+	// +k8s:required
+	// +k8s:maxLength=1024
+	MountPath string `json:"mountPath" protobuf:"bytes,2,opt,name=mountPath"`
+	// subPath is the file or folder of the volume to mount, a relative path without
+	// ..; empty mounts all of it.
+	// +optional
+	// +k8s:optional
+	// +k8s:maxLength=1024
+	SubPath string `json:"subPath,omitempty" protobuf:"bytes,3,opt,name=subPath"`
+	// readOnly keeps the container from writing. Volumes of ConfigMaps and Secrets
+	// never let it.
+	// +optional
+	ReadOnly bool `json:"readOnly,omitempty" protobuf:"varint,4,opt,name=readOnly"`
+	// configMap has a file for each key.
+	// +optional
+	// +k8s:optional
+	ConfigMap *ObjectVolume `json:"configMap,omitempty" protobuf:"bytes,5,opt,name=configMap"`
+	// secret has a file for each key.
+	// +optional
+	// +k8s:optional
+	Secret *ObjectVolume `json:"secret,omitempty" protobuf:"bytes,6,opt,name=secret"`
+	// persistentVolumeClaim is there already, and stays when the deployment goes.
+	// +optional
+	// +k8s:optional
+	PersistentVolumeClaim *ClaimVolume `json:"persistentVolumeClaim,omitempty" protobuf:"bytes,7,opt,name=persistentVolumeClaim"`
+	// emptyDir is empty when a replica starts, and lost when it ends.
+	// +optional
+	// +k8s:optional
+	EmptyDir *EmptyVolume `json:"emptyDir,omitempty" protobuf:"bytes,8,opt,name=emptyDir"`
+}
+
+// ObjectVolume is a ConfigMap or a Secret.
+type ObjectVolume struct {
+	// name of the object.
+	// +required
+	// +k8s:required
+	// +k8s:format=k8s-long-name
+	Name string `json:"name" protobuf:"bytes,1,opt,name=name"`
+	// optional lets the container start without the object.
+	// +optional
+	Optional bool `json:"optional,omitempty" protobuf:"varint,2,opt,name=optional"`
+}
+
+// ClaimVolume is a PersistentVolumeClaim.
+type ClaimVolume struct {
+	// claimName is the name of the claim. Where the function has several replicas, the
+	// claim has to allow access from all of their nodes.
+	// +required
+	// +k8s:required
+	// +k8s:format=k8s-long-name
+	ClaimName string `json:"claimName" protobuf:"bytes,1,opt,name=claimName"`
+}
+
+// VolumeMedium tells where an empty volume is kept.
+// +enum
+// +k8s:enum
+type VolumeMedium string
+
+const (
+	// VolumeMediumMemory keeps it in memory, which counts towards the container's.
+	VolumeMediumMemory VolumeMedium = "Memory"
+)
+
+// EmptyVolume is a folder of one replica.
+type EmptyVolume struct {
+	// medium is Memory for a folder in memory, which counts towards the container's
+	// memory; empty for one on the node's disk.
+	// +optional
+	// +k8s:optional
+	Medium VolumeMedium `json:"medium,omitempty" protobuf:"bytes,1,opt,name=medium,casttype=VolumeMedium"`
+	// sizeLimit is the most that it holds; absent for no bound of its own.
+	// +optional
+	SizeLimit *resource.Quantity `json:"sizeLimit,omitempty" protobuf:"bytes,2,opt,name=sizeLimit"`
 }
 
 // FunctionResources are the resources of one replica of a function.

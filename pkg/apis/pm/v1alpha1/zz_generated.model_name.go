@@ -14,6 +14,11 @@ func (in CircuitBreakerStatus) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ClaimVolume) OpenAPIModelName() string {
+	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.ClaimVolume"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in Class) OpenAPIModelName() string {
 	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.Class"
 }
@@ -124,6 +129,11 @@ func (in DeploymentUnitStatus) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in EmptyVolume) OpenAPIModelName() string {
+	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.EmptyVolume"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in Enforcement) OpenAPIModelName() string {
 	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.Enforcement"
 }
@@ -201,6 +211,11 @@ func (in NamedPackage) OpenAPIModelName() string {
 // OpenAPIModelName returns the OpenAPI model name for this type.
 func (in ODGMSpec) OpenAPIModelName() string {
 	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.ODGMSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ObjectVolume) OpenAPIModelName() string {
+	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.ObjectVolume"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
@@ -326,4 +341,9 @@ func (in StateSpec) OpenAPIModelName() string {
 // OpenAPIModelName returns the OpenAPI model name for this type.
 func (in TelemetrySpec) OpenAPIModelName() string {
 	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.TelemetrySpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in VolumeMount) OpenAPIModelName() string {
+	return "io.oaas.oaas.pkg.apis.pm.v1alpha1.VolumeMount"
 }

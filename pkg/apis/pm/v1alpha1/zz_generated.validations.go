@@ -193,6 +193,47 @@ func Validate_CircuitBreakerStatus(
 	return errs
 }
 
+// Validate_ClaimVolume validates an instance of ClaimVolume according
+// to declarative validation rules in the API schema.
+func Validate_ClaimVolume(
+	ctx context.Context, op operation.Operation, fldPath *field.Path,
+	obj, oldObj *ClaimVolume) (errs field.ErrorList) {
+
+	{ // field ClaimVolume.ClaimName
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *string,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.RequiredValue(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				errs = append(errs, e...)
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			if e := validate.LongName(ctx, op, fldPath, obj, oldObj); len(e) != 0 {
+				errs = append(errs, e...)
+			}
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *ClaimVolume) *string {
+				return &oldObj.ClaimName
+			})
+		errs = append(errs, fn(fldPath.Child("claimName"), &obj.ClaimName, oldVal, oldObj != nil)...)
+	}
+
+	return errs
+}
+
 // Validate_ClassDefinition validates an instance of ClassDefinition according
 // to declarative validation rules in the API schema.
 func Validate_ClassDefinition(
@@ -1608,6 +1649,46 @@ func Validate_DeploymentUnitStatus(
 	return errs
 }
 
+// Validate_EmptyVolume validates an instance of EmptyVolume according
+// to declarative validation rules in the API schema.
+func Validate_EmptyVolume(
+	ctx context.Context, op operation.Operation, fldPath *field.Path,
+	obj, oldObj *EmptyVolume) (errs field.ErrorList) {
+
+	{ // field EmptyVolume.Medium
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *VolumeMedium,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.OptionalValue(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			// call the type's validation function
+			errs = append(errs, Validate_VolumeMedium(ctx, op, fldPath, obj, oldObj)...)
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *EmptyVolume) *VolumeMedium {
+				return &oldObj.Medium
+			})
+		errs = append(errs, fn(fldPath.Child("medium"), &obj.Medium, oldVal, oldObj != nil)...)
+	}
+
+	// field EmptyVolume.SizeLimit has no validation
+	return errs
+}
+
 // Validate_Enforcement validates an instance of Enforcement according
 // to declarative validation rules in the API schema.
 func Validate_Enforcement(
@@ -2382,6 +2463,48 @@ func Validate_FunctionProvision(
 		errs = append(errs, fn(fldPath.Child("probes"), obj.Probes, oldVal, oldObj != nil)...)
 	}
 
+	{ // field FunctionProvision.VolumeMounts
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj []VolumeMount,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if equality.Semantic.DeepEqual(obj, oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.MaxItems(ctx, op, fldPath, obj, oldObj, 64).MarkShortCircuit(); len(e) != 0 {
+				errs = append(errs, e...)
+				earlyReturn = true
+			}
+			if e := validate.OptionalSlice(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			// lists with map semantics require unique keys
+			if e := validate.ValSliceUnique(ctx, op, fldPath, obj, oldObj,
+				func(a *VolumeMount, b *VolumeMount) bool { return a.Name == b.Name }); len(e) != 0 {
+				errs = append(errs, e...)
+			}
+			// iterate the list and call the type's validation function
+			if e := validate.EachValSliceVal(ctx, op, fldPath, obj, oldObj,
+				func(a *VolumeMount, b *VolumeMount) bool { return a.Name == b.Name }, validate.SemanticDeepEqual, Validate_VolumeMount); len(e) != 0 {
+				errs = append(errs, e...)
+			}
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *FunctionProvision) []VolumeMount {
+				return oldObj.VolumeMounts
+			})
+		errs = append(errs, fn(fldPath.Child("volumeMounts"), obj.VolumeMounts, oldVal, oldObj != nil)...)
+	}
+
 	return errs
 }
 
@@ -2994,6 +3117,48 @@ func Validate_ODGMSpec(
 	}
 
 	// field ODGMSpec.ZenohMode has no validation
+	return errs
+}
+
+// Validate_ObjectVolume validates an instance of ObjectVolume according
+// to declarative validation rules in the API schema.
+func Validate_ObjectVolume(
+	ctx context.Context, op operation.Operation, fldPath *field.Path,
+	obj, oldObj *ObjectVolume) (errs field.ErrorList) {
+
+	{ // field ObjectVolume.Name
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *string,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.RequiredValue(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				errs = append(errs, e...)
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			if e := validate.LongName(ctx, op, fldPath, obj, oldObj); len(e) != 0 {
+				errs = append(errs, e...)
+			}
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *ObjectVolume) *string {
+				return &oldObj.Name
+			})
+		errs = append(errs, fn(fldPath.Child("name"), &obj.Name, oldVal, oldObj != nil)...)
+	}
+
+	// field ObjectVolume.Optional has no validation
 	return errs
 }
 
@@ -4478,6 +4643,250 @@ func Validate_UnreachablePolicy(
 
 	if e := validate.Enum(ctx, op, fldPath, obj, oldObj, symbolsForUnreachablePolicy, nil); len(e) != 0 {
 		errs = append(errs, e...)
+	}
+
+	return errs
+}
+
+var symbolsForVolumeMedium = sets.New(VolumeMediumMemory)
+
+// Validate_VolumeMedium validates an instance of VolumeMedium according
+// to declarative validation rules in the API schema.
+func Validate_VolumeMedium(
+	ctx context.Context, op operation.Operation, fldPath *field.Path,
+	obj, oldObj *VolumeMedium) (errs field.ErrorList) {
+
+	if e := validate.Enum(ctx, op, fldPath, obj, oldObj, symbolsForVolumeMedium, nil); len(e) != 0 {
+		errs = append(errs, e...)
+	}
+
+	return errs
+}
+
+// Validate_VolumeMount validates an instance of VolumeMount according
+// to declarative validation rules in the API schema.
+func Validate_VolumeMount(
+	ctx context.Context, op operation.Operation, fldPath *field.Path,
+	obj, oldObj *VolumeMount) (errs field.ErrorList) {
+
+	{ // field VolumeMount.Name
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *string,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.RequiredValue(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				errs = append(errs, e...)
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			if e := validate.ShortName(ctx, op, fldPath, obj, oldObj); len(e) != 0 {
+				errs = append(errs, e...)
+			}
+			if e := validate.MaxLength(ctx, op, fldPath, obj, oldObj, 50); len(e) != 0 {
+				errs = append(errs, e...)
+			}
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *VolumeMount) *string {
+				return &oldObj.Name
+			})
+		errs = append(errs, fn(fldPath.Child("name"), &obj.Name, oldVal, oldObj != nil)...)
+	}
+
+	{ // field VolumeMount.MountPath
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *string,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.RequiredValue(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				errs = append(errs, e...)
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			if e := validate.MaxLength(ctx, op, fldPath, obj, oldObj, 1024); len(e) != 0 {
+				errs = append(errs, e...)
+			}
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *VolumeMount) *string {
+				return &oldObj.MountPath
+			})
+		errs = append(errs, fn(fldPath.Child("mountPath"), &obj.MountPath, oldVal, oldObj != nil)...)
+	}
+
+	{ // field VolumeMount.SubPath
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *string,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.OptionalValue(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			if e := validate.MaxLength(ctx, op, fldPath, obj, oldObj, 1024); len(e) != 0 {
+				errs = append(errs, e...)
+			}
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *VolumeMount) *string {
+				return &oldObj.SubPath
+			})
+		errs = append(errs, fn(fldPath.Child("subPath"), &obj.SubPath, oldVal, oldObj != nil)...)
+	}
+
+	// field VolumeMount.ReadOnly has no validation
+
+	{ // field VolumeMount.ConfigMap
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *ObjectVolume,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.OptionalPointer(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			// call the type's validation function
+			errs = append(errs, Validate_ObjectVolume(ctx, op, fldPath, obj, oldObj)...)
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *VolumeMount) *ObjectVolume {
+				return oldObj.ConfigMap
+			})
+		errs = append(errs, fn(fldPath.Child("configMap"), obj.ConfigMap, oldVal, oldObj != nil)...)
+	}
+
+	{ // field VolumeMount.Secret
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *ObjectVolume,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.OptionalPointer(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			// call the type's validation function
+			errs = append(errs, Validate_ObjectVolume(ctx, op, fldPath, obj, oldObj)...)
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *VolumeMount) *ObjectVolume {
+				return oldObj.Secret
+			})
+		errs = append(errs, fn(fldPath.Child("secret"), obj.Secret, oldVal, oldObj != nil)...)
+	}
+
+	{ // field VolumeMount.PersistentVolumeClaim
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *ClaimVolume,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.OptionalPointer(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			// call the type's validation function
+			errs = append(errs, Validate_ClaimVolume(ctx, op, fldPath, obj, oldObj)...)
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *VolumeMount) *ClaimVolume {
+				return oldObj.PersistentVolumeClaim
+			})
+		errs = append(errs, fn(fldPath.Child("persistentVolumeClaim"), obj.PersistentVolumeClaim, oldVal, oldObj != nil)...)
+	}
+
+	{ // field VolumeMount.EmptyDir
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *EmptyVolume,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if equality.Semantic.DeepEqual(obj, oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.OptionalPointer(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			// call the type's validation function
+			errs = append(errs, Validate_EmptyVolume(ctx, op, fldPath, obj, oldObj)...)
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *VolumeMount) *EmptyVolume {
+				return oldObj.EmptyDir
+			})
+		errs = append(errs, fn(fldPath.Child("emptyDir"), obj.EmptyDir, oldVal, oldObj != nil)...)
 	}
 
 	return errs

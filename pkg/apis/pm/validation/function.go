@@ -92,7 +92,7 @@ func validateProvision(provision *pm.FunctionProvision, path *field.Path) field.
 		errs = append(errs, validateProbe(provision.Probes.Readiness, probesPath.Child("readiness"))...)
 		errs = append(errs, validateProbe(provision.Probes.Liveness, probesPath.Child("liveness"))...)
 	}
-	return errs
+	return append(errs, validateVolumeMounts(provision.VolumeMounts, path.Child("volumeMounts"))...)
 }
 
 func validateModuleURL(value string, path *field.Path) field.ErrorList {

@@ -64,7 +64,13 @@ func TestValidatePackage(t *testing.T) {
 		function = "spec.functions[0]"
 		provides = function + ".provision"
 		secrets  = function + ".secretConfig[0]"
+		volumes  = provides + ".volumeMounts[0]"
 	)
+	volume := func(change func(*pm.VolumeMount)) func(*pm.Package) {
+		mount := pm.VolumeMount{Name: "models", MountPath: "/etc/models", ConfigMap: &pm.ObjectVolume{Name: "models"}}
+		change(&mount)
+		return func(p *pm.Package) { p.Spec.Functions[0].Provision.VolumeMounts = []pm.VolumeMount{mount} }
+	}
 	secret := func(change func(*pm.SecretVariable)) func(*pm.Package) {
 		variable := pm.SecretVariable{Name: "DB_URL", SecretName: "db", Key: "url"}
 		change(&variable)
@@ -145,6 +151,38 @@ func TestValidatePackage(t *testing.T) {
 			variable := pm.SecretVariable{Name: "DB_URL", SecretName: "db", Key: "url"}
 			p.Spec.Functions[0].SecretConfig = []pm.SecretVariable{variable, variable}
 		}, want: []string{duplicate + function + ".secretConfig[1]"}},
+		"a volume is accepted":                 {change: volume(func(*pm.VolumeMount) {})},
+		"a volume needs a name":                {change: volume(func(v *pm.VolumeMount) { v.Name = "" }), want: []string{required + volumes + ".name"}},
+		"its name is a label":                  {change: volume(func(v *pm.VolumeMount) { v.Name = "my.models" }), want: []string{invalid + volumes + ".name"}},
+		"its name leaves room for a prefix":    {change: volume(func(v *pm.VolumeMount) { v.Name = strings.Repeat("m", 51) }), want: []string{tooLong + volumes + ".name"}},
+		"it is mounted somewhere":              {change: volume(func(v *pm.VolumeMount) { v.MountPath = "" }), want: []string{required + volumes + ".mountPath"}},
+		"it is mounted at an absolute path":    {change: volume(func(v *pm.VolumeMount) { v.MountPath = "etc" }), want: []string{invalid + volumes + ".mountPath"}},
+		"its path has no colon":                {change: volume(func(v *pm.VolumeMount) { v.MountPath = "/a:b" }), want: []string{invalid + volumes + ".mountPath"}},
+		"it does not hide the image":           {change: volume(func(v *pm.VolumeMount) { v.MountPath = "/a/.." }), want: []string{invalid + volumes + ".mountPath"}},
+		"a part of a volume is in it":          {change: volume(func(v *pm.VolumeMount) { v.SubPath = "a/../../b" }), want: []string{invalid + volumes + ".subPath"}},
+		"a part of a volume is relative to it": {change: volume(func(v *pm.VolumeMount) { v.SubPath = "/a" }), want: []string{invalid + volumes + ".subPath"}},
+		"a volume needs a source":              {change: volume(func(v *pm.VolumeMount) { v.ConfigMap = nil }), want: []string{required + volumes}},
+		"a volume has one source":              {change: volume(func(v *pm.VolumeMount) { v.EmptyDir = &pm.EmptyVolume{} }), want: []string{invalid + volumes}},
+		"a ConfigMap has the name of one":      {change: volume(func(v *pm.VolumeMount) { v.ConfigMap.Name = "../x" }), want: []string{invalid + volumes + ".configMap.name"}},
+		"a claim needs a name": {change: volume(func(v *pm.VolumeMount) {
+			v.ConfigMap, v.PersistentVolumeClaim = nil, &pm.ClaimVolume{}
+		}), want: []string{required + volumes + ".persistentVolumeClaim.claimName"}},
+		"a folder is on disk or in memory": {change: volume(func(v *pm.VolumeMount) {
+			v.ConfigMap, v.EmptyDir = nil, &pm.EmptyVolume{Medium: "Tape"}
+		}), want: []string{unsupported + volumes + ".emptyDir.medium"}},
+		"a folder has no negative size": {change: volume(func(v *pm.VolumeMount) {
+			v.ConfigMap, v.EmptyDir = nil, &pm.EmptyVolume{SizeLimit: new(resource.MustParse("-1"))}
+		}), want: []string{invalid + volumes + ".emptyDir.sizeLimit"}},
+		"two volumes in one place are refused": {change: provision(func(f *pm.FunctionProvision) {
+			f.VolumeMounts = []pm.VolumeMount{
+				{Name: "a", MountPath: "/data", EmptyDir: &pm.EmptyVolume{}}, {Name: "b", MountPath: "/data/", EmptyDir: &pm.EmptyVolume{}},
+			}
+		}), want: []string{duplicate + provides + ".volumeMounts[1].mountPath"}},
+		"two volumes with one name are refused": {change: provision(func(f *pm.FunctionProvision) {
+			f.VolumeMounts = []pm.VolumeMount{
+				{Name: "a", MountPath: "/a", EmptyDir: &pm.EmptyVolume{}}, {Name: "a", MountPath: "/b", EmptyDir: &pm.EmptyVolume{}},
+			}
+		}), want: []string{duplicate + provides + ".volumeMounts[1]"}},
 		"an option without a name is refused": {change: func(p *pm.Package) { p.Spec.Classes[0].Options = map[string]string{"": "x"} }, want: []string{tooShort + class + ".options"}},
 		"half a device is refused":            {change: provision(func(f *pm.FunctionProvision) { f.Resources.Limits["acme.com/gpu"] = resource.MustParse("500m") }), want: []string{invalid + provides + ".resources.limits[acme.com/gpu]"}},
 		"a device is limited as it is requested": {change: provision(func(f *pm.FunctionProvision) {
@@ -229,6 +267,12 @@ func TestPackageWarnings(t *testing.T) {
 				p.Spec.Functions[2].SecretConfig = []pm.SecretVariable{{Name: "A", SecretName: "b", Key: "c"}}
 			},
 			want: []string{"spec.functions[2].secretConfig: ignored, only Custom functions have containers"},
+		},
+		"volumes of a function without a container": {
+			change: func(p *pm.Package) {
+				p.Spec.Functions[1].Provision.VolumeMounts = []pm.VolumeMount{{Name: "a", MountPath: "/a", EmptyDir: &pm.EmptyVolume{}}}
+			},
+			want: []string{"spec.functions[1].provision.volumeMounts: ignored, only Custom functions have containers"},
 		},
 		"a trigger on state that is not there": {
 			change: func(p *pm.Package) { p.Spec.Classes[0].StateSpec = nil },

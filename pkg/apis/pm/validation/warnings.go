@@ -29,6 +29,9 @@ func PackageWarnings(p *pm.Package) []string {
 			continue
 		}
 		path = path.Child("provision")
+		if function.Type != pm.FunctionCustom && len(function.Provision.VolumeMounts) > 0 {
+			warnings = append(warnings, fmt.Sprintf("%s: ignored, only Custom functions have containers", path.Child("volumeMounts")))
+		}
 		if image := function.Provision.Image; image != "" {
 			if function.Type != pm.FunctionCustom {
 				warnings = append(warnings, fmt.Sprintf("%s: ignored, only Custom functions run an image", path.Child("image")))

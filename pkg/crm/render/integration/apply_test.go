@@ -5,10 +5,12 @@ package integration_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -93,6 +95,12 @@ func inputOf(t *testing.T, name, namespace string, state *v1alpha1.ClassState) r
 			State:              state,
 			FunctionContainers: []v1alpha1.FunctionContainer{
 				{FunctionKey: "Cart.add", Image: "add:1", NeedHTTP2: true, SecretEnv: []v1alpha1.SecretVariable{{Name: "A", SecretName: "s", Key: "k"}}},
+				{FunctionKey: "Files", Image: "files:1", VolumeMounts: []v1alpha1.VolumeMount{
+					{Name: "odgm-data", MountPath: "/scratch", EmptyDir: &v1alpha1.EmptyVolume{Medium: corev1.StorageMediumMemory, SizeLimit: new(resource.MustParse("1Mi"))}},
+					{Name: strings.Repeat("a", 50), MountPath: "/etc/app.yaml", SubPath: "app.yaml", ConfigMap: &v1alpha1.ObjectVolume{Name: "app", Optional: true}},
+					{Name: "keys", MountPath: "/keys", ReadOnly: true, Secret: &v1alpha1.ObjectVolume{Name: "keys"}},
+					{Name: "models", MountPath: "/models", ReadOnly: true, PersistentVolumeClaim: &v1alpha1.ClaimVolume{ClaimName: "models"}},
+				}},
 				{FunctionKey: "合計", Image: "total:1", HealthCheck: &v1alpha1.HealthCheck{Readiness: &v1alpha1.HTTPProbe{Path: "/ready"}}},
 			},
 		},

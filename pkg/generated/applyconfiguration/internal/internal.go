@@ -227,6 +227,13 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
       default: ""
+- name: io.oaas.oaas.pkg.apis.pm.v1alpha1.ClaimVolume
+  map:
+    fields:
+    - name: claimName
+      type:
+        scalar: string
+      default: ""
 - name: io.oaas.oaas.pkg.apis.pm.v1alpha1.ClassDefinition
   map:
     fields:
@@ -551,6 +558,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: planned
       type:
         scalar: boolean
+- name: io.oaas.oaas.pkg.apis.pm.v1alpha1.EmptyVolume
+  map:
+    fields:
+    - name: medium
+      type:
+        scalar: string
+    - name: sizeLimit
+      type:
+        namedType: io.k8s.apimachinery.pkg.api.resource.Quantity
 - name: io.oaas.oaas.pkg.apis.pm.v1alpha1.Enforcement
   map:
     fields:
@@ -666,6 +682,14 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: io.oaas.oaas.pkg.apis.pm.v1alpha1.FunctionResources
       default: {}
+    - name: volumeMounts
+      type:
+        list:
+          elementType:
+            namedType: io.oaas.oaas.pkg.apis.pm.v1alpha1.VolumeMount
+          elementRelationship: associative
+          keys:
+          - name
     - name: wasmFuel
       type:
         scalar: numeric
@@ -774,6 +798,16 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: zenohMode
       type:
         scalar: string
+- name: io.oaas.oaas.pkg.apis.pm.v1alpha1.ObjectVolume
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+      default: ""
+    - name: optional
+      type:
+        scalar: boolean
 - name: io.oaas.oaas.pkg.apis.pm.v1alpha1.Package
   map:
     fields:
@@ -1042,6 +1076,35 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: traces
       type:
         scalar: boolean
+- name: io.oaas.oaas.pkg.apis.pm.v1alpha1.VolumeMount
+  map:
+    fields:
+    - name: configMap
+      type:
+        namedType: io.oaas.oaas.pkg.apis.pm.v1alpha1.ObjectVolume
+    - name: emptyDir
+      type:
+        namedType: io.oaas.oaas.pkg.apis.pm.v1alpha1.EmptyVolume
+    - name: mountPath
+      type:
+        scalar: string
+      default: ""
+    - name: name
+      type:
+        scalar: string
+      default: ""
+    - name: persistentVolumeClaim
+      type:
+        namedType: io.oaas.oaas.pkg.apis.pm.v1alpha1.ClaimVolume
+    - name: readOnly
+      type:
+        scalar: boolean
+    - name: secret
+      type:
+        namedType: io.oaas.oaas.pkg.apis.pm.v1alpha1.ObjectVolume
+    - name: subPath
+      type:
+        scalar: string
 - name: __untyped_atomic_
   scalar: untyped
   list:

@@ -37,6 +37,10 @@ type FunctionProvisionApplyConfiguration struct {
 	// probes tell the platform how to ask the container for its health; absent
 	// probes connect to the port.
 	Probes *FunctionProbesApplyConfiguration `json:"probes,omitempty"`
+	// volumeMounts are files that the container gets beside those of its image. They
+	// are not sent: what a mount names must be in the namespace that each cluster runs
+	// the deployment in.
+	VolumeMounts []VolumeMountApplyConfiguration `json:"volumeMounts,omitempty"`
 }
 
 // FunctionProvisionApplyConfiguration constructs a declarative configuration of the FunctionProvision type for use with
@@ -122,5 +126,18 @@ func (b *FunctionProvisionApplyConfiguration) WithMaxScale(value int32) *Functio
 // If called multiple times, the Probes field is set to the value of the last call.
 func (b *FunctionProvisionApplyConfiguration) WithProbes(value *FunctionProbesApplyConfiguration) *FunctionProvisionApplyConfiguration {
 	b.Probes = value
+	return b
+}
+
+// WithVolumeMounts adds the given value to the VolumeMounts field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the VolumeMounts field.
+func (b *FunctionProvisionApplyConfiguration) WithVolumeMounts(values ...*VolumeMountApplyConfiguration) *FunctionProvisionApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithVolumeMounts")
+		}
+		b.VolumeMounts = append(b.VolumeMounts, *values[i])
+	}
 	return b
 }

@@ -1240,8 +1240,10 @@ type FunctionContainer struct {
 	SecretEnv []*SecretVariable `protobuf:"bytes,12,rep,name=secret_env,json=secretEnv,proto3" json:"secret_env,omitempty"`
 	// How the function uses the data grid; absent follows from the bindings.
 	OdgmIntegration *OdgmIntegration `protobuf:"bytes,13,opt,name=odgm_integration,json=odgmIntegration,proto3" json:"odgm_integration,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Files that the container gets beside those of its image.
+	VolumeMounts  []*VolumeMount `protobuf:"bytes,14,rep,name=volume_mounts,json=volumeMounts,proto3" json:"volume_mounts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *FunctionContainer) Reset() {
@@ -1365,6 +1367,331 @@ func (x *FunctionContainer) GetOdgmIntegration() *OdgmIntegration {
 	return nil
 }
 
+func (x *FunctionContainer) GetVolumeMounts() []*VolumeMount {
+	if x != nil {
+		return x.VolumeMounts
+	}
+	return nil
+}
+
+// VolumeMount puts files of the cluster into a container. What it names has to be in
+// the unit's namespace on the cluster.
+type VolumeMount struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the volume, unique in the function: a DNS-1123 label of at most 50
+	// characters.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Folder in the container, an absolute path below / that no other mount has.
+	MountPath string `protobuf:"bytes,2,opt,name=mount_path,json=mountPath,proto3" json:"mount_path,omitempty"`
+	// File or folder of the volume to mount, a relative path without ..; empty mounts
+	// all of it.
+	SubPath string `protobuf:"bytes,3,opt,name=sub_path,json=subPath,proto3" json:"sub_path,omitempty"`
+	// Keeps the container from writing. Volumes of ConfigMaps and Secrets never let it.
+	ReadOnly bool `protobuf:"varint,4,opt,name=read_only,json=readOnly,proto3" json:"read_only,omitempty"`
+	// Where the files come from; one has to be set.
+	//
+	// Types that are valid to be assigned to Source:
+	//
+	//	*VolumeMount_ConfigMap
+	//	*VolumeMount_Secret
+	//	*VolumeMount_PersistentVolumeClaim
+	//	*VolumeMount_EmptyDir
+	Source        isVolumeMount_Source `protobuf_oneof:"source"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VolumeMount) Reset() {
+	*x = VolumeMount{}
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VolumeMount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VolumeMount) ProtoMessage() {}
+
+func (x *VolumeMount) ProtoReflect() protoreflect.Message {
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VolumeMount.ProtoReflect.Descriptor instead.
+func (*VolumeMount) Descriptor() ([]byte, []int) {
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *VolumeMount) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *VolumeMount) GetMountPath() string {
+	if x != nil {
+		return x.MountPath
+	}
+	return ""
+}
+
+func (x *VolumeMount) GetSubPath() string {
+	if x != nil {
+		return x.SubPath
+	}
+	return ""
+}
+
+func (x *VolumeMount) GetReadOnly() bool {
+	if x != nil {
+		return x.ReadOnly
+	}
+	return false
+}
+
+func (x *VolumeMount) GetSource() isVolumeMount_Source {
+	if x != nil {
+		return x.Source
+	}
+	return nil
+}
+
+func (x *VolumeMount) GetConfigMap() *ObjectVolume {
+	if x != nil {
+		if x, ok := x.Source.(*VolumeMount_ConfigMap); ok {
+			return x.ConfigMap
+		}
+	}
+	return nil
+}
+
+func (x *VolumeMount) GetSecret() *ObjectVolume {
+	if x != nil {
+		if x, ok := x.Source.(*VolumeMount_Secret); ok {
+			return x.Secret
+		}
+	}
+	return nil
+}
+
+func (x *VolumeMount) GetPersistentVolumeClaim() *ClaimVolume {
+	if x != nil {
+		if x, ok := x.Source.(*VolumeMount_PersistentVolumeClaim); ok {
+			return x.PersistentVolumeClaim
+		}
+	}
+	return nil
+}
+
+func (x *VolumeMount) GetEmptyDir() *EmptyVolume {
+	if x != nil {
+		if x, ok := x.Source.(*VolumeMount_EmptyDir); ok {
+			return x.EmptyDir
+		}
+	}
+	return nil
+}
+
+type isVolumeMount_Source interface {
+	isVolumeMount_Source()
+}
+
+type VolumeMount_ConfigMap struct {
+	// Each key is a file.
+	ConfigMap *ObjectVolume `protobuf:"bytes,5,opt,name=config_map,json=configMap,proto3,oneof"`
+}
+
+type VolumeMount_Secret struct {
+	// Each key is a file.
+	Secret *ObjectVolume `protobuf:"bytes,6,opt,name=secret,proto3,oneof"`
+}
+
+type VolumeMount_PersistentVolumeClaim struct {
+	// A claim that is there already, and stays when the unit goes.
+	PersistentVolumeClaim *ClaimVolume `protobuf:"bytes,7,opt,name=persistent_volume_claim,json=persistentVolumeClaim,proto3,oneof"`
+}
+
+type VolumeMount_EmptyDir struct {
+	// Empty when a replica starts, and lost when it ends.
+	EmptyDir *EmptyVolume `protobuf:"bytes,8,opt,name=empty_dir,json=emptyDir,proto3,oneof"`
+}
+
+func (*VolumeMount_ConfigMap) isVolumeMount_Source() {}
+
+func (*VolumeMount_Secret) isVolumeMount_Source() {}
+
+func (*VolumeMount_PersistentVolumeClaim) isVolumeMount_Source() {}
+
+func (*VolumeMount_EmptyDir) isVolumeMount_Source() {}
+
+// ObjectVolume is a ConfigMap or a Secret.
+type ObjectVolume struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the object.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Lets the container start without the object.
+	Optional      bool `protobuf:"varint,2,opt,name=optional,proto3" json:"optional,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ObjectVolume) Reset() {
+	*x = ObjectVolume{}
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ObjectVolume) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ObjectVolume) ProtoMessage() {}
+
+func (x *ObjectVolume) ProtoReflect() protoreflect.Message {
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ObjectVolume.ProtoReflect.Descriptor instead.
+func (*ObjectVolume) Descriptor() ([]byte, []int) {
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ObjectVolume) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ObjectVolume) GetOptional() bool {
+	if x != nil {
+		return x.Optional
+	}
+	return false
+}
+
+// ClaimVolume is a PersistentVolumeClaim.
+type ClaimVolume struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the claim. Where the function has several replicas, the claim has to
+	// allow access from all of their nodes.
+	ClaimName     string `protobuf:"bytes,1,opt,name=claim_name,json=claimName,proto3" json:"claim_name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClaimVolume) Reset() {
+	*x = ClaimVolume{}
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClaimVolume) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClaimVolume) ProtoMessage() {}
+
+func (x *ClaimVolume) ProtoReflect() protoreflect.Message {
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClaimVolume.ProtoReflect.Descriptor instead.
+func (*ClaimVolume) Descriptor() ([]byte, []int) {
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ClaimVolume) GetClaimName() string {
+	if x != nil {
+		return x.ClaimName
+	}
+	return ""
+}
+
+// EmptyVolume is a folder of one replica.
+type EmptyVolume struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Memory for one in memory, which counts towards the container's memory; empty for
+	// one on the node's disk.
+	Medium string `protobuf:"bytes,1,opt,name=medium,proto3" json:"medium,omitempty"`
+	// Most that it holds, as a Kubernetes quantity; empty for no bound of its own.
+	SizeLimit     string `protobuf:"bytes,2,opt,name=size_limit,json=sizeLimit,proto3" json:"size_limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EmptyVolume) Reset() {
+	*x = EmptyVolume{}
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EmptyVolume) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EmptyVolume) ProtoMessage() {}
+
+func (x *EmptyVolume) ProtoReflect() protoreflect.Message {
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EmptyVolume.ProtoReflect.Descriptor instead.
+func (*EmptyVolume) Descriptor() ([]byte, []int) {
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *EmptyVolume) GetMedium() string {
+	if x != nil {
+		return x.Medium
+	}
+	return ""
+}
+
+func (x *EmptyVolume) GetSizeLimit() string {
+	if x != nil {
+		return x.SizeLimit
+	}
+	return ""
+}
+
 // SecretVariable is an environment variable whose value is in a Secret.
 type SecretVariable struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1382,7 +1709,7 @@ type SecretVariable struct {
 
 func (x *SecretVariable) Reset() {
 	*x = SecretVariable{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[9]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1394,7 +1721,7 @@ func (x *SecretVariable) String() string {
 func (*SecretVariable) ProtoMessage() {}
 
 func (x *SecretVariable) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[9]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1407,7 +1734,7 @@ func (x *SecretVariable) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SecretVariable.ProtoReflect.Descriptor instead.
 func (*SecretVariable) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{9}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SecretVariable) GetName() string {
@@ -1447,13 +1774,16 @@ type OdgmIntegration struct {
 	AccessMode string `protobuf:"bytes,2,opt,name=access_mode,json=accessMode,proto3" json:"access_mode,omitempty"`
 	// None, ReadThrough or WriteBehind; empty means None.
 	CachingStrategy string `protobuf:"bytes,3,opt,name=caching_strategy,json=cachingStrategy,proto3" json:"caching_strategy,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Methods of the function that a change of state calls, beside those whose binding
+	// says so itself.
+	EventTriggers []*EventTrigger `protobuf:"bytes,4,rep,name=event_triggers,json=eventTriggers,proto3" json:"event_triggers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *OdgmIntegration) Reset() {
 	*x = OdgmIntegration{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[10]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1465,7 +1795,7 @@ func (x *OdgmIntegration) String() string {
 func (*OdgmIntegration) ProtoMessage() {}
 
 func (x *OdgmIntegration) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[10]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1478,7 +1808,7 @@ func (x *OdgmIntegration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OdgmIntegration.ProtoReflect.Descriptor instead.
 func (*OdgmIntegration) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{10}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *OdgmIntegration) GetCollections() []string {
@@ -1502,6 +1832,79 @@ func (x *OdgmIntegration) GetCachingStrategy() string {
 	return ""
 }
 
+func (x *OdgmIntegration) GetEventTriggers() []*EventTrigger {
+	if x != nil {
+		return x.EventTriggers
+	}
+	return nil
+}
+
+// EventTrigger calls a method when the state of an object changes.
+type EventTrigger struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the binding, which has to be one of the function; each once. It wins over
+	// what the binding says itself.
+	Binding string `protobuf:"bytes,1,opt,name=binding,proto3" json:"binding,omitempty"`
+	// Collections whose objects it is called for; empty means all that the function
+	// uses.
+	Collections []string `protobuf:"bytes,2,rep,name=collections,proto3" json:"collections,omitempty"`
+	// Runs the call without anybody waiting for it.
+	AsyncExecution bool `protobuf:"varint,3,opt,name=async_execution,json=asyncExecution,proto3" json:"async_execution,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *EventTrigger) Reset() {
+	*x = EventTrigger{}
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EventTrigger) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EventTrigger) ProtoMessage() {}
+
+func (x *EventTrigger) ProtoReflect() protoreflect.Message {
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EventTrigger.ProtoReflect.Descriptor instead.
+func (*EventTrigger) Descriptor() ([]byte, []int) {
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *EventTrigger) GetBinding() string {
+	if x != nil {
+		return x.Binding
+	}
+	return ""
+}
+
+func (x *EventTrigger) GetCollections() []string {
+	if x != nil {
+		return x.Collections
+	}
+	return nil
+}
+
+func (x *EventTrigger) GetAsyncExecution() bool {
+	if x != nil {
+		return x.AsyncExecution
+	}
+	return false
+}
+
 // HealthCheck tells how to ask a container for its health; an absent probe
 // connects to the port.
 type HealthCheck struct {
@@ -1518,7 +1921,7 @@ type HealthCheck struct {
 
 func (x *HealthCheck) Reset() {
 	*x = HealthCheck{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[11]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1530,7 +1933,7 @@ func (x *HealthCheck) String() string {
 func (*HealthCheck) ProtoMessage() {}
 
 func (x *HealthCheck) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[11]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1543,7 +1946,7 @@ func (x *HealthCheck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthCheck.ProtoReflect.Descriptor instead.
 func (*HealthCheck) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{11}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *HealthCheck) GetStartup() *HttpProbe {
@@ -1586,7 +1989,7 @@ type HttpProbe struct {
 
 func (x *HttpProbe) Reset() {
 	*x = HttpProbe{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[12]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1598,7 +2001,7 @@ func (x *HttpProbe) String() string {
 func (*HttpProbe) ProtoMessage() {}
 
 func (x *HttpProbe) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[12]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1611,7 +2014,7 @@ func (x *HttpProbe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HttpProbe.ProtoReflect.Descriptor instead.
 func (*HttpProbe) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{12}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *HttpProbe) GetPath() string {
@@ -1677,7 +2080,7 @@ type DeploymentStatus struct {
 
 func (x *DeploymentStatus) Reset() {
 	*x = DeploymentStatus{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[13]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1689,7 +2092,7 @@ func (x *DeploymentStatus) String() string {
 func (*DeploymentStatus) ProtoMessage() {}
 
 func (x *DeploymentStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[13]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1702,7 +2105,7 @@ func (x *DeploymentStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeploymentStatus.ProtoReflect.Descriptor instead.
 func (*DeploymentStatus) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{13}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DeploymentStatus) GetCondition() RecordCondition {
@@ -1779,7 +2182,7 @@ type TemplateSelection struct {
 
 func (x *TemplateSelection) Reset() {
 	*x = TemplateSelection{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[14]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1791,7 +2194,7 @@ func (x *TemplateSelection) String() string {
 func (*TemplateSelection) ProtoMessage() {}
 
 func (x *TemplateSelection) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[14]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1804,7 +2207,7 @@ func (x *TemplateSelection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TemplateSelection.ProtoReflect.Descriptor instead.
 func (*TemplateSelection) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{14}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *TemplateSelection) GetCandidates() []*TemplateCandidate {
@@ -1831,7 +2234,7 @@ type TemplateCandidate struct {
 
 func (x *TemplateCandidate) Reset() {
 	*x = TemplateCandidate{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[15]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1843,7 +2246,7 @@ func (x *TemplateCandidate) String() string {
 func (*TemplateCandidate) ProtoMessage() {}
 
 func (x *TemplateCandidate) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[15]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1856,7 +2259,7 @@ func (x *TemplateCandidate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TemplateCandidate.ProtoReflect.Descriptor instead.
 func (*TemplateCandidate) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{15}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *TemplateCandidate) GetTemplate() string {
@@ -1904,7 +2307,7 @@ type OdgmStatus struct {
 
 func (x *OdgmStatus) Reset() {
 	*x = OdgmStatus{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[16]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1916,7 +2319,7 @@ func (x *OdgmStatus) String() string {
 func (*OdgmStatus) ProtoMessage() {}
 
 func (x *OdgmStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[16]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1929,7 +2332,7 @@ func (x *OdgmStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OdgmStatus.ProtoReflect.Descriptor instead.
 func (*OdgmStatus) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{16}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *OdgmStatus) GetNodes() int32 {
@@ -1979,7 +2382,7 @@ type Condition struct {
 
 func (x *Condition) Reset() {
 	*x = Condition{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[17]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1991,7 +2394,7 @@ func (x *Condition) String() string {
 func (*Condition) ProtoMessage() {}
 
 func (x *Condition) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[17]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2004,7 +2407,7 @@ func (x *Condition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Condition.ProtoReflect.Descriptor instead.
 func (*Condition) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{17}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Condition) GetType() string {
@@ -2063,7 +2466,7 @@ type FunctionStatus struct {
 
 func (x *FunctionStatus) Reset() {
 	*x = FunctionStatus{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[18]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2075,7 +2478,7 @@ func (x *FunctionStatus) String() string {
 func (*FunctionStatus) ProtoMessage() {}
 
 func (x *FunctionStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[18]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2088,7 +2491,7 @@ func (x *FunctionStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FunctionStatus.ProtoReflect.Descriptor instead.
 func (*FunctionStatus) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{18}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *FunctionStatus) GetFunctionKey() string {
@@ -2152,7 +2555,7 @@ type ResourceReference struct {
 
 func (x *ResourceReference) Reset() {
 	*x = ResourceReference{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[19]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2164,7 +2567,7 @@ func (x *ResourceReference) String() string {
 func (*ResourceReference) ProtoMessage() {}
 
 func (x *ResourceReference) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[19]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2177,7 +2580,7 @@ func (x *ResourceReference) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourceReference.ProtoReflect.Descriptor instead.
 func (*ResourceReference) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{19}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ResourceReference) GetApiVersion() string {
@@ -2238,7 +2641,7 @@ type DeploymentRecord struct {
 
 func (x *DeploymentRecord) Reset() {
 	*x = DeploymentRecord{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[20]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2250,7 +2653,7 @@ func (x *DeploymentRecord) String() string {
 func (*DeploymentRecord) ProtoMessage() {}
 
 func (x *DeploymentRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[20]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2263,7 +2666,7 @@ func (x *DeploymentRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeploymentRecord.ProtoReflect.Descriptor instead.
 func (*DeploymentRecord) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{20}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *DeploymentRecord) GetUnit() *DeploymentUnit {
@@ -2328,7 +2731,7 @@ type DeployRequest struct {
 
 func (x *DeployRequest) Reset() {
 	*x = DeployRequest{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[21]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2340,7 +2743,7 @@ func (x *DeployRequest) String() string {
 func (*DeployRequest) ProtoMessage() {}
 
 func (x *DeployRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[21]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2353,7 +2756,7 @@ func (x *DeployRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeployRequest.ProtoReflect.Descriptor instead.
 func (*DeployRequest) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{21}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *DeployRequest) GetUnit() *DeploymentUnit {
@@ -2385,7 +2788,7 @@ type DeployResponse struct {
 
 func (x *DeployResponse) Reset() {
 	*x = DeployResponse{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[22]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2397,7 +2800,7 @@ func (x *DeployResponse) String() string {
 func (*DeployResponse) ProtoMessage() {}
 
 func (x *DeployResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[22]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2410,7 +2813,7 @@ func (x *DeployResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeployResponse.ProtoReflect.Descriptor instead.
 func (*DeployResponse) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{22}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *DeployResponse) GetDeploymentId() string {
@@ -2445,7 +2848,7 @@ type GetDeploymentStatusRequest struct {
 
 func (x *GetDeploymentStatusRequest) Reset() {
 	*x = GetDeploymentStatusRequest{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[23]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2457,7 +2860,7 @@ func (x *GetDeploymentStatusRequest) String() string {
 func (*GetDeploymentStatusRequest) ProtoMessage() {}
 
 func (x *GetDeploymentStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[23]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2470,7 +2873,7 @@ func (x *GetDeploymentStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDeploymentStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetDeploymentStatusRequest) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{23}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *GetDeploymentStatusRequest) GetDeploymentId() string {
@@ -2493,7 +2896,7 @@ type GetDeploymentStatusResponse struct {
 
 func (x *GetDeploymentStatusResponse) Reset() {
 	*x = GetDeploymentStatusResponse{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[24]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2505,7 +2908,7 @@ func (x *GetDeploymentStatusResponse) String() string {
 func (*GetDeploymentStatusResponse) ProtoMessage() {}
 
 func (x *GetDeploymentStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[24]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2518,7 +2921,7 @@ func (x *GetDeploymentStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDeploymentStatusResponse.ProtoReflect.Descriptor instead.
 func (*GetDeploymentStatusResponse) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{24}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *GetDeploymentStatusResponse) GetDeploymentId() string {
@@ -2551,7 +2954,7 @@ type DeleteDeploymentRequest struct {
 
 func (x *DeleteDeploymentRequest) Reset() {
 	*x = DeleteDeploymentRequest{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[25]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2563,7 +2966,7 @@ func (x *DeleteDeploymentRequest) String() string {
 func (*DeleteDeploymentRequest) ProtoMessage() {}
 
 func (x *DeleteDeploymentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[25]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2576,7 +2979,7 @@ func (x *DeleteDeploymentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteDeploymentRequest.ProtoReflect.Descriptor instead.
 func (*DeleteDeploymentRequest) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{25}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *DeleteDeploymentRequest) GetDeploymentId() string {
@@ -2611,7 +3014,7 @@ type DeleteDeploymentResponse struct {
 
 func (x *DeleteDeploymentResponse) Reset() {
 	*x = DeleteDeploymentResponse{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[26]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2623,7 +3026,7 @@ func (x *DeleteDeploymentResponse) String() string {
 func (*DeleteDeploymentResponse) ProtoMessage() {}
 
 func (x *DeleteDeploymentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[26]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2636,7 +3039,7 @@ func (x *DeleteDeploymentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteDeploymentResponse.ProtoReflect.Descriptor instead.
 func (*DeleteDeploymentResponse) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{26}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *DeleteDeploymentResponse) GetGone() bool {
@@ -2663,7 +3066,7 @@ type RecordFilter struct {
 
 func (x *RecordFilter) Reset() {
 	*x = RecordFilter{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[27]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2675,7 +3078,7 @@ func (x *RecordFilter) String() string {
 func (*RecordFilter) ProtoMessage() {}
 
 func (x *RecordFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[27]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2688,7 +3091,7 @@ func (x *RecordFilter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordFilter.ProtoReflect.Descriptor instead.
 func (*RecordFilter) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{27}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *RecordFilter) GetPackageName() string {
@@ -2738,7 +3141,7 @@ type ListDeploymentRecordsRequest struct {
 
 func (x *ListDeploymentRecordsRequest) Reset() {
 	*x = ListDeploymentRecordsRequest{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[28]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2750,7 +3153,7 @@ func (x *ListDeploymentRecordsRequest) String() string {
 func (*ListDeploymentRecordsRequest) ProtoMessage() {}
 
 func (x *ListDeploymentRecordsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[28]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2763,7 +3166,7 @@ func (x *ListDeploymentRecordsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDeploymentRecordsRequest.ProtoReflect.Descriptor instead.
 func (*ListDeploymentRecordsRequest) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{28}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ListDeploymentRecordsRequest) GetFilter() *RecordFilter {
@@ -2807,7 +3210,7 @@ type ListDeploymentRecordsResponse struct {
 
 func (x *ListDeploymentRecordsResponse) Reset() {
 	*x = ListDeploymentRecordsResponse{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[29]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2819,7 +3222,7 @@ func (x *ListDeploymentRecordsResponse) String() string {
 func (*ListDeploymentRecordsResponse) ProtoMessage() {}
 
 func (x *ListDeploymentRecordsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[29]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2832,7 +3235,7 @@ func (x *ListDeploymentRecordsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDeploymentRecordsResponse.ProtoReflect.Descriptor instead.
 func (*ListDeploymentRecordsResponse) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{29}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ListDeploymentRecordsResponse) GetRecords() []*DeploymentRecord {
@@ -2860,7 +3263,7 @@ type GetDeploymentRecordRequest struct {
 
 func (x *GetDeploymentRecordRequest) Reset() {
 	*x = GetDeploymentRecordRequest{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[30]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2872,7 +3275,7 @@ func (x *GetDeploymentRecordRequest) String() string {
 func (*GetDeploymentRecordRequest) ProtoMessage() {}
 
 func (x *GetDeploymentRecordRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[30]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2885,7 +3288,7 @@ func (x *GetDeploymentRecordRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDeploymentRecordRequest.ProtoReflect.Descriptor instead.
 func (*GetDeploymentRecordRequest) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{30}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *GetDeploymentRecordRequest) GetDeploymentId() string {
@@ -2906,7 +3309,7 @@ type GetDeploymentRecordResponse struct {
 
 func (x *GetDeploymentRecordResponse) Reset() {
 	*x = GetDeploymentRecordResponse{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[31]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2918,7 +3321,7 @@ func (x *GetDeploymentRecordResponse) String() string {
 func (*GetDeploymentRecordResponse) ProtoMessage() {}
 
 func (x *GetDeploymentRecordResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[31]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2931,7 +3334,7 @@ func (x *GetDeploymentRecordResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDeploymentRecordResponse.ProtoReflect.Descriptor instead.
 func (*GetDeploymentRecordResponse) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{31}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *GetDeploymentRecordResponse) GetRecord() *DeploymentRecord {
@@ -2954,7 +3357,7 @@ type WatchDeploymentRecordsRequest struct {
 
 func (x *WatchDeploymentRecordsRequest) Reset() {
 	*x = WatchDeploymentRecordsRequest{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[32]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2966,7 +3369,7 @@ func (x *WatchDeploymentRecordsRequest) String() string {
 func (*WatchDeploymentRecordsRequest) ProtoMessage() {}
 
 func (x *WatchDeploymentRecordsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[32]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2979,7 +3382,7 @@ func (x *WatchDeploymentRecordsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchDeploymentRecordsRequest.ProtoReflect.Descriptor instead.
 func (*WatchDeploymentRecordsRequest) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{32}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *WatchDeploymentRecordsRequest) GetFilter() *RecordFilter {
@@ -3011,7 +3414,7 @@ type WatchDeploymentRecordsResponse struct {
 
 func (x *WatchDeploymentRecordsResponse) Reset() {
 	*x = WatchDeploymentRecordsResponse{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[33]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3023,7 +3426,7 @@ func (x *WatchDeploymentRecordsResponse) String() string {
 func (*WatchDeploymentRecordsResponse) ProtoMessage() {}
 
 func (x *WatchDeploymentRecordsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[33]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3036,7 +3439,7 @@ func (x *WatchDeploymentRecordsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchDeploymentRecordsResponse.ProtoReflect.Descriptor instead.
 func (*WatchDeploymentRecordsResponse) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{33}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *WatchDeploymentRecordsResponse) GetType() WatchEventType {
@@ -3071,7 +3474,7 @@ type RenderDeploymentRequest struct {
 
 func (x *RenderDeploymentRequest) Reset() {
 	*x = RenderDeploymentRequest{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[34]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3083,7 +3486,7 @@ func (x *RenderDeploymentRequest) String() string {
 func (*RenderDeploymentRequest) ProtoMessage() {}
 
 func (x *RenderDeploymentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[34]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3096,7 +3499,7 @@ func (x *RenderDeploymentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenderDeploymentRequest.ProtoReflect.Descriptor instead.
 func (*RenderDeploymentRequest) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{34}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *RenderDeploymentRequest) GetUnit() *DeploymentUnit {
@@ -3123,7 +3526,7 @@ type RenderDeploymentResponse struct {
 
 func (x *RenderDeploymentResponse) Reset() {
 	*x = RenderDeploymentResponse{}
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[35]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3135,7 +3538,7 @@ func (x *RenderDeploymentResponse) String() string {
 func (*RenderDeploymentResponse) ProtoMessage() {}
 
 func (x *RenderDeploymentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[35]
+	mi := &file_oaas_deployment_v1_deployment_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3148,7 +3551,7 @@ func (x *RenderDeploymentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenderDeploymentResponse.ProtoReflect.Descriptor instead.
 func (*RenderDeploymentResponse) Descriptor() ([]byte, []int) {
-	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{35}
+	return file_oaas_deployment_v1_deployment_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *RenderDeploymentResponse) GetTemplate() string {
@@ -3264,7 +3667,7 @@ const file_oaas_deployment_v1_deployment_proto_rawDesc = "" +
 	"\x12ResourceAllocation\x12-\n" +
 	"\x12replication_factor\x18\x01 \x01(\x05R\x11replicationFactor\x12!\n" +
 	"\fmin_replicas\x18\x02 \x01(\x05R\vminReplicas\x12!\n" +
-	"\fmax_replicas\x18\x03 \x01(\x05R\vmaxReplicas\"\xc1\a\n" +
+	"\fmax_replicas\x18\x03 \x01(\x05R\vmaxReplicas\"\x87\b\n" +
 	"\x11FunctionContainer\x12!\n" +
 	"\ffunction_key\x18\x01 \x01(\tR\vfunctionKey\x12\x14\n" +
 	"\x05image\x18\x02 \x01(\tR\x05image\x12\x12\n" +
@@ -3281,7 +3684,8 @@ const file_oaas_deployment_v1_deployment_proto_rawDesc = "" +
 	"\fhealth_check\x18\v \x01(\v2\x1f.oaas.deployment.v1.HealthCheckR\vhealthCheck\x12A\n" +
 	"\n" +
 	"secret_env\x18\f \x03(\v2\".oaas.deployment.v1.SecretVariableR\tsecretEnv\x12N\n" +
-	"\x10odgm_integration\x18\r \x01(\v2#.oaas.deployment.v1.OdgmIntegrationR\x0fodgmIntegration\x1aC\n" +
+	"\x10odgm_integration\x18\r \x01(\v2#.oaas.deployment.v1.OdgmIntegrationR\x0fodgmIntegration\x12D\n" +
+	"\rvolume_mounts\x18\x0e \x03(\v2\x1f.oaas.deployment.v1.VolumeMountR\fvolumeMounts\x1aC\n" +
 	"\x15ResourceRequestsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aA\n" +
@@ -3292,18 +3696,45 @@ const file_oaas_deployment_v1_deployment_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x0f\n" +
 	"\r_min_replicasB\x0f\n" +
-	"\r_max_replicas\"s\n" +
+	"\r_max_replicas\"\x9c\x03\n" +
+	"\vVolumeMount\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
+	"\n" +
+	"mount_path\x18\x02 \x01(\tR\tmountPath\x12\x19\n" +
+	"\bsub_path\x18\x03 \x01(\tR\asubPath\x12\x1b\n" +
+	"\tread_only\x18\x04 \x01(\bR\breadOnly\x12A\n" +
+	"\n" +
+	"config_map\x18\x05 \x01(\v2 .oaas.deployment.v1.ObjectVolumeH\x00R\tconfigMap\x12:\n" +
+	"\x06secret\x18\x06 \x01(\v2 .oaas.deployment.v1.ObjectVolumeH\x00R\x06secret\x12Y\n" +
+	"\x17persistent_volume_claim\x18\a \x01(\v2\x1f.oaas.deployment.v1.ClaimVolumeH\x00R\x15persistentVolumeClaim\x12>\n" +
+	"\tempty_dir\x18\b \x01(\v2\x1f.oaas.deployment.v1.EmptyVolumeH\x00R\bemptyDirB\b\n" +
+	"\x06source\">\n" +
+	"\fObjectVolume\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
+	"\boptional\x18\x02 \x01(\bR\boptional\",\n" +
+	"\vClaimVolume\x12\x1d\n" +
+	"\n" +
+	"claim_name\x18\x01 \x01(\tR\tclaimName\"D\n" +
+	"\vEmptyVolume\x12\x16\n" +
+	"\x06medium\x18\x01 \x01(\tR\x06medium\x12\x1d\n" +
+	"\n" +
+	"size_limit\x18\x02 \x01(\tR\tsizeLimit\"s\n" +
 	"\x0eSecretVariable\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1f\n" +
 	"\vsecret_name\x18\x02 \x01(\tR\n" +
 	"secretName\x12\x10\n" +
 	"\x03key\x18\x03 \x01(\tR\x03key\x12\x1a\n" +
-	"\boptional\x18\x04 \x01(\bR\boptional\"\x7f\n" +
+	"\boptional\x18\x04 \x01(\bR\boptional\"\xc8\x01\n" +
 	"\x0fOdgmIntegration\x12 \n" +
 	"\vcollections\x18\x01 \x03(\tR\vcollections\x12\x1f\n" +
 	"\vaccess_mode\x18\x02 \x01(\tR\n" +
 	"accessMode\x12)\n" +
-	"\x10caching_strategy\x18\x03 \x01(\tR\x0fcachingStrategy\"\xbe\x01\n" +
+	"\x10caching_strategy\x18\x03 \x01(\tR\x0fcachingStrategy\x12G\n" +
+	"\x0eevent_triggers\x18\x04 \x03(\v2 .oaas.deployment.v1.EventTriggerR\reventTriggers\"s\n" +
+	"\fEventTrigger\x12\x18\n" +
+	"\abinding\x18\x01 \x01(\tR\abinding\x12 \n" +
+	"\vcollections\x18\x02 \x03(\tR\vcollections\x12'\n" +
+	"\x0fasync_execution\x18\x03 \x01(\bR\x0easyncExecution\"\xbe\x01\n" +
 	"\vHealthCheck\x127\n" +
 	"\astartup\x18\x01 \x01(\v2\x1d.oaas.deployment.v1.HttpProbeR\astartup\x12;\n" +
 	"\treadiness\x18\x02 \x01(\v2\x1d.oaas.deployment.v1.HttpProbeR\treadiness\x129\n" +
@@ -3486,7 +3917,7 @@ func file_oaas_deployment_v1_deployment_proto_rawDescGZIP() []byte {
 }
 
 var file_oaas_deployment_v1_deployment_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
-var file_oaas_deployment_v1_deployment_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
+var file_oaas_deployment_v1_deployment_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
 var file_oaas_deployment_v1_deployment_proto_goTypes = []any{
 	(ConsistencyModel)(0),                  // 0: oaas.deployment.v1.ConsistencyModel
 	(EnforcementMode)(0),                   // 1: oaas.deployment.v1.EnforcementMode
@@ -3504,39 +3935,44 @@ var file_oaas_deployment_v1_deployment_proto_goTypes = []any{
 	(*NfrRequirements)(nil),                // 13: oaas.deployment.v1.NfrRequirements
 	(*ResourceAllocation)(nil),             // 14: oaas.deployment.v1.ResourceAllocation
 	(*FunctionContainer)(nil),              // 15: oaas.deployment.v1.FunctionContainer
-	(*SecretVariable)(nil),                 // 16: oaas.deployment.v1.SecretVariable
-	(*OdgmIntegration)(nil),                // 17: oaas.deployment.v1.OdgmIntegration
-	(*HealthCheck)(nil),                    // 18: oaas.deployment.v1.HealthCheck
-	(*HttpProbe)(nil),                      // 19: oaas.deployment.v1.HttpProbe
-	(*DeploymentStatus)(nil),               // 20: oaas.deployment.v1.DeploymentStatus
-	(*TemplateSelection)(nil),              // 21: oaas.deployment.v1.TemplateSelection
-	(*TemplateCandidate)(nil),              // 22: oaas.deployment.v1.TemplateCandidate
-	(*OdgmStatus)(nil),                     // 23: oaas.deployment.v1.OdgmStatus
-	(*Condition)(nil),                      // 24: oaas.deployment.v1.Condition
-	(*FunctionStatus)(nil),                 // 25: oaas.deployment.v1.FunctionStatus
-	(*ResourceReference)(nil),              // 26: oaas.deployment.v1.ResourceReference
-	(*DeploymentRecord)(nil),               // 27: oaas.deployment.v1.DeploymentRecord
-	(*DeployRequest)(nil),                  // 28: oaas.deployment.v1.DeployRequest
-	(*DeployResponse)(nil),                 // 29: oaas.deployment.v1.DeployResponse
-	(*GetDeploymentStatusRequest)(nil),     // 30: oaas.deployment.v1.GetDeploymentStatusRequest
-	(*GetDeploymentStatusResponse)(nil),    // 31: oaas.deployment.v1.GetDeploymentStatusResponse
-	(*DeleteDeploymentRequest)(nil),        // 32: oaas.deployment.v1.DeleteDeploymentRequest
-	(*DeleteDeploymentResponse)(nil),       // 33: oaas.deployment.v1.DeleteDeploymentResponse
-	(*RecordFilter)(nil),                   // 34: oaas.deployment.v1.RecordFilter
-	(*ListDeploymentRecordsRequest)(nil),   // 35: oaas.deployment.v1.ListDeploymentRecordsRequest
-	(*ListDeploymentRecordsResponse)(nil),  // 36: oaas.deployment.v1.ListDeploymentRecordsResponse
-	(*GetDeploymentRecordRequest)(nil),     // 37: oaas.deployment.v1.GetDeploymentRecordRequest
-	(*GetDeploymentRecordResponse)(nil),    // 38: oaas.deployment.v1.GetDeploymentRecordResponse
-	(*WatchDeploymentRecordsRequest)(nil),  // 39: oaas.deployment.v1.WatchDeploymentRecordsRequest
-	(*WatchDeploymentRecordsResponse)(nil), // 40: oaas.deployment.v1.WatchDeploymentRecordsResponse
-	(*RenderDeploymentRequest)(nil),        // 41: oaas.deployment.v1.RenderDeploymentRequest
-	(*RenderDeploymentResponse)(nil),       // 42: oaas.deployment.v1.RenderDeploymentResponse
-	nil,                                    // 43: oaas.deployment.v1.OdgmSettings.OptionsEntry
-	nil,                                    // 44: oaas.deployment.v1.TelemetrySettings.ResourceAttributesEntry
-	nil,                                    // 45: oaas.deployment.v1.FunctionContainer.ResourceRequestsEntry
-	nil,                                    // 46: oaas.deployment.v1.FunctionContainer.ResourceLimitsEntry
-	nil,                                    // 47: oaas.deployment.v1.FunctionContainer.EnvEntry
-	(*timestamppb.Timestamp)(nil),          // 48: google.protobuf.Timestamp
+	(*VolumeMount)(nil),                    // 16: oaas.deployment.v1.VolumeMount
+	(*ObjectVolume)(nil),                   // 17: oaas.deployment.v1.ObjectVolume
+	(*ClaimVolume)(nil),                    // 18: oaas.deployment.v1.ClaimVolume
+	(*EmptyVolume)(nil),                    // 19: oaas.deployment.v1.EmptyVolume
+	(*SecretVariable)(nil),                 // 20: oaas.deployment.v1.SecretVariable
+	(*OdgmIntegration)(nil),                // 21: oaas.deployment.v1.OdgmIntegration
+	(*EventTrigger)(nil),                   // 22: oaas.deployment.v1.EventTrigger
+	(*HealthCheck)(nil),                    // 23: oaas.deployment.v1.HealthCheck
+	(*HttpProbe)(nil),                      // 24: oaas.deployment.v1.HttpProbe
+	(*DeploymentStatus)(nil),               // 25: oaas.deployment.v1.DeploymentStatus
+	(*TemplateSelection)(nil),              // 26: oaas.deployment.v1.TemplateSelection
+	(*TemplateCandidate)(nil),              // 27: oaas.deployment.v1.TemplateCandidate
+	(*OdgmStatus)(nil),                     // 28: oaas.deployment.v1.OdgmStatus
+	(*Condition)(nil),                      // 29: oaas.deployment.v1.Condition
+	(*FunctionStatus)(nil),                 // 30: oaas.deployment.v1.FunctionStatus
+	(*ResourceReference)(nil),              // 31: oaas.deployment.v1.ResourceReference
+	(*DeploymentRecord)(nil),               // 32: oaas.deployment.v1.DeploymentRecord
+	(*DeployRequest)(nil),                  // 33: oaas.deployment.v1.DeployRequest
+	(*DeployResponse)(nil),                 // 34: oaas.deployment.v1.DeployResponse
+	(*GetDeploymentStatusRequest)(nil),     // 35: oaas.deployment.v1.GetDeploymentStatusRequest
+	(*GetDeploymentStatusResponse)(nil),    // 36: oaas.deployment.v1.GetDeploymentStatusResponse
+	(*DeleteDeploymentRequest)(nil),        // 37: oaas.deployment.v1.DeleteDeploymentRequest
+	(*DeleteDeploymentResponse)(nil),       // 38: oaas.deployment.v1.DeleteDeploymentResponse
+	(*RecordFilter)(nil),                   // 39: oaas.deployment.v1.RecordFilter
+	(*ListDeploymentRecordsRequest)(nil),   // 40: oaas.deployment.v1.ListDeploymentRecordsRequest
+	(*ListDeploymentRecordsResponse)(nil),  // 41: oaas.deployment.v1.ListDeploymentRecordsResponse
+	(*GetDeploymentRecordRequest)(nil),     // 42: oaas.deployment.v1.GetDeploymentRecordRequest
+	(*GetDeploymentRecordResponse)(nil),    // 43: oaas.deployment.v1.GetDeploymentRecordResponse
+	(*WatchDeploymentRecordsRequest)(nil),  // 44: oaas.deployment.v1.WatchDeploymentRecordsRequest
+	(*WatchDeploymentRecordsResponse)(nil), // 45: oaas.deployment.v1.WatchDeploymentRecordsResponse
+	(*RenderDeploymentRequest)(nil),        // 46: oaas.deployment.v1.RenderDeploymentRequest
+	(*RenderDeploymentResponse)(nil),       // 47: oaas.deployment.v1.RenderDeploymentResponse
+	nil,                                    // 48: oaas.deployment.v1.OdgmSettings.OptionsEntry
+	nil,                                    // 49: oaas.deployment.v1.TelemetrySettings.ResourceAttributesEntry
+	nil,                                    // 50: oaas.deployment.v1.FunctionContainer.ResourceRequestsEntry
+	nil,                                    // 51: oaas.deployment.v1.FunctionContainer.ResourceLimitsEntry
+	nil,                                    // 52: oaas.deployment.v1.FunctionContainer.EnvEntry
+	(*timestamppb.Timestamp)(nil),          // 53: google.protobuf.Timestamp
 }
 var file_oaas_deployment_v1_deployment_proto_depIdxs = []int32{
 	13, // 0: oaas.deployment.v1.DeploymentUnit.nfr_requirements:type_name -> oaas.deployment.v1.NfrRequirements
@@ -3549,63 +3985,69 @@ var file_oaas_deployment_v1_deployment_proto_depIdxs = []int32{
 	12, // 7: oaas.deployment.v1.DeploymentUnit.enforcement:type_name -> oaas.deployment.v1.EnforcementSettings
 	2,  // 8: oaas.deployment.v1.DeploymentUnit.deletion_policy:type_name -> oaas.deployment.v1.DeletionPolicy
 	0,  // 9: oaas.deployment.v1.ClassState.consistency_model:type_name -> oaas.deployment.v1.ConsistencyModel
-	43, // 10: oaas.deployment.v1.OdgmSettings.options:type_name -> oaas.deployment.v1.OdgmSettings.OptionsEntry
-	44, // 11: oaas.deployment.v1.TelemetrySettings.resource_attributes:type_name -> oaas.deployment.v1.TelemetrySettings.ResourceAttributesEntry
+	48, // 10: oaas.deployment.v1.OdgmSettings.options:type_name -> oaas.deployment.v1.OdgmSettings.OptionsEntry
+	49, // 11: oaas.deployment.v1.TelemetrySettings.resource_attributes:type_name -> oaas.deployment.v1.TelemetrySettings.ResourceAttributesEntry
 	1,  // 12: oaas.deployment.v1.EnforcementSettings.mode:type_name -> oaas.deployment.v1.EnforcementMode
-	45, // 13: oaas.deployment.v1.FunctionContainer.resource_requests:type_name -> oaas.deployment.v1.FunctionContainer.ResourceRequestsEntry
-	46, // 14: oaas.deployment.v1.FunctionContainer.resource_limits:type_name -> oaas.deployment.v1.FunctionContainer.ResourceLimitsEntry
-	47, // 15: oaas.deployment.v1.FunctionContainer.env:type_name -> oaas.deployment.v1.FunctionContainer.EnvEntry
-	18, // 16: oaas.deployment.v1.FunctionContainer.health_check:type_name -> oaas.deployment.v1.HealthCheck
-	16, // 17: oaas.deployment.v1.FunctionContainer.secret_env:type_name -> oaas.deployment.v1.SecretVariable
-	17, // 18: oaas.deployment.v1.FunctionContainer.odgm_integration:type_name -> oaas.deployment.v1.OdgmIntegration
-	19, // 19: oaas.deployment.v1.HealthCheck.startup:type_name -> oaas.deployment.v1.HttpProbe
-	19, // 20: oaas.deployment.v1.HealthCheck.readiness:type_name -> oaas.deployment.v1.HttpProbe
-	19, // 21: oaas.deployment.v1.HealthCheck.liveness:type_name -> oaas.deployment.v1.HttpProbe
-	3,  // 22: oaas.deployment.v1.DeploymentStatus.condition:type_name -> oaas.deployment.v1.RecordCondition
-	4,  // 23: oaas.deployment.v1.DeploymentStatus.phase:type_name -> oaas.deployment.v1.RecordPhase
-	24, // 24: oaas.deployment.v1.DeploymentStatus.conditions:type_name -> oaas.deployment.v1.Condition
-	25, // 25: oaas.deployment.v1.DeploymentStatus.functions:type_name -> oaas.deployment.v1.FunctionStatus
-	21, // 26: oaas.deployment.v1.DeploymentStatus.template_selection:type_name -> oaas.deployment.v1.TemplateSelection
-	23, // 27: oaas.deployment.v1.DeploymentStatus.odgm:type_name -> oaas.deployment.v1.OdgmStatus
-	22, // 28: oaas.deployment.v1.TemplateSelection.candidates:type_name -> oaas.deployment.v1.TemplateCandidate
-	48, // 29: oaas.deployment.v1.Condition.last_transition_time:type_name -> google.protobuf.Timestamp
-	7,  // 30: oaas.deployment.v1.DeploymentRecord.unit:type_name -> oaas.deployment.v1.DeploymentUnit
-	20, // 31: oaas.deployment.v1.DeploymentRecord.status:type_name -> oaas.deployment.v1.DeploymentStatus
-	26, // 32: oaas.deployment.v1.DeploymentRecord.resource_refs:type_name -> oaas.deployment.v1.ResourceReference
-	48, // 33: oaas.deployment.v1.DeploymentRecord.created_at:type_name -> google.protobuf.Timestamp
-	48, // 34: oaas.deployment.v1.DeploymentRecord.deleted_at:type_name -> google.protobuf.Timestamp
-	7,  // 35: oaas.deployment.v1.DeployRequest.unit:type_name -> oaas.deployment.v1.DeploymentUnit
-	5,  // 36: oaas.deployment.v1.DeployResponse.outcome:type_name -> oaas.deployment.v1.DeployOutcome
-	27, // 37: oaas.deployment.v1.DeployResponse.record:type_name -> oaas.deployment.v1.DeploymentRecord
-	20, // 38: oaas.deployment.v1.GetDeploymentStatusResponse.status:type_name -> oaas.deployment.v1.DeploymentStatus
-	3,  // 39: oaas.deployment.v1.RecordFilter.condition:type_name -> oaas.deployment.v1.RecordCondition
-	34, // 40: oaas.deployment.v1.ListDeploymentRecordsRequest.filter:type_name -> oaas.deployment.v1.RecordFilter
-	27, // 41: oaas.deployment.v1.ListDeploymentRecordsResponse.records:type_name -> oaas.deployment.v1.DeploymentRecord
-	27, // 42: oaas.deployment.v1.GetDeploymentRecordResponse.record:type_name -> oaas.deployment.v1.DeploymentRecord
-	34, // 43: oaas.deployment.v1.WatchDeploymentRecordsRequest.filter:type_name -> oaas.deployment.v1.RecordFilter
-	6,  // 44: oaas.deployment.v1.WatchDeploymentRecordsResponse.type:type_name -> oaas.deployment.v1.WatchEventType
-	27, // 45: oaas.deployment.v1.WatchDeploymentRecordsResponse.record:type_name -> oaas.deployment.v1.DeploymentRecord
-	7,  // 46: oaas.deployment.v1.RenderDeploymentRequest.unit:type_name -> oaas.deployment.v1.DeploymentUnit
-	21, // 47: oaas.deployment.v1.RenderDeploymentResponse.template_selection:type_name -> oaas.deployment.v1.TemplateSelection
-	28, // 48: oaas.deployment.v1.DeploymentService.Deploy:input_type -> oaas.deployment.v1.DeployRequest
-	30, // 49: oaas.deployment.v1.DeploymentService.GetDeploymentStatus:input_type -> oaas.deployment.v1.GetDeploymentStatusRequest
-	32, // 50: oaas.deployment.v1.DeploymentService.DeleteDeployment:input_type -> oaas.deployment.v1.DeleteDeploymentRequest
-	35, // 51: oaas.deployment.v1.DeploymentService.ListDeploymentRecords:input_type -> oaas.deployment.v1.ListDeploymentRecordsRequest
-	37, // 52: oaas.deployment.v1.DeploymentService.GetDeploymentRecord:input_type -> oaas.deployment.v1.GetDeploymentRecordRequest
-	39, // 53: oaas.deployment.v1.DeploymentService.WatchDeploymentRecords:input_type -> oaas.deployment.v1.WatchDeploymentRecordsRequest
-	41, // 54: oaas.deployment.v1.DeploymentService.RenderDeployment:input_type -> oaas.deployment.v1.RenderDeploymentRequest
-	29, // 55: oaas.deployment.v1.DeploymentService.Deploy:output_type -> oaas.deployment.v1.DeployResponse
-	31, // 56: oaas.deployment.v1.DeploymentService.GetDeploymentStatus:output_type -> oaas.deployment.v1.GetDeploymentStatusResponse
-	33, // 57: oaas.deployment.v1.DeploymentService.DeleteDeployment:output_type -> oaas.deployment.v1.DeleteDeploymentResponse
-	36, // 58: oaas.deployment.v1.DeploymentService.ListDeploymentRecords:output_type -> oaas.deployment.v1.ListDeploymentRecordsResponse
-	38, // 59: oaas.deployment.v1.DeploymentService.GetDeploymentRecord:output_type -> oaas.deployment.v1.GetDeploymentRecordResponse
-	40, // 60: oaas.deployment.v1.DeploymentService.WatchDeploymentRecords:output_type -> oaas.deployment.v1.WatchDeploymentRecordsResponse
-	42, // 61: oaas.deployment.v1.DeploymentService.RenderDeployment:output_type -> oaas.deployment.v1.RenderDeploymentResponse
-	55, // [55:62] is the sub-list for method output_type
-	48, // [48:55] is the sub-list for method input_type
-	48, // [48:48] is the sub-list for extension type_name
-	48, // [48:48] is the sub-list for extension extendee
-	0,  // [0:48] is the sub-list for field type_name
+	50, // 13: oaas.deployment.v1.FunctionContainer.resource_requests:type_name -> oaas.deployment.v1.FunctionContainer.ResourceRequestsEntry
+	51, // 14: oaas.deployment.v1.FunctionContainer.resource_limits:type_name -> oaas.deployment.v1.FunctionContainer.ResourceLimitsEntry
+	52, // 15: oaas.deployment.v1.FunctionContainer.env:type_name -> oaas.deployment.v1.FunctionContainer.EnvEntry
+	23, // 16: oaas.deployment.v1.FunctionContainer.health_check:type_name -> oaas.deployment.v1.HealthCheck
+	20, // 17: oaas.deployment.v1.FunctionContainer.secret_env:type_name -> oaas.deployment.v1.SecretVariable
+	21, // 18: oaas.deployment.v1.FunctionContainer.odgm_integration:type_name -> oaas.deployment.v1.OdgmIntegration
+	16, // 19: oaas.deployment.v1.FunctionContainer.volume_mounts:type_name -> oaas.deployment.v1.VolumeMount
+	17, // 20: oaas.deployment.v1.VolumeMount.config_map:type_name -> oaas.deployment.v1.ObjectVolume
+	17, // 21: oaas.deployment.v1.VolumeMount.secret:type_name -> oaas.deployment.v1.ObjectVolume
+	18, // 22: oaas.deployment.v1.VolumeMount.persistent_volume_claim:type_name -> oaas.deployment.v1.ClaimVolume
+	19, // 23: oaas.deployment.v1.VolumeMount.empty_dir:type_name -> oaas.deployment.v1.EmptyVolume
+	22, // 24: oaas.deployment.v1.OdgmIntegration.event_triggers:type_name -> oaas.deployment.v1.EventTrigger
+	24, // 25: oaas.deployment.v1.HealthCheck.startup:type_name -> oaas.deployment.v1.HttpProbe
+	24, // 26: oaas.deployment.v1.HealthCheck.readiness:type_name -> oaas.deployment.v1.HttpProbe
+	24, // 27: oaas.deployment.v1.HealthCheck.liveness:type_name -> oaas.deployment.v1.HttpProbe
+	3,  // 28: oaas.deployment.v1.DeploymentStatus.condition:type_name -> oaas.deployment.v1.RecordCondition
+	4,  // 29: oaas.deployment.v1.DeploymentStatus.phase:type_name -> oaas.deployment.v1.RecordPhase
+	29, // 30: oaas.deployment.v1.DeploymentStatus.conditions:type_name -> oaas.deployment.v1.Condition
+	30, // 31: oaas.deployment.v1.DeploymentStatus.functions:type_name -> oaas.deployment.v1.FunctionStatus
+	26, // 32: oaas.deployment.v1.DeploymentStatus.template_selection:type_name -> oaas.deployment.v1.TemplateSelection
+	28, // 33: oaas.deployment.v1.DeploymentStatus.odgm:type_name -> oaas.deployment.v1.OdgmStatus
+	27, // 34: oaas.deployment.v1.TemplateSelection.candidates:type_name -> oaas.deployment.v1.TemplateCandidate
+	53, // 35: oaas.deployment.v1.Condition.last_transition_time:type_name -> google.protobuf.Timestamp
+	7,  // 36: oaas.deployment.v1.DeploymentRecord.unit:type_name -> oaas.deployment.v1.DeploymentUnit
+	25, // 37: oaas.deployment.v1.DeploymentRecord.status:type_name -> oaas.deployment.v1.DeploymentStatus
+	31, // 38: oaas.deployment.v1.DeploymentRecord.resource_refs:type_name -> oaas.deployment.v1.ResourceReference
+	53, // 39: oaas.deployment.v1.DeploymentRecord.created_at:type_name -> google.protobuf.Timestamp
+	53, // 40: oaas.deployment.v1.DeploymentRecord.deleted_at:type_name -> google.protobuf.Timestamp
+	7,  // 41: oaas.deployment.v1.DeployRequest.unit:type_name -> oaas.deployment.v1.DeploymentUnit
+	5,  // 42: oaas.deployment.v1.DeployResponse.outcome:type_name -> oaas.deployment.v1.DeployOutcome
+	32, // 43: oaas.deployment.v1.DeployResponse.record:type_name -> oaas.deployment.v1.DeploymentRecord
+	25, // 44: oaas.deployment.v1.GetDeploymentStatusResponse.status:type_name -> oaas.deployment.v1.DeploymentStatus
+	3,  // 45: oaas.deployment.v1.RecordFilter.condition:type_name -> oaas.deployment.v1.RecordCondition
+	39, // 46: oaas.deployment.v1.ListDeploymentRecordsRequest.filter:type_name -> oaas.deployment.v1.RecordFilter
+	32, // 47: oaas.deployment.v1.ListDeploymentRecordsResponse.records:type_name -> oaas.deployment.v1.DeploymentRecord
+	32, // 48: oaas.deployment.v1.GetDeploymentRecordResponse.record:type_name -> oaas.deployment.v1.DeploymentRecord
+	39, // 49: oaas.deployment.v1.WatchDeploymentRecordsRequest.filter:type_name -> oaas.deployment.v1.RecordFilter
+	6,  // 50: oaas.deployment.v1.WatchDeploymentRecordsResponse.type:type_name -> oaas.deployment.v1.WatchEventType
+	32, // 51: oaas.deployment.v1.WatchDeploymentRecordsResponse.record:type_name -> oaas.deployment.v1.DeploymentRecord
+	7,  // 52: oaas.deployment.v1.RenderDeploymentRequest.unit:type_name -> oaas.deployment.v1.DeploymentUnit
+	26, // 53: oaas.deployment.v1.RenderDeploymentResponse.template_selection:type_name -> oaas.deployment.v1.TemplateSelection
+	33, // 54: oaas.deployment.v1.DeploymentService.Deploy:input_type -> oaas.deployment.v1.DeployRequest
+	35, // 55: oaas.deployment.v1.DeploymentService.GetDeploymentStatus:input_type -> oaas.deployment.v1.GetDeploymentStatusRequest
+	37, // 56: oaas.deployment.v1.DeploymentService.DeleteDeployment:input_type -> oaas.deployment.v1.DeleteDeploymentRequest
+	40, // 57: oaas.deployment.v1.DeploymentService.ListDeploymentRecords:input_type -> oaas.deployment.v1.ListDeploymentRecordsRequest
+	42, // 58: oaas.deployment.v1.DeploymentService.GetDeploymentRecord:input_type -> oaas.deployment.v1.GetDeploymentRecordRequest
+	44, // 59: oaas.deployment.v1.DeploymentService.WatchDeploymentRecords:input_type -> oaas.deployment.v1.WatchDeploymentRecordsRequest
+	46, // 60: oaas.deployment.v1.DeploymentService.RenderDeployment:input_type -> oaas.deployment.v1.RenderDeploymentRequest
+	34, // 61: oaas.deployment.v1.DeploymentService.Deploy:output_type -> oaas.deployment.v1.DeployResponse
+	36, // 62: oaas.deployment.v1.DeploymentService.GetDeploymentStatus:output_type -> oaas.deployment.v1.GetDeploymentStatusResponse
+	38, // 63: oaas.deployment.v1.DeploymentService.DeleteDeployment:output_type -> oaas.deployment.v1.DeleteDeploymentResponse
+	41, // 64: oaas.deployment.v1.DeploymentService.ListDeploymentRecords:output_type -> oaas.deployment.v1.ListDeploymentRecordsResponse
+	43, // 65: oaas.deployment.v1.DeploymentService.GetDeploymentRecord:output_type -> oaas.deployment.v1.GetDeploymentRecordResponse
+	45, // 66: oaas.deployment.v1.DeploymentService.WatchDeploymentRecords:output_type -> oaas.deployment.v1.WatchDeploymentRecordsResponse
+	47, // 67: oaas.deployment.v1.DeploymentService.RenderDeployment:output_type -> oaas.deployment.v1.RenderDeploymentResponse
+	61, // [61:68] is the sub-list for method output_type
+	54, // [54:61] is the sub-list for method input_type
+	54, // [54:54] is the sub-list for extension type_name
+	54, // [54:54] is the sub-list for extension extendee
+	0,  // [0:54] is the sub-list for field type_name
 }
 
 func init() { file_oaas_deployment_v1_deployment_proto_init() }
@@ -3616,13 +4058,19 @@ func file_oaas_deployment_v1_deployment_proto_init() {
 	file_oaas_deployment_v1_deployment_proto_msgTypes[4].OneofWrappers = []any{}
 	file_oaas_deployment_v1_deployment_proto_msgTypes[6].OneofWrappers = []any{}
 	file_oaas_deployment_v1_deployment_proto_msgTypes[8].OneofWrappers = []any{}
+	file_oaas_deployment_v1_deployment_proto_msgTypes[9].OneofWrappers = []any{
+		(*VolumeMount_ConfigMap)(nil),
+		(*VolumeMount_Secret)(nil),
+		(*VolumeMount_PersistentVolumeClaim)(nil),
+		(*VolumeMount_EmptyDir)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_oaas_deployment_v1_deployment_proto_rawDesc), len(file_oaas_deployment_v1_deployment_proto_rawDesc)),
 			NumEnums:      7,
-			NumMessages:   41,
+			NumMessages:   46,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -1,0 +1,72 @@
+// Copyright The OaaS Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package validation
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"oaas.io/oaas/pkg/apis/pm"
+)
+
+// maxPathLength is the longest path in a container or a volume.
+const maxPathLength = 1024
+
+// validateVolumeMounts checks paths, and that each mount has one source. That names
+// are there and occur once, and the lengths of all, are declared.
+func validateVolumeMounts(mounts []pm.VolumeMount, at *field.Path) field.ErrorList {
+	var errs field.ErrorList
+	seen := uniqueness{}
+	for i := range mounts {
+		mount, at := &mounts[i], at.Index(i)
+		errs = append(errs, validateMountPath(mount.MountPath, at.Child("mountPath"), seen)...)
+		errs = append(errs, validateSubPath(mount.SubPath, at.Child("subPath"))...)
+		errs = append(errs, validateSource(mount, at)...)
+	}
+	return errs
+}
+
+func validateMountPath(value string, at *field.Path, seen uniqueness) field.ErrorList {
+	switch cleaned := path.Clean(value); {
+	case value == "" || len(value) > maxPathLength:
+		return nil
+	case !strings.HasPrefix(value, "/") || strings.Contains(value, ":"):
+		return field.ErrorList{field.Invalid(at, value, "must be an absolute path without colons, such as /etc/models")}
+	case cleaned == "/":
+		return field.ErrorList{field.Invalid(at, value, "would hide all files of the image: mount below it, such as at /etc/models")}
+	default:
+		// Containers see /a/ and /a as one folder.
+		return seen.add(cleaned, at)
+	}
+}
+
+func validateSubPath(value string, at *field.Path) field.ErrorList {
+	if strings.HasPrefix(value, "/") || slices.Contains(strings.Split(value, "/"), "..") {
+		return field.ErrorList{field.Invalid(at, value, "must be a relative path without ..")}
+	}
+	return nil
+}
+
+func validateSource(mount *pm.VolumeMount, at *field.Path) field.ErrorList {
+	sources := 0
+	for _, set := range []bool{mount.ConfigMap != nil, mount.Secret != nil, mount.PersistentVolumeClaim != nil, mount.EmptyDir != nil} {
+		if set {
+			sources++
+		}
+	}
+	const remedy = "set exactly one of configMap, secret, persistentVolumeClaim and emptyDir: it is where the files come from"
+	switch {
+	case sources == 0:
+		return field.ErrorList{field.Required(at, remedy)}
+	case sources > 1:
+		return field.ErrorList{field.Invalid(at, mount.Name, remedy)}
+	case mount.EmptyDir != nil && mount.EmptyDir.SizeLimit != nil && mount.EmptyDir.SizeLimit.Sign() < 0:
+		return field.ErrorList{field.Invalid(at.Child("emptyDir", "sizeLimit"), mount.EmptyDir.SizeLimit.String(), "must not be negative")}
+	default:
+		return nil
+	}
+}
