@@ -210,6 +210,8 @@ func rules(markers []string, mayBeAbsent bool) []string {
 			add("cannot be changed")
 		case "maxlength":
 			add("%sat most %s characters", of, value)
+		case "maxbytes":
+			add("%sat most %s bytes", of, value)
 		case "minlength":
 			add("%sat least %s characters", of, value)
 		case "maxitems":

@@ -139,8 +139,9 @@ func (r *Reconciler) lookUp(ctx context.Context, record *v1alpha1.DeploymentReco
 }
 
 // prune takes away what the record no longer asks for, and drops from the inventory
-// what is gone. It leaves everything but autoscalers in place until all that is wanted
-// was applied, and what serves a function until its successor does.
+// what is gone. It leaves everything in place until all that is wanted was applied,
+// and what serves a function until its successor does; autoscalers excepted, whose
+// workload is wanted as before.
 func (r *Reconciler) prune(ctx context.Context, p *pass, seen *observation) error {
 	wanted := seen.byRef()
 	serving := map[string]bool{}
@@ -149,6 +150,9 @@ func (r *Reconciler) prune(ctx context.Context, p *pass, seen *observation) erro
 	}
 	var failures []error
 	kept := make([]v1alpha1.ResourceReference, 0, len(p.inventory))
+	var unwanted []*children.Object
+	// replacing are the functions, by label, of which another workload is still there.
+	replacing := map[string]bool{}
 	for _, ref := range p.inventory {
 		if c := wanted[keyOf(ref)]; c != nil {
 			if c.live != nil {
@@ -171,27 +175,35 @@ func (r *Reconciler) prune(ctx context.Context, p *pass, seen *observation) erro
 		if ref.Keep || holdsData(live.Kind.GroupKind()) {
 			continue
 		}
+		unwanted = append(unwanted, live)
+		if runsPods(live.Kind.GroupKind()) {
+			replacing[live.Labels[v1alpha1.LabelFunction]] = true
+		}
+	}
+	for _, live := range unwanted {
+		what := live.Kind.Kind + " " + live.Name
 		if live.Leaving() {
-			seen.parting = append(seen.parting, ref.Kind+" "+ref.Name)
+			seen.parting = append(seen.parting, what)
 			continue
 		}
-		// What is in the way of its successor would wait for it for ever. An autoscaler is
-		// missed by nobody, since its workload keeps its replicas, and two of them undo
-		// each other: where the other one is KEDA's, it is refused as long as this one is
-		// there.
-		removable := render.Autoscales(live.Kind.GroupKind()) ||
-			(seen.applied || p.inTheWay[live.UID]) && (replaced(live, serving) || p.obstructs(live))
+		// What is in the way of its successor would wait for it for ever.
+		removable := (seen.applied || p.inTheWay[live.UID]) && (replaced(live, serving) || p.obstructs(live))
+		if render.Autoscales(live.Kind.GroupKind()) && !replacing[live.Labels[v1alpha1.LabelFunction]] {
+			// The workload keeps its replicas, and another autoscaler of it may be refused
+			// as long as this one is there, as KEDA does.
+			removable = true
+		}
 		if !removable {
 			if live.Health.Available && runsPods(live.Kind.GroupKind()) {
 				seen.serves(live.Labels[v1alpha1.LabelFunction])
 			}
-			seen.surplus = append(seen.surplus, ref.Kind+" "+ref.Name)
+			seen.surplus = append(seen.surplus, what)
 			continue
 		}
 		if err := r.delete(ctx, live, sameObject(live)); err != nil {
 			failures = append(failures, err)
 		}
-		seen.parting = append(seen.parting, ref.Kind+" "+ref.Name)
+		seen.parting = append(seen.parting, what)
 	}
 	seen.inventory = kept
 	return errors.Join(failures...)

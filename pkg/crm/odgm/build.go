@@ -57,6 +57,13 @@ func plan(in Input) (*Grid, error) {
 	if err := g.fill(wantedHere, joining); err != nil {
 		return nil, err
 	}
+	if size := g.triggersSize(); size > maxTriggers {
+		return nil, &InvalidError{
+			Field: "spec.bindings", Value: fmt.Sprintf("%d triggers", len(g.events.triggers)),
+			Reason: fmt.Sprintf("the lists of collections that they are for, %d bytes, do not fit the data grid's ConfigMap: "+
+				"use fewer collections or shorter names, or name those of each function in odgmIntegration.collections", size),
+		}
+	}
 	return g, nil
 }
 

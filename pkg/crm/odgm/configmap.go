@@ -18,6 +18,14 @@ import (
 // which every pass of the reconciler does.
 const settingsKey = "odgm.json"
 
+const (
+	// maxTriggers bounds the lists of collections in the settings of triggers, in bytes:
+	// a ConfigMap holds 1 MiB.
+	maxTriggers = 512 << 10
+	// perName is what a line takes beside the name in it.
+	perName = 16
+)
+
 // Settings of a grid that go beyond the environment of its nodes.
 type (
 	settings struct {
@@ -102,13 +110,28 @@ func (g *Grid) settings() settings {
 		})
 	}
 	for _, t := range g.events.triggers {
-		collections := t.collections
-		if len(collections) == 0 {
-			collections = g.integration(t.function).Collections
-		}
 		s.Events.Triggers = append(s.Events.Triggers, triggerSettings{
-			Binding: t.binding, FunctionKey: t.function, TriggerType: "StateChange", Collections: collections, Async: t.async,
+			Binding: t.binding, FunctionKey: t.function, TriggerType: "StateChange", Collections: g.collectionsOf(t), Async: t.async,
 		})
 	}
 	return s
+}
+
+// collectionsOf are the collections that a trigger is for.
+func (g *Grid) collectionsOf(t trigger) []string {
+	if len(t.collections) > 0 {
+		return t.collections
+	}
+	return g.integration(t.function).Collections
+}
+
+// triggersSize is what the lists of all triggers' collections take in the settings.
+func (g *Grid) triggersSize() int {
+	size := 0
+	for _, t := range g.events.triggers {
+		for _, name := range g.collectionsOf(t) {
+			size += len(name) + perName
+		}
+	}
+	return size
 }

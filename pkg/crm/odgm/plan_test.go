@@ -4,6 +4,7 @@
 package odgm_test
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -241,6 +242,18 @@ func TestImpossible(t *testing.T) {
 					Collections: []string{"b"}, EventTriggers: []v1alpha1.EventTrigger{{Binding: "add", Collections: []string{"a"}}},
 				}
 			}, `spec.functionContainers[0].odgmIntegration.eventTriggers[0].collections: a: the function uses no such collection: use some of ["b"]`,
+		},
+		"more triggers of all collections than a ConfigMap holds": {
+			func(in *odgm.Input) {
+				in.Record.Spec.ODGMConfig = &v1alpha1.ODGMConfig{PartitionCount: 1}
+				for i := range 64 {
+					in.Record.Spec.ODGMConfig.Collections = append(in.Record.Spec.ODGMConfig.Collections, fmt.Sprintf("%0200d", i))
+				}
+				in.Record.Spec.Bindings = nil
+				for i := range 100 {
+					in.Record.Spec.Bindings = append(in.Record.Spec.Bindings, v1alpha1.MethodBinding{Name: fmt.Sprint(i), FunctionKey: "elsewhere", TriggerOnStateChange: true})
+				}
+			}, "spec.bindings: 100 triggers: the lists of collections that they are for, 1382400 bytes",
 		},
 		"more replicas than ids": {
 			func(in *odgm.Input) { in.Mode, in.Functions[0].Replicas = v1alpha1.ODGMSidecar, 1001 },

@@ -5,6 +5,7 @@ package render
 
 import (
 	"cmp"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -110,10 +111,20 @@ const volumePrefix = "function-"
 // addVolumes mounts what the function asks for.
 func (f *function) addVolumes(spec *corev1.PodSpec) {
 	container := &spec.Containers[0]
+	claims := map[string]string{}
 	for i := range f.container.VolumeMounts {
 		mount := &f.container.VolumeMounts[i]
-		name := volumePrefix + mount.Name
-		spec.Volumes = append(spec.Volumes, corev1.Volume{Name: name, VolumeSource: sourceOf(mount)})
+		name, source := volumePrefix+mount.Name, f.sourceOf(mount)
+		if claim := source.PersistentVolumeClaim; claim != nil && claims[claim.ClaimName] != "" {
+			// Another part of it. With two volumes of one claim, many a kubelet never starts
+			// the pod.
+			name = claims[claim.ClaimName]
+		} else {
+			spec.Volumes = append(spec.Volumes, corev1.Volume{Name: name, VolumeSource: source})
+			if claim != nil {
+				claims[claim.ClaimName] = name
+			}
+		}
 		container.VolumeMounts = append(container.VolumeMounts, corev1.VolumeMount{
 			Name: name, MountPath: mount.MountPath, SubPath: mount.SubPath,
 			// Nobody writes to a ConfigMap or a Secret, and Knative wants to hear it.
@@ -125,8 +136,15 @@ func (f *function) addVolumes(spec *corev1.PodSpec) {
 	}
 }
 
+// writes tells whether a function writes to any part of a claim.
+func (f *function) writes(claim string) bool {
+	return slices.ContainsFunc(f.container.VolumeMounts, func(m v1alpha1.VolumeMount) bool {
+		return m.PersistentVolumeClaim != nil && m.PersistentVolumeClaim.ClaimName == claim && !m.ReadOnly
+	})
+}
+
 // sourceOf is where the files of a mount come from, which is one place alone.
-func sourceOf(mount *v1alpha1.VolumeMount) corev1.VolumeSource {
+func (f *function) sourceOf(mount *v1alpha1.VolumeMount) corev1.VolumeSource {
 	optional := func(source *v1alpha1.ObjectVolume) *bool {
 		if source.Optional {
 			return new(true)
@@ -142,7 +160,7 @@ func sourceOf(mount *v1alpha1.VolumeMount) corev1.VolumeSource {
 		return corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: mount.Secret.Name, Optional: optional(mount.Secret)}}
 	case mount.PersistentVolumeClaim != nil:
 		return corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{
-			ClaimName: mount.PersistentVolumeClaim.ClaimName, ReadOnly: mount.ReadOnly,
+			ClaimName: mount.PersistentVolumeClaim.ClaimName, ReadOnly: !f.writes(mount.PersistentVolumeClaim.ClaimName),
 		}}
 	case mount.EmptyDir != nil:
 		return corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{Medium: mount.EmptyDir.Medium, SizeLimit: mount.EmptyDir.SizeLimit}}

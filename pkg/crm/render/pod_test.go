@@ -77,6 +77,41 @@ func TestAFunctionGetsTheFilesItAsksFor(t *testing.T) {
 	}
 }
 
+// TestPartsOfAClaimAreOneVolume: of two volumes with one claim, many a kubelet mounts
+// one and waits for the other for ever.
+func TestPartsOfAClaimAreOneVolume(t *testing.T) {
+	part := func(name string, readOnly bool) v1alpha1.VolumeMount {
+		return v1alpha1.VolumeMount{
+			Name: name, MountPath: "/" + name, SubPath: name, ReadOnly: readOnly,
+			PersistentVolumeClaim: &v1alpha1.ClaimVolume{ClaimName: "data"},
+		}
+	}
+	for sentence, test := range map[string]struct {
+		parts []v1alpha1.VolumeMount
+		want  bool
+	}{
+		"read":             {[]v1alpha1.VolumeMount{part("a", true), part("b", true)}, true},
+		"read and written": {[]v1alpha1.VolumeMount{part("a", true), part("b", false)}, false},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			spec := firstPod(t, "deployment", func(r *v1alpha1.DeploymentRecord) { r.Spec.FunctionContainers[0].VolumeMounts = test.parts }).Spec
+			want := []corev1.Volume{{Name: "function-a", VolumeSource: corev1.VolumeSource{
+				PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "data", ReadOnly: test.want},
+			}}}
+			if diff := cmp.Diff(want, spec.Volumes); diff != "" {
+				t.Errorf("volumes (-want +got):\n%s", diff)
+			}
+			mounts := []corev1.VolumeMount{
+				{Name: "function-a", MountPath: "/a", SubPath: "a", ReadOnly: true},
+				{Name: "function-a", MountPath: "/b", SubPath: "b", ReadOnly: test.want},
+			}
+			if diff := cmp.Diff(mounts, spec.Containers[0].VolumeMounts); diff != "" {
+				t.Errorf("mounts (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 // TestSizeRollsNoPods: the number of replicas is not a part of the pod, so that a
 // change of it restarts nothing.
 func TestSizeRollsNoPods(t *testing.T) {

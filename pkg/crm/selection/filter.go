@@ -97,8 +97,12 @@ func (c contest) incapable() []string {
 	return found
 }
 
-// unmountable: Knative takes claims only where an operator turned that on, which a pin
-// says, and refuses a function that has some elsewhere.
+// reservedByKnative are paths that some version of Knative does not let functions
+// mount at.
+var reservedByKnative = []string{"/dev", "/dev/log", "/tmp", "/var", "/var/log"}
+
+// unmountable: Knative mounts claims only where an operator turned that on, and not
+// everywhere, depending on its version. A pin says that it does here.
 func (c contest) unmountable(by way) []string {
 	if by == pinned || c.candidate.Spec.Type != v1alpha1.TemplateTypeKnative {
 		return nil
@@ -106,9 +110,16 @@ func (c contest) unmountable(by way) []string {
 	var found []string
 	for i := range c.Record.FunctionContainers {
 		container := &c.Record.FunctionContainers[i]
-		if slices.ContainsFunc(container.VolumeMounts, func(m v1alpha1.VolumeMount) bool { return m.PersistentVolumeClaim != nil }) {
-			found = append(found, fmt.Sprintf("does not mount the PersistentVolumeClaims of function %q unless Knative's config-features say so: "+
-				"pin the template where they do", container.FunctionKey))
+		for j := range container.VolumeMounts {
+			mount := &container.VolumeMounts[j]
+			if mount.PersistentVolumeClaim != nil {
+				found = append(found, fmt.Sprintf("mounts the PersistentVolumeClaim %q of function %q only where Knative's config-features say so: pin the template if they do",
+					mount.PersistentVolumeClaim.ClaimName, container.FunctionKey))
+			}
+			if slices.Contains(reservedByKnative, mount.MountPath) {
+				found = append(found, fmt.Sprintf("mounts nothing at %s in some versions of Knative, which function %q asks for: pin the template if yours does",
+					mount.MountPath, container.FunctionKey))
+			}
 		}
 	}
 	return found

@@ -84,9 +84,13 @@ func mayRest(s *scene) { s.spec.FunctionContainers[0].MinReplicas = new(int32(0)
 
 func mountsClaim(s *scene) {
 	s.spec.FunctionContainers[0].VolumeMounts = []v1alpha1.VolumeMount{
-		{Name: "tmp", MountPath: "/tmp", EmptyDir: &v1alpha1.EmptyVolume{}},
+		{Name: "cache", MountPath: "/cache", EmptyDir: &v1alpha1.EmptyVolume{}},
 		{Name: "models", MountPath: "/models", PersistentVolumeClaim: &v1alpha1.ClaimVolume{ClaimName: "models"}},
 	}
+}
+
+func mountsTemporary(s *scene) {
+	s.spec.FunctionContainers[0].VolumeMounts = []v1alpha1.VolumeMount{{Name: "tmp", MountPath: "/tmp", EmptyDir: &v1alpha1.EmptyVolume{}}}
 }
 
 func fixedSize(s *scene) {

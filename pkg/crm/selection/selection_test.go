@@ -73,7 +73,10 @@ func TestSelect(t *testing.T) {
 			want:  "deployment", reasons: said{"knative": `not among the allowedTemplates of environment "prod"`, "statefulset": "not among the allowedTemplates"},
 		},
 		"Knative loses where a function mounts a claim": {given: []change{knativeServed, mayRest, mountsClaim}, want: "deployment", reasons: said{
-			"knative": `does not mount the PersistentVolumeClaims of function "add"`,
+			"knative": `mounts the PersistentVolumeClaim "models" of function "add" only where`,
+		}},
+		"Knative loses where a function mounts what it may reserve": {given: []change{knativeServed, mayRest, mountsTemporary}, want: "deployment", reasons: said{
+			"knative": `mounts nothing at /tmp in some versions of Knative, which function "add" asks for`,
 		}},
 		"a pin says that Knative mounts claims": {given: []change{knativeServed, mayRest, mountsClaim, pin("knative")}, want: "knative"},
 		"a latency bound excludes what scales to zero": {given: []change{knativeServed, mayRest, latency(200)}, want: "deployment", reasons: said{

@@ -33,22 +33,20 @@ const (
 // invalid is INVALID_ARGUMENT with one violation for each field, as far as there is
 // room.
 func invalid(problems field.ErrorList) error {
-	var violations []*errdetails.BadRequest_FieldViolation
-	for _, problem := range problems {
-		violations = append(violations, &errdetails.BadRequest_FieldViolation{Field: problem.Field, Description: problem.ErrorBody()})
-	}
-	return badRequest(violations)
+	return badRequest(len(problems), func(i int) (string, string) { return problems[i].Field, problems[i].ErrorBody() })
 }
 
-func badRequest(violations []*errdetails.BadRequest_FieldViolation) error {
+// badRequest asks for the field and the text of a violation if there is room to tell.
+func badRequest(count int, violationOf func(int) (field, text string)) error {
 	details := &errdetails.BadRequest{}
 	var texts []string
 	room := violationsRoom
-	for i, violation := range violations {
-		violation.Field, violation.Description = cut(violation.GetField()), cut(violation.GetDescription())
+	for i := range count {
+		at, description := violationOf(i)
+		violation := &errdetails.BadRequest_FieldViolation{Field: cut(at), Description: cut(description)}
 		text := strings.TrimPrefix(violation.GetField()+": "+violation.GetDescription(), ": ")
 		if room -= len(text); room < 0 && i > 0 {
-			texts = append(texts, fmt.Sprintf("and %d more", len(violations)-i))
+			texts = append(texts, fmt.Sprintf("and %d more", count-i))
 			break
 		}
 		details.FieldViolations, texts = append(details.FieldViolations, violation), append(texts, text)
@@ -177,11 +175,8 @@ func statusOf(err error) error {
 // invalidOf passes on what the API server found wrong with a record.
 func invalidOf(err error, reply apierrors.APIStatus) error {
 	if reply.Status().Details == nil || len(reply.Status().Details.Causes) == 0 {
-		return badRequest([]*errdetails.BadRequest_FieldViolation{{Description: err.Error()}})
+		return badRequest(1, func(int) (string, string) { return "", err.Error() })
 	}
-	var violations []*errdetails.BadRequest_FieldViolation
-	for _, cause := range reply.Status().Details.Causes {
-		violations = append(violations, &errdetails.BadRequest_FieldViolation{Field: cause.Field, Description: cause.Message})
-	}
-	return badRequest(violations)
+	causes := reply.Status().Details.Causes
+	return badRequest(len(causes), func(i int) (string, string) { return causes[i].Field, causes[i].Message })
 }

@@ -222,7 +222,7 @@ func TestValidateSettings(t *testing.T) {
 			func(u *deploymentv1.DeploymentUnit) {
 				u.FunctionContainers[0].OdgmIntegration.Collections = []string{"orders"}
 				u.FunctionContainers[0].OdgmIntegration.EventTriggers = nil
-			}, []string{unsupported + function + "odgm_integration.collections[0]"},
+			}, []string{invalid + function + "odgm_integration.collections[0]"},
 		},
 		"a function may name a collection where the class names none": {
 			change: func(u *deploymentv1.DeploymentUnit) { u.Odgm = nil },
@@ -240,12 +240,17 @@ func TestValidateSettings(t *testing.T) {
 		"a trigger is of collections that the function uses": {
 			func(u *deploymentv1.DeploymentUnit) {
 				u.FunctionContainers[0].OdgmIntegration.EventTriggers[0].Collections = []string{"audit"}
-			}, []string{unsupported + function + "odgm_integration.event_triggers[0].collections[0]"},
+			}, []string{invalid + function + "odgm_integration.event_triggers[0].collections[0]"},
+		},
+		"more collections of triggers than a record can hold are refused": {
+			func(u *deploymentv1.DeploymentUnit) {
+				u.FunctionContainers[0].OdgmIntegration.EventTriggers[0].Collections = make([]string, 4097)
+			}, []string{invalid + "function_containers"},
 		},
 		"more triggers than methods can be are refused": {
 			func(u *deploymentv1.DeploymentUnit) {
 				u.FunctionContainers[0].OdgmIntegration.EventTriggers = make([]*deploymentv1.EventTrigger, 1025)
-			}, []string{tooMany + function + "odgm_integration.event_triggers"},
+			}, []string{invalid + "function_containers"},
 		},
 		"a volume needs a name, a place and a source": {
 			func(u *deploymentv1.DeploymentUnit) {
@@ -269,6 +274,12 @@ func TestValidateSettings(t *testing.T) {
 		"a volume is mounted at an absolute path": {
 			func(u *deploymentv1.DeploymentUnit) { u.FunctionContainers[0].VolumeMounts[1].MountPath = "keys" },
 			[]string{invalid + function + "volume_mounts[1].mount_path"},
+		},
+		"a path has no control characters": {
+			func(u *deploymentv1.DeploymentUnit) {
+				u.FunctionContainers[0].VolumeMounts[0].SubPath = "a\x00b"
+				u.FunctionContainers[0].VolumeMounts[1].MountPath = "/keys\n"
+			}, []string{invalid + function + "volume_mounts[0].sub_path", invalid + function + "volume_mounts[1].mount_path"},
 		},
 		"a volume does not hide the image": {
 			func(u *deploymentv1.DeploymentUnit) { u.FunctionContainers[0].VolumeMounts[1].MountPath = "/./" },

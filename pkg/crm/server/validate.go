@@ -33,6 +33,9 @@ const (
 	// maxVariables is the most environment variables of all functions together: of each
 	// field the API server keeps who owns it, which takes more than a short variable.
 	maxVariables = 4096
+	// maxTriggerCollections is the most collections that all event triggers name
+	// together.
+	maxTriggerCollections = 4096
 	// maxVolumes is the most volumes of all functions together, for the same reason.
 	maxVolumes = 512
 	// maxText is the longest other name, in bytes.
@@ -68,10 +71,14 @@ func validateUnit(unit *deploymentv1.DeploymentUnit) field.ErrorList {
 	if count := len(unit.GetFunctionContainers()); count > maxFunctions {
 		return append(problems, field.TooMany(functions, count, maxFunctions))
 	}
-	variables, volumes := 0, 0
+	variables, volumes, triggers, triggerCollections := 0, 0, 0, 0
 	for _, f := range unit.GetFunctionContainers() {
 		variables += len(f.GetEnv()) + len(f.GetSecretEnv())
 		volumes += len(f.GetVolumeMounts())
+		for _, t := range f.GetOdgmIntegration().GetEventTriggers() {
+			triggers++
+			triggerCollections += len(t.GetCollections())
+		}
 	}
 	if variables > maxVariables {
 		return append(problems, field.Invalid(functions, fmt.Sprintf("<%d environment variables>", variables),
@@ -80,6 +87,10 @@ func validateUnit(unit *deploymentv1.DeploymentUnit) field.ErrorList {
 	if volumes > maxVolumes {
 		return append(problems, field.Invalid(functions, fmt.Sprintf("<%d volumes>", volumes),
 			fmt.Sprintf("must not have more than %d together: split the class", maxVolumes)))
+	}
+	if triggers > maxBindings || triggerCollections > maxTriggerCollections {
+		return append(problems, field.Invalid(functions, fmt.Sprintf("<%d event triggers of %d collections>", triggers, triggerCollections),
+			fmt.Sprintf("must not have more than %d together, with %d names of collections: leave them out where a trigger is for all", maxBindings, maxTriggerCollections)))
 	}
 	seen := map[string]bool{}
 	for i, f := range unit.GetFunctionContainers() {

@@ -4,6 +4,7 @@
 package server
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"regexp"
@@ -15,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
+	"oaas.io/oaas/pkg/wording"
 )
 
 const (
@@ -90,12 +92,14 @@ func validateCollections(path *field.Path, collections, known []string) field.Er
 		return field.ErrorList{field.TooMany(path, count, maxCollections)}
 	}
 	var problems field.ErrorList
-	seen := sets.New[string]()
+	seen, remedy := sets.New[string](), ""
 	for i, collection := range collections {
 		problems = append(problems, validateText(path.Index(i), collection, maxKey)...)
 		problems = append(problems, validateOnce(seen, path.Index(i), collection)...)
 		if len(known) > 0 && collection != "" && !slices.Contains(known, collection) {
-			problems = append(problems, field.NotSupported(path.Index(i), collection, known))
+			// One text for all, since a request may name many.
+			remedy = cmp.Or(remedy, "must be one of "+wording.Names(known))
+			problems = append(problems, field.Invalid(path.Index(i), collection, remedy))
 		}
 	}
 	return problems
@@ -189,9 +193,6 @@ func validateIntegration(path *field.Path, f *deploymentv1.FunctionContainer, un
 }
 
 func validateTriggers(path *field.Path, triggers []*deploymentv1.EventTrigger, methods sets.Set[string], collections []string) field.ErrorList {
-	if count := len(triggers); count > maxBindings {
-		return field.ErrorList{field.TooMany(path, count, maxBindings)}
-	}
 	var problems field.ErrorList
 	seen := sets.New[string]()
 	for i, t := range triggers {

@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/sets"
@@ -56,8 +57,8 @@ func validateMountPath(at *field.Path, text string) field.ErrorList {
 		return field.ErrorList{field.Required(at, "must be an absolute path, such as /etc/models")}
 	case len(text) > maxPath:
 		return field.ErrorList{field.TooLong(at, "", maxPath)}
-	case !strings.HasPrefix(text, "/") || strings.Contains(text, ":"):
-		return field.ErrorList{field.Invalid(at, text, "must be an absolute path without colons, such as /etc/models")}
+	case !strings.HasPrefix(text, "/") || strings.Contains(text, ":") || strings.ContainsFunc(text, unicode.IsControl):
+		return field.ErrorList{field.Invalid(at, text, "must be an absolute path without colons and control characters, such as /etc/models")}
 	case mountPathOf(text) == "/":
 		return field.ErrorList{field.Invalid(at, text, "would hide all files of the image: mount below it, such as at /etc/models")}
 	default:
@@ -69,8 +70,8 @@ func validateSubPath(at *field.Path, text string) field.ErrorList {
 	switch {
 	case len(text) > maxPath:
 		return field.ErrorList{field.TooLong(at, "", maxPath)}
-	case strings.HasPrefix(text, "/") || slices.Contains(strings.Split(text, "/"), ".."):
-		return field.ErrorList{field.Invalid(at, text, "must be a relative path without ..")}
+	case strings.HasPrefix(text, "/") || slices.Contains(strings.Split(text, "/"), "..") || strings.ContainsFunc(text, unicode.IsControl):
+		return field.ErrorList{field.Invalid(at, text, "must be a relative path without .. and control characters")}
 	default:
 		return nil
 	}

@@ -157,7 +157,7 @@ type EventTrigger struct {
 	// collections whose objects it is called for; empty means all that the function
 	// uses.
 	// +optional
-	// +listType=set
+	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=253

@@ -334,13 +334,13 @@ type VolumeMount struct {
 	// mount has.
 	// +required
 	// +k8s:required
-	// +k8s:maxLength=1024
+	// +k8s:maxBytes=1024
 	MountPath string `json:"mountPath" protobuf:"bytes,2,opt,name=mountPath"`
 	// subPath is the file or folder of the volume to mount, a relative path without
 	// ..; empty mounts all of it.
 	// +optional
 	// +k8s:optional
-	// +k8s:maxLength=1024
+	// +k8s:maxBytes=1024
 	SubPath string `json:"subPath,omitempty" protobuf:"bytes,3,opt,name=subPath"`
 	// readOnly keeps the container from writing. Volumes of ConfigMaps and Secrets
 	// never let it.

@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"oaas.io/oaas/pkg/apis/pm"
+	"oaas.io/oaas/pkg/quantity"
 )
 
 func validateFunction(function *pm.FunctionDefinition, path *field.Path) field.ErrorList {
@@ -141,14 +142,26 @@ func validateQuantities(quantities map[string]resource.Quantity, path *field.Pat
 	var errs field.ErrorList
 	for _, name := range slices.Sorted(maps.Keys(quantities)) {
 		errs = append(errs, validateResourceName(name, path.Key(name))...)
-		quantity := quantities[name]
-		if quantity.Sign() < 0 {
-			errs = append(errs, field.Invalid(path.Key(name), quantity.String(), "must not be negative"))
-		} else if strings.Contains(name, "/") && quantity.MilliValue()%1000 != 0 {
-			errs = append(errs, field.Invalid(path.Key(name), quantity.String(), "must be a whole number: a device is not divided"))
+		size := quantities[name]
+		problems := validateQuantity(size, path.Key(name))
+		if len(problems) == 0 && strings.Contains(name, "/") && size.MilliValue()%1000 != 0 {
+			problems = field.ErrorList{field.Invalid(path.Key(name), size.String(), "must be a whole number: a device is not divided")}
 		}
+		errs = append(errs, problems...)
 	}
 	return errs
+}
+
+// validateQuantity takes what clusters take.
+func validateQuantity(size resource.Quantity, path *field.Path) field.ErrorList {
+	switch {
+	case size.Sign() < 0:
+		return field.ErrorList{field.Invalid(path, size.String(), "must not be negative")}
+	case quantity.TooLarge(size):
+		return field.ErrorList{field.Invalid(path, size.String(), quantity.TooLargeReason)}
+	default:
+		return nil
+	}
 }
 
 // validateResourceName takes the names that Kubernetes knows for containers and

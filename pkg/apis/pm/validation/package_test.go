@@ -161,9 +161,19 @@ func TestValidatePackage(t *testing.T) {
 		"it does not hide the image":           {change: volume(func(v *pm.VolumeMount) { v.MountPath = "/a/.." }), want: []string{invalid + volumes + ".mountPath"}},
 		"a part of a volume is in it":          {change: volume(func(v *pm.VolumeMount) { v.SubPath = "a/../../b" }), want: []string{invalid + volumes + ".subPath"}},
 		"a part of a volume is relative to it": {change: volume(func(v *pm.VolumeMount) { v.SubPath = "/a" }), want: []string{invalid + volumes + ".subPath"}},
-		"a volume needs a source":              {change: volume(func(v *pm.VolumeMount) { v.ConfigMap = nil }), want: []string{required + volumes}},
-		"a volume has one source":              {change: volume(func(v *pm.VolumeMount) { v.EmptyDir = &pm.EmptyVolume{} }), want: []string{invalid + volumes}},
-		"a ConfigMap has the name of one":      {change: volume(func(v *pm.VolumeMount) { v.ConfigMap.Name = "../x" }), want: []string{invalid + volumes + ".configMap.name"}},
+		"a path is not counted in characters": {change: volume(func(v *pm.VolumeMount) {
+			v.MountPath, v.SubPath = "/"+strings.Repeat("é", 600), strings.Repeat("é", 600)
+		}), want: []string{tooLong + volumes + ".mountPath", tooLong + volumes + ".subPath"}},
+		"a path has no control characters": {change: volume(func(v *pm.VolumeMount) { v.MountPath, v.SubPath = "/a\x00b", "\t" }), want: []string{invalid + volumes + ".mountPath", invalid + volumes + ".subPath"}},
+		"a folder is not larger than can be counted": {change: volume(func(v *pm.VolumeMount) {
+			v.ConfigMap, v.EmptyDir = nil, &pm.EmptyVolume{SizeLimit: new(resource.MustParse("1e30"))}
+		}), want: []string{invalid + volumes + ".emptyDir.sizeLimit"}},
+		"a request is not larger than can be counted": {change: provision(func(f *pm.FunctionProvision) {
+			f.Resources.Limits["memory"] = resource.MustParse("1e30")
+		}), want: []string{invalid + provides + ".resources.limits[memory]"}},
+		"a volume needs a source":         {change: volume(func(v *pm.VolumeMount) { v.ConfigMap = nil }), want: []string{required + volumes}},
+		"a volume has one source":         {change: volume(func(v *pm.VolumeMount) { v.EmptyDir = &pm.EmptyVolume{} }), want: []string{invalid + volumes}},
+		"a ConfigMap has the name of one": {change: volume(func(v *pm.VolumeMount) { v.ConfigMap.Name = "../x" }), want: []string{invalid + volumes + ".configMap.name"}},
 		"a claim needs a name": {change: volume(func(v *pm.VolumeMount) {
 			v.ConfigMap, v.PersistentVolumeClaim = nil, &pm.ClaimVolume{}
 		}), want: []string{required + volumes + ".persistentVolumeClaim.claimName"}},

@@ -7,13 +7,14 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"oaas.io/oaas/pkg/apis/pm"
 )
 
-// maxPathLength is the longest path in a container or a volume.
+// maxPathLength is the longest path in a container or a volume, in bytes.
 const maxPathLength = 1024
 
 // validateVolumeMounts checks paths, and that each mount has one source. That names
@@ -34,8 +35,8 @@ func validateMountPath(value string, at *field.Path, seen uniqueness) field.Erro
 	switch cleaned := path.Clean(value); {
 	case value == "" || len(value) > maxPathLength:
 		return nil
-	case !strings.HasPrefix(value, "/") || strings.Contains(value, ":"):
-		return field.ErrorList{field.Invalid(at, value, "must be an absolute path without colons, such as /etc/models")}
+	case !strings.HasPrefix(value, "/") || strings.Contains(value, ":") || strings.ContainsFunc(value, unicode.IsControl):
+		return field.ErrorList{field.Invalid(at, value, "must be an absolute path without colons and control characters, such as /etc/models")}
 	case cleaned == "/":
 		return field.ErrorList{field.Invalid(at, value, "would hide all files of the image: mount below it, such as at /etc/models")}
 	default:
@@ -45,8 +46,11 @@ func validateMountPath(value string, at *field.Path, seen uniqueness) field.Erro
 }
 
 func validateSubPath(value string, at *field.Path) field.ErrorList {
-	if strings.HasPrefix(value, "/") || slices.Contains(strings.Split(value, "/"), "..") {
-		return field.ErrorList{field.Invalid(at, value, "must be a relative path without ..")}
+	if len(value) > maxPathLength {
+		return nil
+	}
+	if strings.HasPrefix(value, "/") || slices.Contains(strings.Split(value, "/"), "..") || strings.ContainsFunc(value, unicode.IsControl) {
+		return field.ErrorList{field.Invalid(at, value, "must be a relative path without .. and control characters")}
 	}
 	return nil
 }
@@ -64,8 +68,8 @@ func validateSource(mount *pm.VolumeMount, at *field.Path) field.ErrorList {
 		return field.ErrorList{field.Required(at, remedy)}
 	case sources > 1:
 		return field.ErrorList{field.Invalid(at, mount.Name, remedy)}
-	case mount.EmptyDir != nil && mount.EmptyDir.SizeLimit != nil && mount.EmptyDir.SizeLimit.Sign() < 0:
-		return field.ErrorList{field.Invalid(at.Child("emptyDir", "sizeLimit"), mount.EmptyDir.SizeLimit.String(), "must not be negative")}
+	case mount.EmptyDir != nil && mount.EmptyDir.SizeLimit != nil:
+		return validateQuantity(*mount.EmptyDir.SizeLimit, at.Child("emptyDir", "sizeLimit"))
 	default:
 		return nil
 	}

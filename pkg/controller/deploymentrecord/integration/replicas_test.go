@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
@@ -19,6 +20,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -29,7 +31,8 @@ import (
 // mostReplicas is where the autoscalers of the tests end.
 const mostReplicas = 6
 
-// scaling are templates with an autoscaler that can be turned on and off.
+// scaling are templates with an autoscaler that can be turned on and off, and one
+// whose workload finds no place.
 type scaling struct {
 	templates
 	on atomic.Bool
@@ -43,6 +46,9 @@ func newScaling(on bool) *scaling {
 	s := &scaling{}
 	s.on.Store(on)
 	s.alter(func(record *v1alpha1.DeploymentRecord, rendering *render.Rendering) error {
+		if record.Spec.SelectedTemplate == templateStatefulSet {
+			return unstructured.SetNestedField(find(rendering, "StatefulSet").Intent.Object, "none", "spec", "template", "spec", "nodeSelector", "example.org/node")
+		}
 		intent := find(rendering, "Deployment").Intent
 		if !s.on.Load() {
 			if s.stopped.Load() {
@@ -286,6 +292,22 @@ func TestAnAutoscalerMakesRoomForAnother(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = c.Delete(context.WithoutCancel(t.Context()), widgets) })
 	waitFor(t, c, record, "the record runs with the other one", running)
+}
+
+func TestAnAutoscalerStaysWithTheWorkloadThatServes(t *testing.T) {
+	c, _, record := begin(t, newScaling(true), threeReplicas)
+	key := workloadOf(record)
+	waitFor(t, c, record, "the record runs", running)
+	eventually(t, "it has an autoscaler", func(ctx context.Context) error { return autoscaler(ctx, c, key, true) })
+	edit(t, c, record, func(r *v1alpha1.DeploymentRecord) { r.Spec.SelectedTemplate = templateStatefulSet })
+	waitFor(t, c, record, "it is told that the new workload finds no place", because(v1alpha1.ConditionDegraded, metav1.ConditionTrue, "Unschedulable"))
+	// Whatever wakes the record now, the old workload follows the load.
+	err := wait.PollUntilContextTimeout(t.Context(), 200*time.Millisecond, 3*time.Second, true, func(ctx context.Context) (bool, error) {
+		return false, autoscaler(ctx, c, key, true)
+	})
+	if !wait.Interrupted(err) {
+		t.Fatal(err)
+	}
 }
 
 // TestHandOverOfReplicasSurvivesMishaps lets something go wrong at every write that
