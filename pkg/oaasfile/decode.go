@@ -12,7 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 	"k8s.io/apimachinery/pkg/api/resource"
 
-	"oaas.io/oaas/pkg/quantity"
+	"oaas.io/oaas/pkg/apis/quantity"
 )
 
 // place is where a decoded value came from: enough to speak of it to the user.

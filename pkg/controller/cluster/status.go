@@ -19,9 +19,9 @@ import (
 
 	pmv1alpha1 "oaas.io/oaas/pkg/apis/pm/v1alpha1"
 	"oaas.io/oaas/pkg/apis/pm/validation"
+	"oaas.io/oaas/pkg/apis/quantity"
 	"oaas.io/oaas/pkg/crmclient"
 	crmv1 "oaas.io/oaas/pkg/generated/grpc/oaas/crm/v1"
-	"oaas.io/oaas/pkg/quantity"
 	"oaas.io/oaas/pkg/wording"
 )
 

@@ -14,8 +14,8 @@ import (
 	resourcehelper "k8s.io/component-helpers/resource"
 
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+	"oaas.io/oaas/pkg/apis/quantity"
 	"oaas.io/oaas/pkg/crm/odgm"
-	"oaas.io/oaas/pkg/quantity"
 )
 
 // demandOf is what a rendering may come to use: the requests of all pods that its

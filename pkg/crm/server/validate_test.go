@@ -23,11 +23,11 @@ import (
 	"oaas.io/oaas/artifacts/crds"
 	"oaas.io/oaas/artifacts/templates"
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
+	"oaas.io/oaas/pkg/apis/quantity"
 	"oaas.io/oaas/pkg/crm/nfr"
 	"oaas.io/oaas/pkg/crm/render"
 	"oaas.io/oaas/pkg/crm/template"
 	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
-	"oaas.io/oaas/pkg/quantity"
 )
 
 func TestUnitThatNoClusterCanStoreIsRefused(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"oaas.io/oaas/pkg/apis/pm"
-	"oaas.io/oaas/pkg/quantity"
+	"oaas.io/oaas/pkg/apis/quantity"
 )
 
 func validateFunction(function *pm.FunctionDefinition, path *field.Path) field.ErrorList {
