@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -92,6 +93,24 @@ func TestAUnitComesBackAsItWasSent(t *testing.T) {
 	}
 }
 
+func TestWhatIsNewerIsNamed(t *testing.T) {
+	unit := fullUnit()
+	var fields []byte
+	for number := range protowire.Number(20) {
+		fields = protowire.AppendVarint(protowire.AppendTag(fields, 99+number, protowire.VarintType), 1)
+	}
+	unit.FunctionContainers[0].HealthCheck.Liveness.ProtoReflect().SetUnknown(fields)
+	problems := validateUnit(unit)
+	if len(problems) != 1 {
+		t.Fatalf("%d problems, want one: %v", len(problems), problems.ToAggregate())
+	}
+	for _, want := range []string{"unit.function_containers[0].health_check.liveness", "99, 100, 101", "upgrade the Class Runtime Manager"} {
+		if !strings.Contains(problems[0].Error(), want) {
+			t.Errorf("%q does not say %q", problems[0], want)
+		}
+	}
+}
+
 // A record loses what says nothing when it is applied, and gets the defaults of its
 // definition. Both must be in the spec that Deploy compares with.
 func TestSettingsThatSayNothingAreAbsent(t *testing.T) {
@@ -129,6 +148,11 @@ func TestValidateSettings(t *testing.T) {
 		want   []string
 	}{
 		"a unit with everything is accepted": {change: func(*deploymentv1.DeploymentUnit) {}},
+		"a field of a newer sender is refused": {
+			func(u *deploymentv1.DeploymentUnit) {
+				u.FunctionContainers[0].HealthCheck.Liveness.ProtoReflect().SetUnknown(protowire.AppendVarint(protowire.AppendTag(nil, 99, protowire.VarintType), 1))
+			}, []string{invalid + function + "health_check.liveness"},
+		},
 		"a promise of a newer sender is refused": {
 			func(u *deploymentv1.DeploymentUnit) { u.State.ConsistencyModel = 9 }, []string{unsupported + "state.consistency_model"},
 		},

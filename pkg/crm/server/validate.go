@@ -10,13 +10,17 @@ import (
 	"strings"
 
 	"github.com/distribution/reference"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protopath"
+	"google.golang.org/protobuf/reflect/protorange"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"oaas.io/oaas/pkg/apis/quantity"
 	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
+	"oaas.io/oaas/pkg/wording"
 )
 
 const (
@@ -52,6 +56,10 @@ func validateUnit(unit *deploymentv1.DeploymentUnit) field.ErrorList {
 	if size := proto.Size(unit); size > maxUnit {
 		return field.ErrorList{field.Invalid(path, fmt.Sprintf("<%d bytes>", size),
 			fmt.Sprintf("must not exceed %d bytes, which is what a cluster can store: shorten texts and environment variables or split the class", maxUnit))}
+	}
+	if at, numbers := unknown(unit); len(numbers) > 0 {
+		return field.ErrorList{field.Invalid(field.NewPath(path.String()+at), "<fields "+strings.Join(numbers, ", ")+">",
+			"this version does not know them: upgrade the Class Runtime Manager, or leave out what only a newer one does")}
 	}
 	problems := validateLabel(path.Child("id"), unit.GetId())
 	problems = append(problems, validateLabel(path.Child("namespace"), unit.GetNamespace())...)
@@ -103,6 +111,31 @@ func validateUnit(unit *deploymentv1.DeploymentUnit) field.ErrorList {
 		problems = append(problems, validateIntegration(at.Child("odgm_integration"), f, unit)...)
 	}
 	return problems
+}
+
+// unknown finds the first part of a unit with fields that this version has no name
+// for, and the first of their numbers: the sender is newer and means something.
+func unknown(unit *deploymentv1.DeploymentUnit) (at string, numbers []string) {
+	// The walk ends at the first, which is no failure of its own.
+	_ = protorange.Range(unit.ProtoReflect(), func(values protopath.Values) error {
+		last := values.Index(-1)
+		if last.Step.Kind() != protopath.UnknownAccessStep {
+			return nil
+		}
+		at = values.Path[1 : len(values.Path)-1].String() // the unit itself comes first
+		for rest := last.Value.Bytes(); len(rest) > 0; {
+			number, _, size := protowire.ConsumeField(rest)
+			if size < 0 {
+				break
+			}
+			if text := fmt.Sprint(number); !slices.Contains(numbers, text) && len(numbers) < wording.ShownNames {
+				numbers = append(numbers, text)
+			}
+			rest = rest[size:]
+		}
+		return protorange.Terminate
+	})
+	return at, numbers
 }
 
 func validateFunction(path *field.Path, f *deploymentv1.FunctionContainer) field.ErrorList {
