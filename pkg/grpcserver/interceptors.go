@@ -29,7 +29,7 @@ const (
 )
 
 // interceptors wrap each call, outermost first: log and count, catch panics, bound
-// the time, admit the caller.
+// the time or the number of streams, admit the caller.
 func interceptors(config Config) []grpc.ServerOption {
 	report := reporter{log: config.Log, observe: config.Observe}
 	recovered := recovery.WithRecoveryHandlerContext(func(ctx context.Context, p any) error {
@@ -49,8 +49,10 @@ func interceptors(config Config) []grpc.ServerOption {
 		if body, ok := ctx.Value(bodyKey{}).(*awaitedBody); ok {
 			body.admit()
 		}
+		ctx = context.WithValue(ctx, callerKey{}, caller)
 		return logr.NewContext(ctx, logr.FromContextOrDiscard(ctx).WithValues("caller", caller)), nil
 	}
+	streams := &openStreams{of: map[string]int{}}
 	return []grpc.ServerOption{
 		grpc.ChainUnaryInterceptor(
 			middleware.UnaryServerInterceptor(report),
@@ -62,6 +64,7 @@ func interceptors(config Config) []grpc.ServerOption {
 			middleware.StreamServerInterceptor(report),
 			recovery.StreamServerInterceptor(recovered),
 			auth.StreamServerInterceptor(admit),
+			streams.bound,
 		),
 	}
 }
