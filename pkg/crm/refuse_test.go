@@ -58,6 +58,23 @@ func TestDeployRefuses(t *testing.T) {
 			code:   codes.InvalidArgument,
 			fields: []string{"unit.function_containers"},
 		},
+		"a unit that leaves no room for the status of its functions": {
+			change: func(u *deploymentv1.DeploymentUnit) {
+				probe := &deploymentv1.HttpProbe{Path: "/", PeriodSeconds: 1, TimeoutSeconds: 1, FailureThreshold: 1}
+				u.FunctionContainers = nil
+				for i := range 512 {
+					env := map[string]string{}
+					for v := range 8 {
+						env[fmt.Sprint("V", v)] = "v"
+					}
+					u.FunctionContainers = append(u.FunctionContainers, &deploymentv1.FunctionContainer{
+						FunctionKey: fmt.Sprint("say-", i), Image: "x", Env: env, ResourceLimits: map[string]string{"cpu": "1", "memory": "1Gi"}, MinReplicas: new(int32(1)), HealthCheck: &deploymentv1.HealthCheck{Startup: probe, Readiness: probe, Liveness: probe},
+					})
+				}
+			},
+			code:   codes.InvalidArgument,
+			fields: []string{"unit"},
+		},
 		"a namespace that does not exist": {
 			change: func(u *deploymentv1.DeploymentUnit) { u.Namespace = "nowhere" },
 			code:   codes.FailedPrecondition,

@@ -61,6 +61,9 @@ func (d *deployments) Deploy(ctx context.Context, request *deploymentv1.DeployRe
 	if err != nil {
 		return nil, status.Error(codes.Internal, err.Error())
 	}
+	if err := d.room(ctx, place, request.GetUnit(), wanted); err != nil {
+		return nil, err
+	}
 	reservation, err := d.reserve(ctx, &spec, place, before, request.GetDryRun())
 	if err != nil {
 		return nil, err

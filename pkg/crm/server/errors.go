@@ -105,7 +105,7 @@ func writeError(err error, namespace string) error {
 	switch {
 	case tooLarge(err):
 		return invalid(field.ErrorList{field.Invalid(field.NewPath("unit"), "<record>",
-			"is larger than what a cluster can store, with an owner noted for each field: use fewer variables, bindings or functions, or split the class")})
+			"is larger than what a cluster can store, with an owner noted for each field: "+lessOfIt)})
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
 		return precondition("NAMESPACE_TERMINATING", namespace, fmt.Sprintf("namespace %q is being removed: wait until it is gone and create it anew", namespace))
 	case apierrors.IsNotFound(err) && kindOf(err) != kindNamespaces:
