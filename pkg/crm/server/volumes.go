@@ -5,16 +5,14 @@ package server
 
 import (
 	"cmp"
-	"path"
 	"slices"
-	"strings"
-	"unicode"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"oaas.io/oaas/pkg/apis/mountpath"
 	"oaas.io/oaas/pkg/apis/oaas/v1alpha1"
 	"oaas.io/oaas/pkg/apis/quantity"
 	deploymentv1 "oaas.io/oaas/pkg/generated/grpc/oaas/deployment/v1"
@@ -26,8 +24,6 @@ const (
 	// maxVolumeName is the longest name of a volume: a prefix keeps it apart from those
 	// of the platform.
 	maxVolumeName = 50
-	// maxPath is the longest path in a container or a volume, in bytes.
-	maxPath = 1024
 )
 
 func validateVolumeMounts(at *field.Path, mounts []*deploymentv1.VolumeMount) field.ErrorList {
@@ -44,37 +40,28 @@ func validateVolumeMounts(at *field.Path, mounts []*deploymentv1.VolumeMount) fi
 		}
 		problems = append(problems, validateOnce(names, at.Child("name"), mount.GetName())...)
 		problems = append(problems, validateMountPath(at.Child("mount_path"), mount.GetMountPath())...)
-		problems = append(problems, validateOnce(paths, at.Child("mount_path"), mountPathOf(mount.GetMountPath()))...)
-		problems = append(problems, validateSubPath(at.Child("sub_path"), mount.GetSubPath())...)
+		problems = append(problems, validateOnce(paths, at.Child("mount_path"), mountpath.Clean(mount.GetMountPath()))...)
+		problems = append(problems, validatePath(at.Child("sub_path"), mount.GetSubPath(), mountpath.PartProblem)...)
 		problems = append(problems, validateVolume(at, mount)...)
 	}
 	return problems
 }
 
 func validateMountPath(at *field.Path, text string) field.ErrorList {
-	switch {
-	case text == "":
+	if text == "" {
 		return field.ErrorList{field.Required(at, "must be an absolute path, such as /etc/models")}
-	case len(text) > maxPath:
-		return field.ErrorList{field.TooLong(at, "", maxPath)}
-	case !strings.HasPrefix(text, "/") || strings.Contains(text, ":") || strings.ContainsFunc(text, unicode.IsControl):
-		return field.ErrorList{field.Invalid(at, text, "must be an absolute path without colons and control characters, such as /etc/models")}
-	case mountPathOf(text) == "/":
-		return field.ErrorList{field.Invalid(at, text, "would hide all files of the image: mount below it, such as at /etc/models")}
-	default:
-		return nil
 	}
+	return validatePath(at, text, mountpath.Problem)
 }
 
-func validateSubPath(at *field.Path, text string) field.ErrorList {
-	switch {
-	case len(text) > maxPath:
-		return field.ErrorList{field.TooLong(at, "", maxPath)}
-	case strings.HasPrefix(text, "/") || slices.Contains(strings.Split(text, "/"), "..") || strings.ContainsFunc(text, unicode.IsControl):
-		return field.ErrorList{field.Invalid(at, text, "must be a relative path without .. and control characters")}
-	default:
-		return nil
+func validatePath(at *field.Path, text string, problem func(string) string) field.ErrorList {
+	if len(text) > mountpath.MaxBytes {
+		return field.ErrorList{field.TooLong(at, "", mountpath.MaxBytes)}
 	}
+	if reason := problem(text); reason != "" {
+		return field.ErrorList{field.Invalid(at, text, reason)}
+	}
+	return nil
 }
 
 func validateVolume(at *field.Path, mount *deploymentv1.VolumeMount) field.ErrorList {
@@ -101,29 +88,13 @@ func validateVolume(at *field.Path, mount *deploymentv1.VolumeMount) field.Error
 	}
 }
 
-// mountPathOf is a path as containers see it: /a/ and /a are one folder.
-func mountPathOf(text string) string {
-	if text == "" {
-		return ""
-	}
-	return path.Clean(text)
-}
-
-// subPathOf is empty for all of the volume.
-func subPathOf(text string) string {
-	if cleaned := path.Clean(text); cleaned != "." {
-		return cleaned
-	}
-	return ""
-}
-
 // volumeMountsOf takes mounts that were validated. It sorts, so that the same unit
 // always makes the same record.
 func volumeMountsOf(messages []*deploymentv1.VolumeMount) []v1alpha1.VolumeMount {
 	var mounts []v1alpha1.VolumeMount
 	for _, m := range messages {
 		mount := v1alpha1.VolumeMount{
-			Name: m.GetName(), MountPath: mountPathOf(m.GetMountPath()), SubPath: subPathOf(m.GetSubPath()), ReadOnly: m.GetReadOnly(),
+			Name: m.GetName(), MountPath: mountpath.Clean(m.GetMountPath()), SubPath: mountpath.CleanPart(m.GetSubPath()), ReadOnly: m.GetReadOnly(),
 		}
 		switch source := m.GetSource().(type) {
 		case *deploymentv1.VolumeMount_ConfigMap:

@@ -4,18 +4,11 @@
 package validation
 
 import (
-	"path"
-	"slices"
-	"strings"
-	"unicode"
-
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"oaas.io/oaas/pkg/apis/mountpath"
 	"oaas.io/oaas/pkg/apis/pm"
 )
-
-// maxPathLength is the longest path in a container or a volume, in bytes.
-const maxPathLength = 1024
 
 // validateVolumeMounts checks paths, and that each mount has one source. That names
 // are there and occur once, and the lengths of all, are declared.
@@ -32,25 +25,21 @@ func validateVolumeMounts(mounts []pm.VolumeMount, at *field.Path) field.ErrorLi
 }
 
 func validateMountPath(value string, at *field.Path, seen uniqueness) field.ErrorList {
-	switch cleaned := path.Clean(value); {
-	case value == "" || len(value) > maxPathLength:
+	if value == "" || len(value) > mountpath.MaxBytes {
 		return nil
-	case !strings.HasPrefix(value, "/") || strings.Contains(value, ":") || strings.ContainsFunc(value, unicode.IsControl):
-		return field.ErrorList{field.Invalid(at, value, "must be an absolute path without colons and control characters, such as /etc/models")}
-	case cleaned == "/":
-		return field.ErrorList{field.Invalid(at, value, "would hide all files of the image: mount below it, such as at /etc/models")}
-	default:
-		// Containers see /a/ and /a as one folder.
-		return seen.add(cleaned, at)
 	}
+	if reason := mountpath.Problem(value); reason != "" {
+		return field.ErrorList{field.Invalid(at, value, reason)}
+	}
+	return seen.add(mountpath.Clean(value), at)
 }
 
 func validateSubPath(value string, at *field.Path) field.ErrorList {
-	if len(value) > maxPathLength {
+	if len(value) > mountpath.MaxBytes {
 		return nil
 	}
-	if strings.HasPrefix(value, "/") || slices.Contains(strings.Split(value, "/"), "..") || strings.ContainsFunc(value, unicode.IsControl) {
-		return field.ErrorList{field.Invalid(at, value, "must be a relative path without .. and control characters")}
+	if reason := mountpath.PartProblem(value); reason != "" {
+		return field.ErrorList{field.Invalid(at, value, reason)}
 	}
 	return nil
 }
