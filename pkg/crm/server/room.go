@@ -34,7 +34,8 @@ const (
 
 // room refuses a unit whose record would leave none for its status: it would be
 // accepted, and nobody could be told how it is doing. Only the API server knows what
-// it notes of the owners of a record's fields, so a large one is tried first.
+// it notes of the owners of a record's fields, so a large one is tried first. In a
+// namespace that the write is about to make, nothing can be tried.
 func (d *deployments) room(ctx context.Context, place place, unit *deploymentv1.DeploymentUnit, wanted *unstructured.Unstructured) error {
 	if proto.Size(unit) <= smallUnit {
 		return nil

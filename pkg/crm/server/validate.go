@@ -37,11 +37,11 @@ const (
 	// maxVariables is the most environment variables of all functions together: of each
 	// field the API server keeps who owns it, which takes more than a short variable.
 	maxVariables = 4096
+	// maxVolumes is the most volumes of all functions together, for the same reason.
+	maxVolumes = 512
 	// maxTriggerCollections is the most collections that all event triggers name
 	// together.
 	maxTriggerCollections = 4096
-	// maxVolumes is the most volumes of all functions together, for the same reason.
-	maxVolumes = 512
 	// maxText is the longest other name, in bytes.
 	maxText = 253
 )
